@@ -1,0 +1,164 @@
+"""Every error that flashlite raises.
+
+FlashliteError
+├── ConfigError                      the caller's: nothing was sent; the message says what to do
+└── CompletionError                  the world's: a request was tried and brought no answer
+    ├── APIConnectionError           no connection, or it broke before the answer     retried
+    ├── APITimeoutError              connect, idle or total limit passed              retried
+    ├── MalformedResponseError       status 200, but not an answer                    retried
+    │   └── StreamInterruptedError   the stream ended before its finish reason        retried ¹
+    └── APIStatusError               the server refused
+        ├── BadRequestError          400, 413, 422
+        │   ├── ContextWindowExceededError
+        │   └── ContentPolicyViolationError
+        ├── AuthenticationError      401
+        ├── PermissionDeniedError    403
+        ├── NotFoundError            404
+        ├── RateLimitError           429                                              retried
+        │   └── QuotaExceededError   429 that waiting does not cure
+        └── InternalServerError      5xx, 529                                         retried
+
+¹ never after the first event reached the reader.
+
+Whether a failure is worth another try is said by the error (`error.retryable`), not by a list in
+whoever asks. The model's own mistakes are no errors here: they are data that the model reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class FlashliteError(Exception):
+    """Anything that flashlite raises."""
+
+    @property
+    def message(self) -> str:
+        """The whole sentence, as `str(error)` gives it."""
+        return str(self)
+
+
+class ConfigError(FlashliteError):
+    """The call cannot work as written; nothing was sent."""
+
+
+class CompletionError(FlashliteError):
+    """A request was tried and brought no answer.
+
+    `reason` is the bare cause, in the server's own words where it gave any; `message` adds whose it
+    is. `retryable` says whether the same request may succeed later, `retry_after` how many seconds
+    the server asked to wait, `code` the server's slug (`insufficient_quota`), `body` what it
+    answered (parsed JSON, else text), `attempts` how many requests were sent in all.
+    """
+
+    retryable = False
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status_code: int | None = None,
+        code: str | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.provider = provider
+        self.model = model
+        self.status_code = status_code
+        self.code = code
+        self.body = body
+        self.headers = headers or {}
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.attempts = 1
+
+    def sign(self, provider: str, model: str) -> None:
+        """Say whose error it is, unless that is known."""
+        self.provider = self.provider or provider
+        self.model = self.model or model
+
+    def __str__(self) -> str:
+        facts = [
+            f"status {self.status_code}" if self.status_code is not None else None,
+            f"request {self.request_id}" if self.request_id else None,
+            f"asked to wait {self.retry_after:g} s" if self.retry_after is not None else None,
+            f"{self.attempts} attempts" if self.attempts > 1 else None,
+        ]
+        subject = "/".join(name for name in (self.provider, self.model) if name)
+        known = ", ".join(fact for fact in facts if fact)
+        return (f"{subject}: " if subject else "") + self.reason + (f" ({known})" if known else "")
+
+
+class APIConnectionError(CompletionError):
+    """The server could not be reached, or the connection broke before it answered."""
+
+    retryable = True
+
+
+class APITimeoutError(CompletionError):
+    """A connect, idle or total limit passed; a builtin `TimeoutError` never leaves the engine."""
+
+    retryable = True
+
+
+class MalformedResponseError(CompletionError):
+    """The server said 200 and sent something that is not an answer."""
+
+    retryable = True
+
+
+class StreamInterruptedError(MalformedResponseError):
+    """A stream ended before its finish reason: what arrived is not an answer."""
+
+
+class APIStatusError(CompletionError):
+    """The server answered with an error status."""
+
+
+class BadRequestError(APIStatusError):
+    """The server will never take this request as it is (400, 413, 422)."""
+
+
+class ContextWindowExceededError(BadRequestError):
+    """The prompt, or prompt plus `max_tokens`, is longer than the model's context."""
+
+
+class ContentPolicyViolationError(BadRequestError):
+    """The provider's content filter refused the request."""
+
+
+class AuthenticationError(APIStatusError):
+    """The key is missing, wrong or expired (401)."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """The key is known but may not do this (403)."""
+
+
+class NotFoundError(APIStatusError):
+    """No such model or address (404)."""
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests for now (429); `retry_after` is the wait that the server asked for."""
+
+    retryable = True
+
+
+class QuotaExceededError(RateLimitError):
+    """A 429 that waiting does not cure: the account is out of credit or quota."""
+
+    retryable = False
+
+
+class InternalServerError(APIStatusError):
+    """The server failed (5xx, or 529 overloaded)."""
+
+    retryable = True

@@ -1,0 +1,52 @@
+"""The words: values that travel through the engine, without I/O and without a clock."""
+
+from .accumulate import StreamAccumulator, assemble
+from .content import Part, audio_part, file_part, image_part, is_base64, text_part, without_media
+from .handler import Handler
+from .message import (
+    Message,
+    MessageInput,
+    Role,
+    assistant_message,
+    normalize_messages,
+    system_message,
+    user_message,
+)
+from .request import PARAMS, CompletionParams, CompletionRequest, Timeout
+from .response import Choice, CompletionResponse
+from .stream import Delta, StreamEvent, StreamEventType
+from .tool_call import FunctionCall, ToolCall, ToolCallDelta
+from .usage import Usage
+
+__all__ = [
+    "PARAMS",
+    "Choice",
+    "CompletionParams",
+    "CompletionRequest",
+    "CompletionResponse",
+    "Delta",
+    "FunctionCall",
+    "Handler",
+    "Message",
+    "MessageInput",
+    "Part",
+    "Role",
+    "StreamAccumulator",
+    "StreamEvent",
+    "StreamEventType",
+    "Timeout",
+    "ToolCall",
+    "ToolCallDelta",
+    "Usage",
+    "assemble",
+    "assistant_message",
+    "audio_part",
+    "file_part",
+    "image_part",
+    "is_base64",
+    "normalize_messages",
+    "system_message",
+    "text_part",
+    "user_message",
+    "without_media",
+]

@@ -1,0 +1,168 @@
+"""From the pieces of a stream to its events and to the whole answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import StreamInterruptedError
+from .message import Message
+from .response import Choice, CompletionResponse
+from .stream import Delta, StreamEvent, StreamEventType
+from .tool_call import ToolCall, ToolCallDelta
+from .usage import Usage
+
+
+async def assemble(
+    deltas: AsyncGenerator[Delta],
+    response: CompletionResponse,
+    *,
+    price: Callable[[Usage], Usage] = lambda usage: usage,
+) -> AsyncGenerator[StreamEvent]:
+    """Yield the events of a stream, fill `response` in on the way, and end with DONE.
+
+    A reader who stops early leaves in the response what had arrived, without finish reason.
+    """
+    parts = StreamAccumulator()
+    try:
+        async with aclosing(deltas):
+            async for delta in deltas:
+                if delta.usage is not None:
+                    response.usage = price(delta.usage)
+                    yield StreamEvent(StreamEventType.USAGE, response.usage)
+                for event in parts.feed(delta):
+                    yield event
+    finally:
+        response.choices = parts.so_far()
+        response.id = parts.facts.pop("id", response.id)
+        response.model = parts.facts.pop("model", response.model)
+        response.facts = parts.facts
+    response.choices = parts.choices()
+    yield StreamEvent(StreamEventType.DONE, response)
+
+
+class StreamAccumulator:
+    """Collect the deltas of one stream.
+
+    `feed` yields the events that a delta means for a reader; `choices` returns the whole answer
+    and refuses to when a choice never said why it finished: a cut stream is no answer.
+    """
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self._choices: dict[int, _Pieces] = {}
+
+    def feed(self, delta: Delta) -> Iterator[StreamEvent]:
+        """Take one delta and yield its events."""
+        if delta.facts:
+            self.facts.update(delta.facts)
+        if delta.index is None:
+            return
+        pieces = self._choices.get(delta.index)
+        if pieces is None:
+            pieces = self._choices[delta.index] = _Pieces()
+        yield from pieces.feed(delta, delta.index)
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Return the whole answer; raises StreamInterruptedError when it is not whole."""
+        if not self._choices or any(p.finish_reason is None for p in self._choices.values()):
+            raise StreamInterruptedError("the stream ended before the answer was finished")
+        return self.so_far()
+
+    def so_far(self) -> tuple[Choice, ...]:
+        """Return what has arrived, whole or not."""
+        return tuple(self._choices[index].choice(index) for index in sorted(self._choices))
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """The pieces of one choice."""
+
+    text: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+    refusal: list[str] = field(default_factory=list[str])
+    calls: dict[int, _CallPieces] = field(default_factory=dict[int, "_CallPieces"])
+    logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    finish_reason: str | None = None
+
+    def feed(self, delta: Delta, index: int) -> Iterator[StreamEvent]:
+        if delta.reasoning:
+            self.reasoning.append(delta.reasoning)
+            yield StreamEvent(StreamEventType.REASONING, delta.reasoning, index=index)
+        if delta.text:
+            self.text.append(delta.text)
+            yield StreamEvent(StreamEventType.TOKEN, delta.text, index=index)
+        if delta.refusal:
+            self.refusal.append(delta.refusal)
+        if delta.logprobs:
+            for name, tokens in delta.logprobs.items():
+                self.logprobs.setdefault(name, []).extend(tokens or ())
+        if delta.tool_call is not None:
+            yield from self._feed_call(delta.tool_call, index)
+        if delta.finish_reason is not None:
+            self.finish_reason = delta.finish_reason
+            yield from self._end_calls(index)
+
+    def choice(self, index: int) -> Choice:
+        extra = {"reasoning_content": "".join(self.reasoning), "refusal": "".join(self.refusal)}
+        message = Message.assistant(
+            "".join(self.text) if self.text else None,
+            tool_calls=[self.calls[position].call() for position in sorted(self.calls)],
+            **{name: text for name, text in extra.items() if text},
+        )
+        return Choice(
+            message=message,
+            finish_reason=self.finish_reason,
+            index=index,
+            logprobs=self.logprobs or None,
+        )
+
+    def _feed_call(self, piece: ToolCallDelta, index: int) -> Iterator[StreamEvent]:
+        call = self.calls.get(piece.index)
+        if call is None:
+            call = self.calls[piece.index] = _CallPieces()
+        call.id = call.id or piece.id
+        call.name = call.name or piece.name
+        call.arguments.append(piece.arguments)
+        if call.started:
+            yield from _gain(call, piece.index, piece.arguments, index)
+        elif call.name:
+            yield from _start(call, piece.index, index)
+
+    def _end_calls(self, index: int) -> Iterator[StreamEvent]:
+        """End all calls together: their pieces may come in turns, so none is whole before."""
+        for position, call in self.calls.items():
+            if not call.started:
+                yield from _start(call, position, index)
+            if not call.ended:
+                call.ended = True
+                yield StreamEvent(StreamEventType.TOOL_CALL_END, call.call(), index=index)
+
+
+@dataclass(slots=True)
+class _CallPieces:
+    """The pieces of one tool call."""
+
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+    started: bool = False
+    ended: bool = False
+
+    def call(self) -> ToolCall:
+        return ToolCall(self.id, self.name, "".join(self.arguments))
+
+
+def _start(call: _CallPieces, position: int, index: int) -> Iterator[StreamEvent]:
+    call.started = True
+    start = ToolCallDelta(position, call.id, call.name)
+    yield StreamEvent(StreamEventType.TOOL_CALL_START, start, index=index)
+    yield from _gain(call, position, "".join(call.arguments), index)
+
+
+def _gain(call: _CallPieces, position: int, text: str, index: int) -> Iterator[StreamEvent]:
+    if text:
+        delta = ToolCallDelta(position, call.id, call.name, text)
+        yield StreamEvent(StreamEventType.TOOL_CALL_DELTA, delta, index=index)

@@ -1,0 +1,135 @@
+"""A message is a dict with names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Self, TypeAlias
+
+from ..errors import ConfigError
+from .tool_call import ToolCall
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    DEVELOPER = "developer"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+Content: TypeAlias = str | Sequence[Mapping[str, Any]] | None
+"""Text, or a list of parts in OpenAI's wire form (see `types/content.py`)."""
+
+
+class Message(dict[str, Any]):
+    """A chat message in OpenAI's wire form; equal to the plain dict, JSON as it stands.
+
+    Beyond OpenAI's keys an assistant message may carry `reasoning_content` (text) and
+    `thinking_blocks` (signed blocks that the provider wants back unchanged).
+    """
+
+    @classmethod
+    def user(cls, content: Content, *, name: str | None = None) -> Self:
+        return cls._make(Role.USER, content, name=name)
+
+    @classmethod
+    def system(cls, content: Content) -> Self:
+        return cls._make(Role.SYSTEM, content)
+
+    @classmethod
+    def assistant(
+        cls,
+        content: Content = None,
+        *,
+        tool_calls: Iterable[ToolCall | Mapping[str, Any]] = (),
+        name: str | None = None,
+        **extra: Any,
+    ) -> Self:
+        """An answer, or calls, or both; `extra` takes `reasoning_content`, `refusal` and so on."""
+        calls = [
+            call.to_dict() if isinstance(call, ToolCall) else dict(call) for call in tool_calls
+        ]
+        return cls._make(Role.ASSISTANT, content, name=name, tool_calls=calls or None, **extra)
+
+    @classmethod
+    def tool_result(cls, tool_call_id: str, content: Content, *, name: str | None = None) -> Self:
+        return cls._make(Role.TOOL, content, tool_call_id=tool_call_id, name=name)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read a plain message; raises ConfigError if it has no known role."""
+        role = data.get("role")
+        if role not in _ROLES:
+            raise ConfigError(f"a message needs a role out of {', '.join(Role)}; got {role!r}")
+        return cls(data)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self)
+
+    @property
+    def role(self) -> Role:
+        return Role(self["role"])
+
+    @property
+    def content(self) -> Any:
+        return self.get("content")
+
+    @property
+    def text(self) -> str:
+        """The text of the content, whether it is a string or a list of parts."""
+        content = self.get("content")
+        if content is None or isinstance(content, str):
+            return content or ""
+        return "".join(part.get("text") or "" for part in content)
+
+    @property
+    def name(self) -> str | None:
+        return self.get("name")
+
+    @property
+    def tool_calls(self) -> list[ToolCall] | None:
+        calls = self.get("tool_calls")
+        return [ToolCall.from_dict(call) for call in calls] if calls else None
+
+    @property
+    def tool_call_id(self) -> str | None:
+        return self.get("tool_call_id")
+
+    @classmethod
+    def _make(cls, role: Role, content: Content, **rest: Any) -> Self:
+        given = {key: value for key, value in rest.items() if value is not None}
+        return cls(role=role.value, content=content, **given)
+
+
+MessageInput: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+"""What a call takes for messages: text, one message, or a list of either."""
+
+_ROLES = tuple(role.value for role in Role)
+
+
+def normalize_messages(messages: MessageInput) -> tuple[Message, ...]:
+    """Turn whatever a caller passed into messages; raises ConfigError when there are none."""
+    if isinstance(messages, (str, Mapping)):
+        messages = [messages] if messages else []
+    if not isinstance(messages, Iterable):
+        raise ConfigError(f"messages are a text or a list; got {type(messages).__name__}")
+    normal = tuple(_normalize(message) for message in messages)
+    if not normal:
+        raise ConfigError("no messages: pass a text or a non-empty list of messages")
+    return normal
+
+
+def _normalize(message: str | Mapping[str, Any]) -> Message:
+    if isinstance(message, str):
+        return Message.user(message)
+    if isinstance(message, Mapping):
+        return Message.from_dict(message)
+    raise ConfigError(f"a message is a text or a dict with a role; got {type(message).__name__}")
+
+
+user_message = Message.user
+system_message = Message.system
+assistant_message = Message.assistant

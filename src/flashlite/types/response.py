@@ -1,0 +1,220 @@
+"""An answer: whole, or still open while it is being written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from ..errors import ConfigError, StreamInterruptedError
+from .message import Message
+from .stream import StreamEvent, StreamEventType
+from .tool_call import ToolCall, ToolCallDelta
+from .usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of the answers to a request; `logprobs` is OpenAI's object, as it came."""
+
+    message: Message
+    finish_reason: str | None = None
+    index: int = 0
+    logprobs: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choice in OpenAI's wire form."""
+        wire = {"index": self.index, "message": self.message.to_dict()}
+        known = {"finish_reason": self.finish_reason, "logprobs": self.logprobs}
+        return wire | {name: value for name, value in known.items() if value is not None}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CompletionResponse:
+    """What came back for one request.
+
+    Most answers are whole. One that was asked for with `stream=True` is open: `events()` yields it
+    piece by piece, and the fields are final when the last event is out. What must wait for that
+    is said with `on_complete`, which works for both. The properties speak of the first choice.
+
+    `latency` is the time on the wire in seconds, without any waiting for limits or retries; `raw`
+    is the provider's JSON (None for a stream); `facts` what else the provider told.
+    """
+
+    choices: tuple[Choice, ...] = ()
+    model: str = ""
+    provider: str | None = None
+    id: str | None = None
+    usage: Usage | None = None
+    status: int = 200
+    error: str | None = None
+    cached: bool = False
+    attempts: int = 1
+    latency: float | None = None
+    request_id: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    raw: Mapping[str, Any] | None = field(default=None, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    _first: StreamEvent | None = field(default=None, repr=False)
+    _events: AsyncGenerator[StreamEvent] | None = field(default=None, repr=False)
+    _callbacks: list[Callable[[CompletionResponse], None]] = field(
+        default_factory=list[Callable[["CompletionResponse"], None]], repr=False
+    )
+
+    @classmethod
+    def of(
+        cls,
+        content: str | None = None,
+        *,
+        tool_calls: list[ToolCall] | None = None,
+        reasoning: str | None = None,
+        finish_reason: str | None = "stop",
+        **fields: Any,
+    ) -> Self:
+        """Build an answer with one choice."""
+        extra = {"reasoning_content": reasoning} if reasoning else {}
+        message = Message.assistant(content, tool_calls=tool_calls or (), **extra)
+        return cls(choices=(Choice(message=message, finish_reason=finish_reason),), **fields)
+
+    @classmethod
+    async def open(
+        cls, events: Callable[[Self], AsyncGenerator[StreamEvent]], **fields: Any
+    ) -> Self:
+        """Build an answer that is still being written.
+
+        `events` gets the response, yields its events and fills it in. The first event is awaited
+        here, so that a failure before it is raised to whoever may still try again.
+        """
+        response = cls(**fields)
+        source = events(response)
+        response._first = await anext(source, None)
+        if response._first is None:
+            raise StreamInterruptedError("the stream ended before its first event")
+        response._events = source
+        return response
+
+    @property
+    def message(self) -> Message:
+        """The first choice's message, ready to be appended to a history."""
+        return self.choices[0].message if self.choices else Message.assistant()
+
+    @property
+    def content(self) -> str:
+        """The text of the answer; empty when the model only called tools."""
+        return self.message.text
+
+    @property
+    def tool_calls(self) -> list[ToolCall] | None:
+        return self.message.tool_calls
+
+    @property
+    def has_tool_calls(self) -> bool:
+        return bool(self.message.get("tool_calls"))
+
+    @property
+    def reasoning(self) -> str | None:
+        return self.message.get("reasoning_content")
+
+    @property
+    def refusal(self) -> str | None:
+        """The model's own words when it declined to answer."""
+        return self.message.get("refusal")
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self.choices[0].finish_reason if self.choices else None
+
+    @property
+    def logprobs(self) -> Mapping[str, Any] | None:
+        return self.choices[0].logprobs if self.choices else None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; None when the price or the usage is unknown."""
+        return self.usage.total_cost if self.usage else None
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 200 and self.error is None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events are still to come."""
+        return self._events is not None
+
+    def to_message(self) -> Message:
+        return self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer in OpenAI's wire form, with flashlite's usage."""
+        wire: dict[str, Any] = {"choices": [choice.to_dict() for choice in self.choices]}
+        known = {"id": self.id, "model": self.model or None, "provider": self.provider}
+        wire |= {name: value for name, value in known.items() if value is not None}
+        return wire | ({"usage": self.usage.to_dict()} if self.usage else {})
+
+    async def events(self) -> AsyncGenerator[StreamEvent]:
+        """Yield the answer piece by piece; a whole answer is played as if it were streamed.
+
+        A reader who may stop early closes the iterator (`contextlib.aclosing`), which closes the
+        connection and runs what waits in `on_complete`. An open answer has one reader.
+        """
+        if self._events is None:
+            for event in _replay(self):
+                yield event
+            return
+        if self._first is None:
+            raise ConfigError("somebody is reading this answer: read events() once, or afterwards")
+        first, self._first = self._first, None
+        try:
+            yield first
+            async for event in self._events:
+                yield event
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give an open answer up: close its connection and run what waits in `on_complete`."""
+        if self._events is not None:
+            try:
+                await self._events.aclose()
+            finally:
+                self._complete()
+
+    def on_complete(self, callback: Callable[[CompletionResponse], None]) -> None:
+        """Call back when the answer is final: now if it is, else after the last event.
+
+        A reader who stops early, and a stream that breaks, count as the end too: `finish_reason`
+        is then None.
+        """
+        if self._events is None:
+            callback(self)
+        else:
+            self._callbacks.append(callback)
+
+    def _complete(self) -> None:
+        self._events = None
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+
+def _replay(response: CompletionResponse) -> Iterator[StreamEvent]:
+    for choice in response.choices:
+        yield from _replay_choice(choice)
+    if response.usage is not None:
+        yield StreamEvent(StreamEventType.USAGE, response.usage)
+    yield StreamEvent(StreamEventType.DONE, response)
+
+
+def _replay_choice(choice: Choice) -> Iterator[StreamEvent]:
+    message, index = choice.message, choice.index
+    if reasoning := message.get("reasoning_content"):
+        yield StreamEvent(StreamEventType.REASONING, reasoning, index=index)
+    if message.text:
+        yield StreamEvent(StreamEventType.TOKEN, message.text, index=index)
+    for position, call in enumerate(message.tool_calls or ()):
+        start = ToolCallDelta(position, call.id, call.name)
+        text = ToolCallDelta(position, call.id, call.name, call.arguments_json)
+        yield StreamEvent(StreamEventType.TOOL_CALL_START, start, index=index)
+        yield StreamEvent(StreamEventType.TOOL_CALL_DELTA, text, index=index)
+        yield StreamEvent(StreamEventType.TOOL_CALL_END, call, index=index)

@@ -1,0 +1,54 @@
+"""What arrives while an answer is still being written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .tool_call import ToolCallDelta
+from .usage import Usage
+
+
+class StreamEventType(StrEnum):
+    """The kind of an event; what its `data` is stands behind each."""
+
+    TOKEN = "token"  # str: text that the answer gains
+    REASONING = "reasoning"  # str: text that the reasoning gains
+    TOOL_CALL_START = "tool_call_start"  # ToolCallDelta: a call whose name is known
+    TOOL_CALL_DELTA = "tool_call_delta"  # ToolCallDelta: text that its arguments gain
+    TOOL_CALL_END = "tool_call_end"  # ToolCall: the whole call
+    META = "meta"  # dict
+    USAGE = "usage"  # Usage
+    DONE = "done"  # CompletionResponse: the whole answer; always the last event
+    ERROR = "error"  # dict: status, error
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event; `index` is the choice it belongs to, `timestamp` Unix seconds if it was noted."""
+
+    type: StreamEventType
+    data: Any = None
+    timestamp: float | None = field(default=None, compare=False)
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What one event on the wire adds to one choice: the words an adapter speaks while streaming.
+
+    `StreamAccumulator` turns deltas into the events that a reader sees and into the whole answer,
+    so the order of events and the completeness of an answer are decided in one place. `index` is
+    None for what concerns the whole answer: its usage and facts.
+    """
+
+    index: int | None = 0
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_call: ToolCallDelta | None = None
+    logprobs: dict[str, Any] | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    facts: dict[str, Any] | None = None

@@ -1,0 +1,95 @@
+"""The model's wish to call a tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+
+class FunctionCall(NamedTuple):
+    """OpenAI's spelling of a call: `arguments` is the model's JSON text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall:
+    """One call that the model asks for.
+
+    `arguments` is always a dict. `arguments_json` is the model's text byte for byte, because
+    prompt caches compare bytes. Text that is not a JSON object leaves `arguments` empty and says
+    why in `parse_error`, so that a tool loop can hand the complaint back to the model.
+    """
+
+    __slots__ = ("arguments", "arguments_json", "id", "name", "parse_error")
+
+    def __init__(self, id: str, name: str, arguments: str | Mapping[str, Any] = "") -> None:
+        self.id = id
+        self.name = name
+        self.parse_error: str | None = None
+        if isinstance(arguments, Mapping):
+            self.arguments = dict(arguments)
+            self.arguments_json = json.dumps(self.arguments, ensure_ascii=False)
+        else:  # text; some servers send another JSON value, which is the model's mistake too
+            is_text = isinstance(arguments, str)
+            self.arguments_json = arguments if is_text else json.dumps(arguments)
+            self.arguments, self.parse_error = _parse(self.arguments_json)
+
+    @property
+    def function(self) -> FunctionCall:
+        """The call as OpenAI spells it: `.function.name`, `.function.arguments` (text)."""
+        return FunctionCall(self.name, self.arguments_json)
+
+    def parse_arguments(self) -> dict[str, Any]:
+        """Return `arguments`, or raise ValueError when the model's text was no JSON object."""
+        if self.parse_error is not None:
+            raise ValueError(self.parse_error)
+        return self.arguments
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the call in OpenAI's wire form."""
+        function = {"name": self.name, "arguments": self.arguments_json}
+        return {"id": self.id, "type": "function", "function": function}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read OpenAI's wire form, or the flat `{id, name, arguments}`."""
+        function = data.get("function") or data
+        return cls(
+            data.get("id") or "", function.get("name") or "", function.get("arguments") or ""
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ToolCall):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.name, self.arguments_json))
+
+    def __repr__(self) -> str:
+        return f"ToolCall(id={self.id!r}, name={self.name!r}, arguments={self.arguments_json!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a call on a stream: `arguments` is the text that this piece adds."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+def _parse(text: str) -> tuple[dict[str, Any], str | None]:
+    if not text.strip():
+        return {}, None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {}, f"the arguments are not valid JSON ({error}): {text[:200]}"
+    if not isinstance(value, dict):
+        return {}, f"the arguments are not a JSON object: {text[:200]}"
+    return value, None

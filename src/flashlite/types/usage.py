@@ -1,0 +1,69 @@
+"""What a request used, in tokens and in dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens and dollars of one request, or the sum of several.
+
+    `input_tokens` counts the whole prompt, so it includes what was read from and written to the
+    provider's prompt cache; `output_tokens` includes reasoning. Costs are US dollars and None
+    where the price is unknown: an unknown price is never 0.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_cached: int = 0
+    input_tokens_cache_write: int = 0
+    reasoning_tokens: int = 0
+    input_cost: float | None = None
+    output_cost: float | None = None
+    total_cost: float | None = None
+    estimated: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.total_tokens:
+            object.__setattr__(self, "total_tokens", self.input_tokens + self.output_tokens)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """OpenAI's name for `input_tokens`."""
+        return self.input_tokens
+
+    @property
+    def completion_tokens(self) -> int:
+        """OpenAI's name for `output_tokens`."""
+        return self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Sum two usages; a cost is known only if both are."""
+        return Usage(
+            **{f.name: _add(getattr(self, f.name), getattr(other, f.name)) for f in _FIELDS}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field that is known, as plain JSON."""
+        values = {f.name: getattr(self, f.name) for f in _FIELDS}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build from `to_dict()`; names that this version does not know are left out."""
+        return cls(**{f.name: data[f.name] for f in _FIELDS if f.name in data})
+
+
+_FIELDS = fields(Usage)
+
+
+def _add(left: Any, right: Any) -> Any:
+    if isinstance(left, bool):
+        return left or right
+    if left is None or right is None:
+        return None
+    return left + right
