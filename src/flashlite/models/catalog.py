@@ -1,0 +1,194 @@
+"""What is known about a model: ask with `lookup`, tell with `register_model`.
+
+    lookup("openai/gpt-4o").context_window       # 128000
+    lookup("claude-sonnet-4-5").supports("vision")
+
+Facts come from the price map inside litellm; what is registered here wins over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from ..errors import ConfigError
+from ..types.usage import Usage
+from . import price_map
+from .names import canonical, split_fine_tune
+from .prices import Prices, cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelProfile:
+    """What is known about one model; None is not known.
+
+    `name` is its key in the price map. `category` is "completions", "embeddings" or the map's word
+    for something else. `context_window` counts input tokens and `max_output_tokens` output tokens.
+    `abilities` has the map's names without `supports_`: "vision", "function_calling", "reasoning".
+    """
+
+    name: str
+    provider: str | None = None
+    category: str | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    prices: Prices | None = None
+    abilities: Mapping[str, bool] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def get(cls, name: str) -> ModelProfile:
+        """Return what `lookup` knows; raise `ConfigError` if that is nothing."""
+        profile = lookup(name)
+        if profile is None:
+            raise ConfigError(
+                f"nothing is known about the model {name!r}; say what you know with "
+                f"register_model({name!r}, context_window=..., "
+                "prices=Prices.per_million(input=..., output=...))"
+            )
+        return profile
+
+    @property
+    def model_name(self) -> str:
+        """The name that goes over the wire: without the provider in front."""
+        prefix, slash, rest = canonical(self.name).partition("/")
+        return rest if slash and prefix == self.provider else self.name
+
+    @property
+    def reasoning_model(self) -> bool | None:
+        """Whether the model thinks before it answers: yes, no, or None for unknown."""
+        return self.supports("reasoning")
+
+    def supports(self, ability: str) -> bool | None:
+        """Return yes, no, or None for unknown."""
+        return self.abilities.get(ability)
+
+
+def lookup(name: str) -> ModelProfile | None:
+    """Return what is known about exactly this model, or None.
+
+    A dated name that is not listed is unknown even if its undated one is listed: it may cost
+    something else. `mock/…` is known to cost nothing, because nothing is called.
+    """
+    edition = _edition
+    try:
+        return edition.answers[name]
+    except KeyError:
+        answer = edition.answers[name] = _find(name, edition.registered)
+        return answer
+
+
+def family(name: str) -> str | None:
+    """Return the provider that serves a model by default: "openai" for `gpt-4o`."""
+    profile = lookup(name)
+    return None if profile is None else profile.provider
+
+
+def priced(usage: Usage, name: str, *, batch: bool = False) -> Usage:
+    """Return the usage with what this model costs, or as it is if that is unknown."""
+    profile = lookup(name)
+    return usage if profile is None else cost(usage, profile.prices, batch=batch)
+
+
+def register_model(
+    name: str,
+    *,
+    prices: Prices | None = None,
+    context_window: int | None = None,
+    max_output_tokens: int | None = None,
+    provider: str | None = None,
+    abilities: Mapping[str, bool] | None = None,
+) -> None:
+    """Say what you know about a model, for the whole process.
+
+    What is given wins over what was known; what is not given stays. Register a model under the
+    name you call it by; a bare name without a provider holds for every provider.
+    """
+    with _registering:
+        known = lookup(name) or ModelProfile(name=canonical(name), provider=_provider_in(name))
+        profile = replace(
+            known,
+            prices=prices or known.prices,
+            context_window=context_window or known.context_window,
+            max_output_tokens=max_output_tokens or known.max_output_tokens,
+            provider=provider or known.provider,
+            abilities={**known.abilities, **(abilities or {})},
+        )
+        _publish(_others(known) | {canonical(name): profile, _full_name(profile): profile})
+
+
+def unregister_model(name: str) -> None:
+    """Forget what was registered about a model; a name that never was is fine."""
+    with _registering:
+        _publish(_others(lookup(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """What was registered and the answers given since: replaced as one, so readers need no lock."""
+
+    registered: dict[str, ModelProfile] = field(default_factory=dict)
+    answers: dict[str, ModelProfile | None] = field(default_factory=dict)
+
+
+_edition = _Edition()
+_registering = Lock()
+
+
+def _others(than: ModelProfile | None) -> dict[str, ModelProfile]:
+    return {key: profile for key, profile in _edition.registered.items() if profile is not than}
+
+
+def _publish(registered: dict[str, ModelProfile]) -> None:
+    global _edition
+    _edition = _Edition(registered)
+
+
+def _find(name: str, registered: Mapping[str, ModelProfile]) -> ModelProfile | None:
+    if mine := registered.get(canonical(name)):
+        return mine
+    if name.startswith("mock/"):
+        return _mock(name)
+    base, tail = split_fine_tune(name)
+    if tail:
+        profile = _find(base, registered)
+        return profile and replace(profile, name=profile.name + tail)
+    if profile := _read(name):
+        return registered.get(_full_name(profile), profile)
+    return _registered_bare(name, registered)
+
+
+def _mock(name: str) -> ModelProfile:
+    free = Prices(input=0, output=0)
+    return ModelProfile(name=name, provider="mock", category="completions", prices=free)
+
+
+def _read(name: str) -> ModelProfile | None:
+    found = price_map.find_entry(name)
+    if found is None:
+        return None
+    key, entry = found
+    return ModelProfile(
+        name=key,
+        provider=price_map.provider_of(entry),
+        category=price_map.category_of(entry),
+        context_window=price_map.limit_of(entry, "max_input_tokens"),
+        max_output_tokens=price_map.limit_of(entry, "max_output_tokens"),
+        prices=price_map.prices_of(key, entry),
+        abilities=price_map.abilities_of(entry),
+    )
+
+
+def _registered_bare(name: str, registered: Mapping[str, ModelProfile]) -> ModelProfile | None:
+    profile = registered.get(name.partition("/")[2])
+    return profile if profile and profile.provider is None else None
+
+
+def _provider_in(name: str) -> str | None:
+    prefix = canonical(name).partition("/")[0]
+    return prefix if prefix != name and prefix in price_map.providers() else None
+
+
+def _full_name(profile: ModelProfile) -> str:
+    """One model has one: `gpt-4o` and `openai/gpt-4o` are both `openai/gpt-4o`."""
+    return f"{profile.provider}/{profile.model_name}" if profile.provider else profile.name

@@ -1,0 +1,15 @@
+"""Files that ship inside the installed litellm, found without importing it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def find_file(*parts: str) -> Path | None:
+    """Return a file below litellm's folder, or None if litellm or the file is not there."""
+    spec = find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent.joinpath(*parts)
+    return path if path.is_file() else None

@@ -1,0 +1,66 @@
+"""How people and the price map write the name of one model.
+
+A name is bare (`gpt-4o`) or starts with whoever serves it (`azure/gpt-4o`). Names are compared
+whole and as they are written: no prefix, substring or case is ever guessed, because a model with
+nearly the same name may cost seventeen times as much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+OTHER_SPELLINGS = {
+    "amazon-nova": "amazon_nova",
+    "azure_text": "azure",
+    "bedrock_converse": "bedrock",
+    "cohere_chat": "cohere",
+    "fireworks": "fireworks_ai",
+    "google": "gemini",
+    "grok": "xai",
+    "ollama_chat": "ollama",
+    "together": "together_ai",
+    "vertex": "vertex_ai",
+    "vllm": "hosted_vllm",
+}
+
+_FINE_TUNE = re.compile(r"((?:[^/:]+/)?ft:[^:]+)(:.+)")
+
+
+def provider_named(spelling: str) -> str:
+    """Return litellm's name of a provider, whichever way a person or the price map writes it.
+
+    The map splits some by kind of model: `vertex_ai-language-models`, `text-completion-openai`.
+    """
+    spelling = spelling.removeprefix("text-completion-")
+    if spelling.endswith("models"):
+        spelling = spelling.partition("-")[0]
+    return OTHER_SPELLINGS.get(spelling, spelling)
+
+
+def canonical(name: str) -> str:
+    """Return the name with its provider as litellm spells it: `google/x` is `gemini/x`."""
+    prefix, slash, rest = name.partition("/")
+    return f"{provider_named(prefix)}/{rest}" if slash else name
+
+
+def spellings(name: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the map's keys that may mean this name, best first.
+
+    With each comes the provider that its entry must belong to, or None where the key says so
+    itself: `openai/gpt-4o` may be the key `gpt-4o`, but only if that is OpenAI's. A bare Gemini
+    name is the Gemini API's before it is Vertex AI's, whose entries the map writes bare.
+    """
+    prefix, slash, rest = name.partition("/")
+    if name.startswith("gemini-"):
+        yield f"gemini/{name}", None
+    yield name, None
+    if slash:
+        yield canonical(name), None
+        yield rest, provider_named(prefix)
+
+
+def split_fine_tune(name: str) -> tuple[str, str]:
+    """Split `ft:gpt-4o-2024-08-06:org::id` before `:org`; the second part is empty for others."""
+    match = _FINE_TUNE.fullmatch(name)
+    return (match[1], match[2]) if match else (name, "")

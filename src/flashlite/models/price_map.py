@@ -1,0 +1,170 @@
+"""The price map that ships inside litellm: the only place that knows how it spells things.
+
+Its fields are described by its own `sample_spec` entry. Without litellm, or without the file,
+nothing is known and one warning says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from .litellm_files import find_file
+from .names import OTHER_SPELLINGS, provider_named, spellings
+from .prices import TOO_DEAR, Prices
+
+Entry = Mapping[str, Any]
+
+FILE = "model_prices_and_context_window_backup.json"
+
+log = logging.getLogger("flashlite.models")
+_reading = Lock()
+
+
+def find_entry(name: str) -> tuple[str, Entry] | None:
+    """Return the key and the entry that a name means, or None if the map does not have it.
+
+    A name that says its provider is never answered with another provider's entry.
+    """
+    with _reading:  # two first questions at once read the file once
+        entries = _entries()
+    for key, provider in spellings(name):
+        entry = entries.get(key)
+        if entry is not None and provider in (None, provider_of(entry)):
+            return key, entry
+    return None
+
+
+@cache
+def providers() -> frozenset[str]:
+    """Return the providers that the map lists or that people spell differently."""
+    with _reading:
+        listed = {provider_of(entry) for entry in _entries().values()}
+    return frozenset(listed.union(OTHER_SPELLINGS.values()))
+
+
+@cache
+def _entries() -> Mapping[str, Entry]:
+    path = find_file(FILE)
+    if path is None:
+        log.warning("prices, limits and abilities of models are unknown: no litellm with %s", FILE)
+        return {}
+    import orjson
+
+    entries: dict[str, Entry] = orjson.loads(path.read_bytes())
+    return {
+        key: entry
+        for key, entry in entries.items()
+        if key != "sample_spec" and "litellm_provider" in entry
+    }
+
+
+def provider_of(entry: Entry) -> str:
+    """Return who serves the model."""
+    return provider_named(entry["litellm_provider"])
+
+
+def category_of(entry: Entry) -> str | None:
+    """Return what the model makes: "completions", "embeddings", or the map's own word."""
+    mode = entry.get("mode")
+    if mode in ("chat", "completion", "responses"):
+        return "completions"
+    return "embeddings" if mode == "embedding" else mode
+
+
+def limit_of(entry: Entry, field: str) -> int | None:
+    """Return a number of tokens: `max_input_tokens` or `max_output_tokens`."""
+    value = entry.get(field)
+    return int(value) if isinstance(value, int | float) else None
+
+
+def abilities_of(entry: Entry) -> dict[str, bool]:
+    """Return what the map says the model can or cannot do, without the word `supports_`."""
+    return {
+        field.removeprefix("supports_"): value
+        for field, value in entry.items()
+        if field.startswith("supports_") and isinstance(value, bool)
+    }
+
+
+def prices_of(key: str, entry: Entry) -> Prices | None:
+    """Return the prices of an entry, or None if they are not known on both sides.
+
+    None also where output has several prices (audio, images): usage does not tell it apart.
+    """
+    listed = dict(_listed(key, entry))
+    if not {"input_cost_per_token", "output_cost_per_token"} <= listed.keys():
+        return None
+    output = listed["output_cost_per_token"]
+    if any(listed.get(field, output) != output for field in _UNTOLD):
+        return None
+    if listed.get("output_cost_per_reasoning_token") == output:
+        del listed["output_cost_per_reasoning_token"]  # a repetition, not a price of its own
+    batch = _build(listed, "_batches") if "input_cost_per_token_batches" in listed else None
+    return _build(listed, "", batch=batch)
+
+
+_UNTOLD = ("output_cost_per_audio_token", "output_cost_per_image_token")
+
+
+def _listed(key: str, entry: Entry) -> Iterator[tuple[str, float]]:
+    """Yield what the entry says in dollars per token, leaving out what cannot be a price.
+
+    The map writes 0 for free, for billed by the hour and for nobody knows alike, so a 0 counts
+    only for a server on the user's own machine, and for the output of embeddings, which have none.
+    """
+    if entry.get("mode") == "embedding":
+        yield "output_cost_per_token", 0.0
+    free = provider_of(entry) in _OWN_MACHINE and not key.endswith("-cloud")
+    for field, value in _flattened(entry):
+        if isinstance(value, int | float) and (0 < value < TOO_DEAR or (free and value == 0)):
+            yield field, float(value)
+
+
+_OWN_MACHINE = ("lemonade", "ollama")
+
+
+def _flattened(entry: Entry) -> Iterator[tuple[str, Any]]:
+    """Yield all fields, those of `tiered_pricing` under the names that other entries use."""
+    yield from entry.items()
+    for tier in entry.get("tiered_pricing", ()):
+        start = int(tier.get("range", [0])[0])
+        above = f"_above_{start}_tokens" if start else ""
+        yield from ((f"{field}{above}", value) for field, value in tier.items())
+
+
+_SPELLED = {
+    "input": "input_cost_per_token",
+    "output": "output_cost_per_token",
+    "cached_input": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
+    "reasoning": "output_cost_per_reasoning_token",
+}
+
+_ABOVE = re.compile(r"input_cost_per_token(_above_(\d+)(k?)_tokens)")
+
+
+def _build(listed: Mapping[str, float], kind: str, *, batch: Prices | None = None) -> Prices:
+    """Build the prices of one kind of request: what the map does not list for it costs as usual."""
+    tiers = [match for field in listed if (match := _ABOVE.fullmatch(field))]
+    above = {
+        int(match[2]) * (1000 if match[3] else 1): Prices(
+            **_pick(listed, (match[1] + kind, match[1], kind, ""))
+        )
+        for match in tiers
+    }
+    return Prices(**_pick(listed, (kind, "")), above=above, batch=batch)
+
+
+def _pick(listed: Mapping[str, float], endings: tuple[str, ...]) -> dict[str, Any]:
+    """Return each price under the first of the endings that lists it."""
+    found = {
+        name: next((listed[spelled + end] for end in endings if spelled + end in listed), None)
+        for name, spelled in _SPELLED.items()
+    }
+    return {name: price for name, price in found.items() if price is not None}

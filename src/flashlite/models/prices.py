@@ -1,0 +1,129 @@
+"""What tokens cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from ..errors import ConfigError
+from ..types.usage import Usage
+
+TOO_DEAR = 0.001
+"""Dollars per token that no model costs (the dearest in 2026 takes 0.0006): a slip of unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """The prices of one model, in US dollars per token; `per_million` reads a price list.
+
+    None is a price that the provider does not list: a token read from or written to its cache then
+    costs what any input token costs, one of reasoning what any output token costs, and a batch
+    what single requests cost. `above` maps a number of input tokens to the prices of every request
+    that has more, for all of its tokens. Audio and images are not told apart from text.
+    """
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+    reasoning: float | None = None
+    above: Mapping[int, Prices] = field(default_factory=dict, hash=False)
+    batch: Prices | None = None
+
+    def __post_init__(self) -> None:
+        for name in _PER_TOKEN:
+            price = getattr(self, name)
+            if price is not None and not 0 <= price < TOO_DEAR:
+                raise ConfigError(
+                    f"{name}={price!r} is no price of one token in dollars; for dollars per "
+                    "million tokens write Prices.per_million(input=..., output=...)"
+                )
+
+    @classmethod
+    def per_million(
+        cls,
+        *,
+        input: float,
+        output: float,
+        cached_input: float | None = None,
+        cache_write: float | None = None,
+        cache_write_1h: float | None = None,
+        reasoning: float | None = None,
+        above: Mapping[int, Prices] | None = None,
+        batch: Prices | None = None,
+    ) -> Self:
+        """Build from US dollars per million tokens, as providers publish them."""
+        return cls(
+            input=input / 1e6,
+            output=output / 1e6,
+            cached_input=_per_token(cached_input),
+            cache_write=_per_token(cache_write),
+            cache_write_1h=_per_token(cache_write_1h),
+            reasoning=_per_token(reasoning),
+            above=above or {},
+            batch=batch,
+        )
+
+    def for_request(self, input_tokens: int, *, batch: bool = False) -> Prices:
+        """Return the prices of one request: those of a batch, of a long prompt, or these."""
+        prices = self.batch if batch and self.batch else self
+        passed = [tokens for tokens in prices.above if input_tokens > tokens]
+        return prices.above[max(passed)] if passed else prices
+
+
+_PER_TOKEN = ("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning")
+
+
+def cost(
+    usage: Usage,
+    prices: Prices | None,
+    *,
+    batch: bool = False,
+    cache_write_1h_tokens: int = 0,
+) -> Usage:
+    """Return the usage with its costs in US dollars; without prices, the usage as it is.
+
+    `cache_write_1h_tokens` says how many of the tokens written to the cache were written for an
+    hour (Anthropic's longer and dearer kind). Tools that a provider runs itself, such as web
+    search, are billed by the call and not counted here.
+    """
+    if prices is None:
+        return usage
+    prices = prices.for_request(usage.input_tokens, batch=batch)
+    input_cost = _input_cost(usage, prices, cache_write_1h_tokens)
+    output_cost = _output_cost(usage, prices)
+    return replace(
+        usage,
+        input_cost=input_cost,
+        output_cost=output_cost,
+        total_cost=input_cost + output_cost,
+    )
+
+
+def _input_cost(usage: Usage, prices: Prices, hour: int) -> float:
+    read, written = usage.input_tokens_cached, usage.input_tokens_cache_write
+    read_price = _known(prices.cached_input, prices.input)
+    write_price = _known(prices.cache_write, prices.input)
+    hour_price = _known(prices.cache_write_1h, write_price)
+    return (
+        max(0, usage.input_tokens - read - written) * prices.input
+        + read * read_price
+        + max(0, written - hour) * write_price
+        + hour * hour_price
+    )
+
+
+def _output_cost(usage: Usage, prices: Prices) -> float:
+    thought = usage.reasoning_tokens
+    said = max(0, usage.output_tokens - thought)
+    return said * prices.output + thought * _known(prices.reasoning, prices.output)
+
+
+def _known(price: float | None, otherwise: float) -> float:
+    return otherwise if price is None else price
+
+
+def _per_token(dollars_per_million: float | None) -> float | None:
+    return None if dollars_per_million is None else dollars_per_million / 1e6

@@ -1,0 +1,57 @@
+"""Moving bytes: the only door between flashlite and a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..types import Timeout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """A request as it goes over the wire; `json` is the body before it became bytes."""
+
+    url: str
+    json: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    timeout: Timeout = field(default_factory=Timeout)
+
+
+class WireResponse(Protocol):
+    """A response whose headers have arrived and whose body has not been read yet.
+
+    Header names are lower case. Reading raises APIConnectionError when the connection breaks, and
+    APITimeoutError when a limit passes. Whoever gets a response reads it or closes it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """Return the whole body and give the connection back."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the body in pieces of any size as they arrive."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection up; may be called at any time, more than once."""
+        ...
+
+
+class Transport(Protocol):
+    """Something that sends requests."""
+
+    async def send(self, request: WireRequest) -> WireResponse:
+        """Send one request, once, and return when the headers of its answer are there.
+
+        Raises APIConnectionError or APITimeoutError; never repeats anything by itself.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection; the transport may be used again afterwards."""
+        ...
