@@ -1,0 +1,154 @@
+"""A provider that is reached over HTTP: dialect, host and transport put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Set
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from time import perf_counter
+
+from .. import env
+from ..errors import APIConnectionError, CompletionError, ConfigError, StreamInterruptedError
+from ..models import priced
+from ..types import CompletionRequest, CompletionResponse, Delta, StreamEvent, Usage, assemble
+from ..wire import SSEParser, Transport, WireResponse
+from .adapter import Adapter, Endpoint, Host
+from .refusals import request_id, signed
+
+log = logging.getLogger("flashlite.providers")
+
+
+class HTTPProvider:
+    """Ask one host: build the request, send it, read the answer or the refusal."""
+
+    def __init__(self, host: Host, adapter: Adapter, transport: Transport) -> None:
+        self.host = host
+        self._adapter = adapter
+        self._transport = transport
+        self._reported: set[str] = set()
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        endpoint = locate(self.host, base_url=request.base_url, api_key=request.api_key)
+        host = endpoint.host
+        request = accepted(request, host.refuses, name=host.name, reported=self._reported)
+        wire = self._adapter.build_request(request, endpoint)
+        if request.on_send is not None:
+            request.on_send(wire.json)
+        exchange = _Exchange(request=request, endpoint=endpoint, adapter=self._adapter)
+        with exchange.signing_errors():
+            return await exchange.answer(await self._transport.send(wire))
+
+
+def accepted(
+    request: CompletionRequest, refuses: Set[str], *, name: str, reported: set[str]
+) -> CompletionRequest:
+    """Leave out what a provider cannot take: reported once, or an error under strict_params."""
+    refused = refuses & request.params.keys()
+    if not refused:
+        return request
+    if request.strict_params:
+        raise ConfigError(f"{name} does not take {', '.join(sorted(refused))}; leave it out")
+    if new := refused - reported:
+        reported.update(new)
+        log.warning("%s does not take %s: not sent (reported once)", name, ", ".join(sorted(new)))
+    params = {name: value for name, value in request.params.items() if name not in refused}
+    return request.with_(params=params)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Exchange:
+    """One request and what comes back for it."""
+
+    request: CompletionRequest
+    endpoint: Endpoint
+    adapter: Adapter
+    started: float = field(default_factory=perf_counter)
+
+    def signing_errors(self) -> AbstractContextManager[None]:
+        """Say in every error whose it is, and never the key."""
+        endpoint = self.endpoint
+        return signed(endpoint.host.name, self.request.model, api_key=endpoint.api_key)
+
+    async def answer(self, http: WireResponse) -> CompletionResponse:
+        """Read the answer, or open it; a connection that is not needed any more is given back."""
+        try:
+            if http.status != 200:
+                raise await self._refusal(http)
+            if self.request.stream and not _is_json(http):
+                return await CompletionResponse.open(partial(self._events, http))
+            return await self._whole(http)
+        except BaseException:
+            await http.aclose()
+            raise
+
+    async def _refusal(self, http: WireResponse) -> CompletionError:
+        return self.adapter.parse_error(http.status, http.headers, await http.read())
+
+    async def _whole(self, http: WireResponse) -> CompletionResponse:
+        response = self.adapter.parse_response(await http.read())
+        self._describe(response, http)
+        if response.usage is not None:
+            response.usage = self._price(response.usage)
+        return response
+
+    async def _events(
+        self, http: WireResponse, response: CompletionResponse
+    ) -> AsyncGenerator[StreamEvent]:
+        deltas = self._deltas(http, response)
+        with self.signing_errors():
+            async with aclosing(assemble(deltas, response, price=self._price)) as events:
+                async for event in events:
+                    yield event
+
+    async def _deltas(
+        self, http: WireResponse, response: CompletionResponse
+    ) -> AsyncGenerator[Delta]:
+        parser = SSEParser()
+        try:
+            async with aclosing(http.chunks()) as chunks:
+                async for chunk in chunks:
+                    for event in parser.feed(chunk):
+                        for delta in self.adapter.parse_stream_event(event):
+                            yield delta
+            for event in parser.close():
+                for delta in self.adapter.parse_stream_event(event):
+                    yield delta
+        except APIConnectionError as error:
+            raise StreamInterruptedError(f"the stream broke off: {error.reason}") from error
+        finally:
+            self._describe(response, http)
+            await http.aclose()
+
+    def _describe(self, response: CompletionResponse, http: WireResponse) -> None:
+        response.provider = self.endpoint.host.name
+        response.headers = http.headers
+        response.request_id = request_id(http.headers)
+        response.latency = perf_counter() - self.started
+
+    def _price(self, usage: Usage) -> Usage:
+        """Add what the usage costs, unless the provider said what it billed."""
+        if usage.total_cost is not None:
+            return usage
+        return priced(usage, f"{self.endpoint.host.name}/{self.request.model}")
+
+
+def _is_json(http: WireResponse) -> bool:
+    """Whether a server answered a stream request in one piece, as some do."""
+    return http.headers.get("content-type", "").startswith("application/json")
+
+
+def locate(host: Host, *, base_url: str | None = None, api_key: str | None = None) -> Endpoint:
+    """Fill in a host's address and key from the call, else the environment.
+
+    Raises ConfigError, naming the variable, when the host's own address needs a key and there is
+    none. Behind another address the key is optional and the host's peculiarities do not apply.
+    """
+    url = (base_url or env.first(host.url_vars) or host.base_url).rstrip("/")
+    key = api_key or env.first(host.key_vars)
+    at_home = url == host.base_url
+    if key is None and host.needs_key and at_home:
+        names = " or ".join(host.key_vars)
+        raise ConfigError(f"no API key for {host.name}: set {names}, or pass api_key=...")
+    return Endpoint(host=host if at_home else host.elsewhere(), base_url=url, api_key=key)

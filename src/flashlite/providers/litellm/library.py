@@ -1,0 +1,54 @@
+"""litellm as a library that maps requests and does nothing else; imported with the first call."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from ... import env
+from ...errors import ConfigError
+
+_STREAMS_SINCE = (1, 109)
+
+
+@cache
+def library() -> Any:
+    """Import litellm, set it up, and return it; raises ConfigError where it cannot be imported."""
+    env.set_default("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else a download at import
+    env.set_default("LITELLM_MODE", "PRODUCTION")  # else it loads any .env that it finds
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import litellm
+        except ImportError as error:
+            raise ConfigError(f"litellm is needed for this model, but: {error}") from error
+        litellm.ModelResponse()  # the first one builds classes, and warns of what they are
+    # So does its code, call by call, and pydantic about it.
+    warnings.filterwarnings("ignore", module="litellm")
+    warnings.filterwarnings("ignore", "Items? .* using the `ReadOnly` qualifier", UserWarning)
+    litellm.suppress_debug_info = True
+    litellm.drop_params = False
+    litellm.modify_params = False
+    litellm.num_retries = 0
+    litellm.disable_hf_tokenizer_download = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [logging.NullHandler()]
+    return litellm
+
+
+def require_safe_stream(*, choices: int) -> None:
+    """Raise ConfigError where litellm could report a stream that was cut as finished."""
+    if choices != 1:
+        raise ConfigError(
+            "litellm streams the end of one choice only: leave n out, or do without the stream"
+        )
+    installed = version("litellm")
+    if tuple(int(part) for part in installed.split(".")[:2]) < _STREAMS_SINCE:
+        raise ConfigError(
+            f"streaming through litellm needs litellm >= 1.109 ({installed} is installed): older "
+            "versions report a stream that was cut as a finished answer"
+        )

@@ -1,0 +1,8 @@
+"""`mock/<behaviour>`: models that answer from inside the process."""
+
+from .behaviours import BEHAVIOURS
+from .model import Cut, MockAnswer, MockModel
+from .options import MockOptions
+from .provider import MockProvider
+
+__all__ = ["BEHAVIOURS", "Cut", "MockAnswer", "MockModel", "MockOptions", "MockProvider"]

@@ -1,0 +1,70 @@
+"""The embedded provider: a mock model behind the same dialect and wire as a real host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from ...errors import APIConnectionError
+from ...types import CompletionRequest, CompletionResponse
+from ...wire import WireRequest
+from ..adapter import Host
+from ..http import HTTPProvider
+from ..openai import OpenAIAdapter
+from .model import Cut, MockAnswer, MockModel
+
+_HOST = Host(name="mock", base_url="mock://flashlite", needs_key=False)
+
+
+class MockProvider:
+    """A model that needs no key, no network and no other process.
+
+    `MockProvider("calculator", skill=0.8)` answers as `mock/calculator?skill=0.8` does; see
+    `MockOptions` for what can be set. Everything but the socket is real: requests and answers are
+    spelled and read by the OpenAI dialect, and faults reach it as bytes and broken connections.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        transport = _MockTransport(MockModel(name, **options))
+        self._http = HTTPProvider(_HOST, OpenAIAdapter(), transport)
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        body = dict(request.extra_body)
+        if request.sample is not None:
+            # A real provider draws anew each time; the mock has to be told which draw it is.
+            body["sample"] = request.sample
+        name = request.model.removeprefix("mock/")
+        return await self._http(request.with_(model=name, extra_body=body))
+
+
+class _MockTransport:
+    """Hand requests to the model; nothing leaves the process."""
+
+    def __init__(self, model: MockModel) -> None:
+        self._model = model
+
+    async def send(self, request: WireRequest) -> _MockResponse:
+        return _MockResponse(await self._model.answer(request.json))
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _MockResponse:
+    def __init__(self, answer: MockAnswer) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
+        self._body = answer.body
+
+    async def read(self) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        try:
+            async for chunk in self._body:
+                yield chunk
+        except Cut as error:
+            raise APIConnectionError("the connection broke: the mock was told to cut it") from error
+
+    async def aclose(self) -> None:
+        await self._body.aclose()

@@ -1,0 +1,116 @@
+"""From a model's name to the provider that answers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from .. import env
+from ..errors import ConfigError
+from ..models import family
+from ..types import CompletionRequest, CompletionResponse, Handler
+from ..wire import Transport
+from .adapter import Adapter, Host
+from .hosts import BY_PREFIX, OPENAI
+from .http import HTTPProvider
+from .litellm import LiteLLMProvider
+from .mock import MockProvider
+from .openai import OpenAIAdapter
+
+DIALECTS: dict[str, Callable[[], Adapter]] = {"openai": OpenAIAdapter}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a model's name leads.
+
+    `provider` names who answers, `model` is the name as that provider wants it, `reason` one
+    sentence for whoever asks why, `build` makes the provider on a transport. `host` is set where
+    we speak to it ourselves.
+    """
+
+    provider: str
+    model: str
+    reason: str
+    build: Callable[[Transport], Handler]
+    host: Host | None = None
+
+
+def resolve(model: str, *, base_url: str | None = None) -> Route:
+    """Find who serves a model, without asking anyone.
+
+    Raises ConfigError when nothing says who does.
+    """
+    prefix, slash, rest = model.partition("/")
+    if slash and not rest:
+        raise ConfigError(
+            f"the model name {model!r} ends after the provider: write {prefix}/<model>"
+        )
+    if slash:
+        return _resolve_prefixed(prefix, rest)
+    if base_url is not None:
+        return _at_host(OPENAI, model, "a base_url without a prefix speaks OpenAI's dialect")
+    return _resolve_bare(model)
+
+
+def _resolve_prefixed(prefix: str, model: str) -> Route:
+    if prefix == "mock":
+        return Route(f"mock/{model}", model, "mock/ is embedded", lambda _: MockProvider(model))
+    if host := BY_PREFIX.get(prefix):
+        return _at_host(host, model, f"{prefix}/ is a host with a native dialect")
+    if (plugin := _plugin(prefix)) is not None:
+        reason = f"{prefix}/ is added by an installed package"
+        if isinstance(plugin, Host):
+            return _at_host(plugin, model, reason)
+        return Route(prefix, model, reason, plugin)
+    return _by_litellm(f"{prefix}/{model}", f"{prefix}/ has no native dialect")
+
+
+def _resolve_bare(model: str) -> Route:
+    provider = family(model)
+    if provider is not None:
+        reason = f"{model} is known as a model of {provider}"
+        host = BY_PREFIX.get(provider)
+        return _at_host(host, model, reason) if host else _by_litellm(f"{provider}/{model}", reason)
+    if env.first(OPENAI.url_vars) is not None:
+        return _at_host(OPENAI, model, f"{OPENAI.url_vars[0]} is set")
+    raise ConfigError(
+        f"unknown model {model!r}: write provider/model (for example openai/{model}), or pass "
+        "base_url=... for an OpenAI-compatible server"
+    )
+
+
+def _at_host(host: Host, model: str, reason: str) -> Route:
+    def build(transport: Transport) -> Handler:
+        return HTTPProvider(host, DIALECTS[host.dialect](), transport)
+
+    return Route(host.name, model, reason, build, host)
+
+
+def _by_litellm(model: str, reason: str) -> Route:
+    return Route("litellm", model, f"{reason}: litellm serves it", lambda _: LiteLLMProvider())
+
+
+class Router:
+    """The bottom of the stack: pass each request to the provider of its model."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._providers: dict[str, Handler] = {}
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        route = resolve(request.model, base_url=request.base_url)
+        provider = self._providers.get(route.provider)
+        if provider is None:
+            provider = self._providers[route.provider] = route.build(self._transport)
+        return await provider(request.with_(model=route.model))
+
+
+@cache
+def _plugin(prefix: str) -> Any:
+    """Load what another package offers for a prefix: a `Host` row, or a function to a handler."""
+    found = next(iter(entry_points(group="flashlite.providers", name=prefix)), None)
+    return None if found is None else found.load()
