@@ -1,0 +1,105 @@
+"""flashlite: a completion engine for evaluations, and an Inspect AI plugin.
+
+Importing this package loads nothing heavy: every public name is imported when it is first used.
+`_HOMES` says where each lives; the imports above it tell type checkers the same.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import CallOptions as CallOptions
+    from .client import Flashlite as Flashlite
+    from .errors import APIConnectionError as APIConnectionError
+    from .errors import APIStatusError as APIStatusError
+    from .errors import APITimeoutError as APITimeoutError
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import BadRequestError as BadRequestError
+    from .errors import CompletionError as CompletionError
+    from .errors import ConfigError as ConfigError
+    from .errors import ContentPolicyViolationError as ContentPolicyViolationError
+    from .errors import ContextWindowExceededError as ContextWindowExceededError
+    from .errors import FlashliteError as FlashliteError
+    from .errors import InternalServerError as InternalServerError
+    from .errors import MalformedResponseError as MalformedResponseError
+    from .errors import NotFoundError as NotFoundError
+    from .errors import PermissionDeniedError as PermissionDeniedError
+    from .errors import QuotaExceededError as QuotaExceededError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import StreamInterruptedError as StreamInterruptedError
+    from .inspect_ai import FlashliteModelAPI as FlashliteModelAPI
+    from .middleware import Middleware as Middleware
+    from .middleware import RetryConfig as RetryConfig
+    from .models import ModelProfile as ModelProfile
+    from .models import Prices as Prices
+    from .models import register_model as register_model
+    from .providers import MockProvider as MockProvider
+    from .types import Choice as Choice
+    from .types import CompletionRequest as CompletionRequest
+    from .types import CompletionResponse as CompletionResponse
+    from .types import Handler as Handler
+    from .types import Message as Message
+    from .types import MessageInput as MessageInput
+    from .types import Role as Role
+    from .types import StreamEvent as StreamEvent
+    from .types import StreamEventType as StreamEventType
+    from .types import Timeout as Timeout
+    from .types import ToolCall as ToolCall
+    from .types import ToolCallDelta as ToolCallDelta
+    from .types import Usage as Usage
+    from .types import assistant_message as assistant_message
+    from .types import audio_part as audio_part
+    from .types import file_part as file_part
+    from .types import image_part as image_part
+    from .types import normalize_messages as normalize_messages
+    from .types import system_message as system_message
+    from .types import text_part as text_part
+    from .types import user_message as user_message
+
+    CompletionResult = CompletionResponse
+    ResponseTimeoutError = APITimeoutError
+
+_HOMES = {
+    "client": "CallOptions Flashlite",
+    "errors": (
+        "APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError "
+        "CompletionError ConfigError ContentPolicyViolationError ContextWindowExceededError "
+        "FlashliteError InternalServerError MalformedResponseError NotFoundError "
+        "PermissionDeniedError QuotaExceededError RateLimitError StreamInterruptedError"
+    ),
+    "inspect_ai": "FlashliteModelAPI",
+    "middleware": "Middleware RetryConfig",
+    "models": "ModelProfile Prices register_model",
+    "providers": "MockProvider",
+    "types": (
+        "Choice CompletionRequest CompletionResponse Handler Message MessageInput Role StreamEvent "
+        "StreamEventType Timeout ToolCall ToolCallDelta Usage assistant_message audio_part "
+        "file_part image_part normalize_messages system_message text_part user_message"
+    ),
+}
+_ALIASES = {
+    "CompletionResult": "CompletionResponse",
+    "ResponseTimeoutError": "APITimeoutError",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted([*_HOME_OF, *_ALIASES])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    target = _ALIASES.get(name, name)
+    if target not in _HOME_OF:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("flashlite")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[target]}", __name__), target)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,57 @@
+"""What Inspect is told about a model: its name in Inspect's database, its limits, its prices."""
+
+from __future__ import annotations
+
+from inspect_ai.model import ModelCost, ModelInfo, set_model_info
+
+from ..models import ModelProfile, lookup
+from ..providers import Route
+
+_ORGANISATIONS = {"gemini": "google", "vertex_ai": "google", "xai": "grok"}
+_GATEWAYS = frozenset(
+    {"openrouter", "together", "together_ai", "fireworks", "fireworks_ai", "groq"}
+)
+
+
+def canonical_name(model: str, route: Route | None) -> str:
+    """Return the key of a model in Inspect's database: `organisation/model`, without gateways."""
+    provider, slash, rest = model.partition("/")
+    if not slash:
+        provider, rest = (route.provider if route else ""), model
+    if provider in _GATEWAYS or not provider:
+        return rest
+    return f"{_ORGANISATIONS.get(provider, provider)}/{rest}"
+
+
+def register_model_info(model: str, route: Route | None) -> None:
+    """Tell Inspect prices and limits, so that cost limits and compaction work out of the box."""
+    host = route.host if route else None
+    profile = lookup(f"{host.name}/{route.model}" if route and host else model)
+    if profile is not None:
+        set_model_info(f"flashlite/{model}", _info(profile))
+
+
+def _info(profile: ModelProfile) -> ModelInfo:
+    return ModelInfo(
+        model=profile.name,
+        organization=profile.provider,
+        context_length=profile.context_window,
+        output_tokens=profile.max_output_tokens,
+        reasoning=profile.reasoning_model,
+        cost=_cost(profile),
+    )
+
+
+def _cost(profile: ModelProfile) -> ModelCost | None:
+    """Prices per million tokens; cached tokens at the full price where no other is known."""
+    prices = profile.prices
+    if prices is None or prices.input is None or prices.output is None:
+        return None
+    write = prices.input if prices.cache_write is None else prices.cache_write
+    read = prices.input if prices.cached_input is None else prices.cached_input
+    return ModelCost(
+        input=prices.input * 1e6,
+        output=prices.output * 1e6,
+        input_cache_write=write * 1e6,
+        input_cache_read=read * 1e6,
+    )

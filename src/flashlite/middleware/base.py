@@ -1,0 +1,28 @@
+"""A layer takes a handler and is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
+
+from ..types import CompletionRequest, CompletionResponse, Handler
+
+
+class Middleware(Protocol):
+    """A layer: it may change the request, answer by itself, try again, or look at what returns.
+
+    `call_next` is the rest of the stack. A response may still be open; what must wait for its
+    last byte is said with `response.on_complete`. A plain async function will do.
+    """
+
+    async def __call__(
+        self, request: CompletionRequest, call_next: Handler
+    ) -> CompletionResponse: ...
+
+
+def stack(layers: Iterable[Middleware], handler: Handler) -> Handler:
+    """Put layers on a handler; the first is the outermost."""
+    for layer in reversed(list(layers)):
+        handler = partial(layer, call_next=handler)
+    return handler

@@ -1,0 +1,107 @@
+"""Trying again, within the time that the caller gives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from itertools import count
+
+from ..errors import APITimeoutError, CompletionError, ConfigError
+from ..types import CompletionRequest, CompletionResponse, Handler
+
+log = logging.getLogger("flashlite.retry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """How often and how slowly to try again.
+
+    `max_attempts` counts all requests on the wire, the first one included. Delays are seconds:
+    `initial_delay`, times `exponential_base` for each further attempt, at most `max_delay`; with
+    `jitter` a random half of it. A server's Retry-After is waited even where it is longer.
+    """
+
+    max_attempts: int = 3
+    initial_delay: float = 1.0
+    max_delay: float = 60.0
+    exponential_base: float = 2.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ConfigError(f"max_attempts counts the first request too: {self.max_attempts} < 1")
+        if self.initial_delay < 0 or self.max_delay < 0 or self.exponential_base < 1:
+            raise ConfigError("retry delays cannot be negative, nor exponential_base below 1")
+
+    def delay(self, attempt: int, chance: float) -> float:
+        """Return the wait after a failed attempt; `chance` from 0 to 1 places the jitter."""
+        full = min(self.max_delay, self.initial_delay * self.exponential_base ** (attempt - 1))
+        return full * (0.5 + chance / 2) if self.jitter else full
+
+
+class Retry:
+    """Repeat a failed call if the error says it is worth it and the time allows it."""
+
+    def __init__(
+        self,
+        config: RetryConfig | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._config = config or RetryConfig()
+        self._sleep = sleep
+        self._clock = clock
+        self._chance = chance
+
+    async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        started = self._clock()
+        for attempt in count(1):
+            try:
+                left = self._time_left(request, started)
+                response = await _within(left, request, call_next)
+            except CompletionError as error:
+                error.attempts = attempt
+                delay = self._delay(error, attempt, self._time_left(request, started))
+                if delay is None:
+                    raise
+                log.info("attempt %d failed, next in %.1f s: %s", attempt, delay, error)
+            else:
+                response.attempts = attempt
+                return response
+            await self._sleep(delay)
+        raise AssertionError("unreachable")
+
+    def _time_left(self, request: CompletionRequest, started: float) -> float | None:
+        total = request.timeout.total
+        return None if total is None else total - (self._clock() - started)
+
+    def _delay(self, error: CompletionError, attempt: int, left: float | None) -> float | None:
+        """Return how long to wait before the next attempt, None when there is to be none."""
+        if not error.retryable or attempt >= self._config.max_attempts:
+            return None
+        delay = max(self._config.delay(attempt, self._chance()), error.retry_after or 0.0)
+        return delay if left is None or delay < left else None
+
+
+async def _within(
+    left: float | None, request: CompletionRequest, call_next: Handler
+) -> CompletionResponse:
+    """Make one attempt; what is left of the total time bounds it, a stream's last byte included."""
+    total = request.timeout.total
+    if left is not None:
+        request = request.with_(timeout=replace(request.timeout, total=max(left, 0.001)))
+    try:
+        async with asyncio.timeout(left):
+            return await call_next(request)
+    except TimeoutError as error:
+        late = APITimeoutError(
+            "no answer in time" if total is None else f"no answer within {total:g} s"
+        )
+        late.model = request.model
+        raise late from error

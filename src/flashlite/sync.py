@@ -1,0 +1,20 @@
+"""Calling without `await`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from .loop_thread import LoopThread
+
+T = TypeVar("T")
+
+_THREAD = LoopThread("flashlite-sync")
+
+
+def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Wait for a coroutine on a loop thread that all synchronous calls share.
+
+    Works from any thread and inside a running loop, which stands still for as long as it takes.
+    """
+    return _THREAD.run_sync(coroutine)

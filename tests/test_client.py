@@ -1,0 +1,317 @@
+"""The engine from the caller's side."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from flashlite import (
+    CompletionRequest,
+    CompletionResponse,
+    ConfigError,
+    Flashlite,
+    Handler,
+    InternalServerError,
+    Message,
+    RetryConfig,
+    StreamEventType,
+    StreamInterruptedError,
+    Timeout,
+)
+from flashlite.testing import MockServer, ScriptedProvider
+
+FAST = RetryConfig(initial_delay=0)
+
+
+async def test_a_text_is_a_user_message() -> None:
+    provider = ScriptedProvider(["hello"])
+    response = await Flashlite("m", provider=provider).complete("Hi")
+    assert response.content == "hello"
+    [request] = provider.requests
+    expected = CompletionRequest(model="m", messages=(Message.user("Hi"),))
+    assert request.with_(timeout=expected.timeout) == expected
+
+
+async def test_the_model_of_the_call_wins_over_the_default() -> None:
+    provider = ScriptedProvider(["a", "b"])
+    client = Flashlite("default", provider=provider)
+    await client.complete("Hi", model="mine")
+    await client.complete("Hi")
+    assert [request.model for request in provider.requests] == ["mine", "default"]
+
+
+async def test_the_default_model_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLASHLITE_DEFAULT_MODEL", "from-env")
+    provider = ScriptedProvider(["a"])
+    await Flashlite(provider=provider).complete("Hi")
+    assert provider.requests[0].model == "from-env"
+
+
+async def test_options_of_the_call_win_over_those_of_the_client() -> None:
+    provider = ScriptedProvider(["a"])
+    client = Flashlite("m", provider=provider, temperature=0.5, max_tokens=10, timeout=5)
+    await client.complete("Hi", temperature=0.0, seed=1)
+    [request] = provider.requests
+    assert request.params == {"temperature": 0.0, "max_tokens": 10, "seed": 1}
+    assert request.timeout.total is not None
+    assert 4 < request.timeout.total <= 5
+
+
+async def test_none_in_a_call_leaves_the_clients_own_value() -> None:
+    provider = ScriptedProvider(["a"])
+    client = Flashlite("m", provider=provider, base_url="http://mine/v1", api_key="k", seed=1)
+    await client.complete("Hi", base_url=None, api_key=None, seed=None)
+    [request] = provider.requests
+    assert (request.base_url, request.api_key, request.params) == (
+        "http://mine/v1",
+        "k",
+        {"seed": 1},
+    )
+
+
+async def test_what_is_none_was_not_given() -> None:
+    provider = ScriptedProvider(["a"])
+    options: dict[str, Any] = {"temperature": None, "tools": None, "seed": None}
+    await Flashlite("m", provider=provider).complete("Hi", **options)
+    assert (provider.requests[0].params, provider.requests[0].tools) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"tool_choice": "any"}, {"tool_choice": "required"}),
+        (
+            {"tool_choice": "add"},
+            {"tool_choice": {"type": "function", "function": {"name": "add"}}},
+        ),
+        ({"response_format": "json_object"}, {"response_format": {"type": "json_object"}}),
+        (
+            {"response_format": {"title": "A", "type": "object"}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "A", "schema": {"title": "A", "type": "object"}},
+                }
+            },
+        ),
+    ],
+)
+async def test_short_forms_are_spelled_out(given: dict[str, Any], sent: dict[str, Any]) -> None:
+    provider = ScriptedProvider(["a"])
+    await Flashlite("m", provider=provider).complete("Hi", **given)
+    assert provider.requests[0].params == sent
+
+
+async def test_a_bare_function_is_a_tool() -> None:
+    provider = ScriptedProvider(["a"])
+    function = {"name": "add", "parameters": {"type": "object"}}
+    await Flashlite("m", provider=provider).complete("Hi", tools=[function])
+    assert provider.requests[0].tools == ({"type": "function", "function": function},)
+
+
+BAD_CALLS: list[tuple[Any, dict[str, Any], str]] = [
+    ("Hi", {"model": None}, "no model given: pass model=... or Flashlite(default_model=...)"),
+    ("", {}, "no messages: pass a text or a non-empty list of messages"),
+    ([], {}, "no messages: pass a text or a non-empty list of messages"),
+    (
+        [{"content": "Hi"}],
+        {},
+        "a message needs a role out of system, developer, user, assistant, tool; got None",
+    ),
+    ([42], {}, "a message is a text or a dict with a role; got int"),
+    ("Hi", {"temprature": 0}, "unknown parameter 'temprature': did you mean 'temperature'?"),
+    (
+        "Hi",
+        {"zzz": 0},
+        "unknown parameter 'zzz': a provider's own fields go into extra_body={...}",
+    ),
+    ("Hi", {"temperature": float("nan")}, "temperature is a finite number; got nan"),
+    ("Hi", {"timeout": -1}, "a timeout is a positive number of seconds or None; got -1"),
+    ("Hi", {"tools": ["add"]}, "a tool is a dict in OpenAI's form; got str"),
+]
+
+
+@pytest.mark.parametrize(("messages", "options", "sentence"), BAD_CALLS)
+async def test_a_call_that_cannot_work_says_what_to_do_and_sends_nothing(
+    messages: Any, options: dict[str, Any], sentence: str
+) -> None:
+    provider = ScriptedProvider([])
+    with pytest.raises(ConfigError) as caught:
+        await Flashlite(provider=provider).complete(messages, **{"model": "m", **options})
+    assert (str(caught.value), provider.requests) == (sentence, [])
+
+
+async def test_layers_of_the_user_stand_outside_of_ours() -> None:
+    attempts: list[int] = []
+
+    async def layer(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        response = await call_next(request)
+        attempts.append(response.attempts)
+        return response
+
+    provider = ScriptedProvider([InternalServerError("no"), "hello"])
+    await Flashlite("m", provider=provider, middleware=[layer], retry=FAST).complete("Hi")
+    assert attempts == [2]
+
+
+async def test_a_stream_ends_with_the_whole_answer() -> None:
+    events = [event async for event in Flashlite("mock/echo").stream("one two")]
+    assert [(event.type, event.data) for event in events[:2]] == [
+        (StreamEventType.TOKEN, "one"),
+        (StreamEventType.TOKEN, " two"),
+    ]
+    done = events[-1]
+    assert (done.type, done.data.content, done.data.finish_reason) == ("done", "one two", "stop")
+    assert done.data.usage == events[-2].data
+
+
+async def test_a_stream_that_fails_before_its_first_event_is_tried_again() -> None:
+    with MockServer("echo", cut=0, times=2) as server:
+        client = Flashlite("openai/x", base_url=server.base_url, retry=FAST)
+        events = [event async for event in client.stream("one two")]
+    assert (events[-1].data.content, events[-1].data.attempts) == ("one two", 3)
+
+
+async def test_a_stream_that_breaks_later_is_an_error_and_is_not_tried_again() -> None:
+    seen: list[str] = []
+    with MockServer("echo", cut=2) as server:
+        client = Flashlite("openai/x", base_url=server.base_url, retry=FAST)
+        with pytest.raises(StreamInterruptedError) as caught:
+            seen.extend([str(e.type) async for e in client.stream("one two three")])
+    assert len(server.requests) == 1
+    assert str(caught.value) == (
+        "openai/x: the stream broke off: the connection broke in the middle of the body"
+    )
+
+
+async def test_a_reader_who_stops_early_closes_the_connection_and_loses_nothing() -> None:
+    seen: list[CompletionResponse] = []
+
+    async def layer(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        response = await call_next(request)
+        response.on_complete(seen.append)
+        return response
+
+    with MockServer("echo", chunk_latency=0.01) as server:
+        client = Flashlite("openai/x", base_url=server.base_url, middleware=[layer])
+        async with aclosing(client.stream("one two three four")) as events:
+            async for event in events:
+                assert event.data == "one"
+                break
+        assert [(r.content, r.finish_reason) for r in seen] == [("one", None)]
+        assert (await client.complete("again")).content == "again"
+
+
+async def test_many_answers_come_back_in_order() -> None:
+    client = Flashlite("mock/echo")
+    responses = await client.complete_many([str(n) for n in range(30)], max_concurrency=7)
+    assert [response.content for response in responses] == [str(n) for n in range(30)]
+
+
+async def test_requests_may_be_texts_messages_or_arguments() -> None:
+    provider = ScriptedProvider(["a", "b", "c", "d"])
+    requests: list[Any] = [
+        "text",
+        {"role": "user", "content": "message"},
+        [{"role": "system", "content": "list"}],
+        {"messages": "arguments", "model": "other", "temperature": 0},
+    ]
+    await Flashlite("m", provider=provider).complete_many(requests, max_concurrency=1)
+    assert [(r.model, r.messages[0].text, dict(r.params)) for r in provider.requests] == [
+        ("m", "text", {}),
+        ("m", "message", {}),
+        ("m", "list", {}),
+        ("other", "arguments", {"temperature": 0}),
+    ]
+
+
+@pytest.mark.parametrize(("requests", "seats"), [("text", 1), ({"messages": "x"}, 1), (["x"], 0)])
+async def test_many_wants_a_list_and_a_seat(requests: Any, seats: int) -> None:
+    with pytest.raises(ConfigError):
+        await Flashlite("mock/echo").complete_many(requests, max_concurrency=seats)
+
+
+async def test_no_more_than_max_concurrency_run_at_once() -> None:
+    running = peak = 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return CompletionResponse.of("x")
+
+    await Flashlite("m", provider=provider).complete_many(["x"] * 50, max_concurrency=5)
+    assert peak == 5
+
+
+async def test_the_first_failure_stops_the_rest() -> None:
+    asked: list[str] = []
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        asked.append(request.messages[0].text)
+        if request.messages[0].text == "3":
+            raise ConfigError("no")
+        await asyncio.sleep(0)
+        return CompletionResponse.of("x")
+
+    with pytest.raises(ConfigError):
+        await Flashlite("m", provider=provider).complete_many(
+            map(str, range(99)), max_concurrency=2
+        )
+    assert len(asked) < 10
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_failures_may_be_returned_in_their_places() -> None:
+    failure = ConfigError("no")
+    client = Flashlite("m", provider=ScriptedProvider(["a", failure, "c"]))
+    results = await client.complete_many(["1"] * 3, max_concurrency=1, return_exceptions=True)
+    assert [r if r is failure else r.content for r in results] == ["a", failure, "c"]
+
+
+async def test_on_send_sees_the_body_of_every_attempt() -> None:
+    bodies: list[Mapping[str, Any]] = []
+    client = Flashlite("mock/echo?status=500&times=1", retry=FAST)
+    await client.complete("Hi", on_send=bodies.append, temperature=0)
+    body = {
+        "model": "echo?status=500&times=1",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "temperature": 0,
+    }
+    assert bodies == [body, body]
+
+
+def test_one_client_works_over_several_loops_and_threads(mock_server: MockServer) -> None:
+    client = Flashlite("openai/echo", base_url=mock_server.base_url)
+    answers = [asyncio.run(client.complete(str(n))).content for n in range(3)]
+    answers.append(client.complete_sync("sync").content)
+    gc.collect()
+    assert answers == ["0", "1", "2", "sync"]
+
+
+async def test_a_sync_call_works_inside_a_running_loop() -> None:
+    assert Flashlite("mock/echo").complete_sync("hello").content == "hello"
+
+
+async def test_a_closed_client_can_be_used_again(mock_server: MockServer) -> None:
+    async with Flashlite("openai/echo", base_url=mock_server.base_url) as client:
+        await client.complete("one")
+    assert (await client.complete("two")).content == "two"
+    await client.aclose()
+
+
+async def test_the_total_time_bounds_a_stream_to_its_last_byte() -> None:
+    with MockServer("echo", chunk_latency=0.05) as server:
+        client = Flashlite("openai/x", base_url=server.base_url, timeout=Timeout(total=0.2))
+        with pytest.raises(Exception, match=r"openai/x: no answer within 0\.2 s"):
+            async for _ in client.stream(" ".join("abcdefghijklm")):
+                pass
