@@ -1,0 +1,146 @@
+"""Inspect's messages and tools, spelled in our words."""
+
+from __future__ import annotations
+
+import pytest
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageTool,
+    ChatMessageUser,
+    ContentAudio,
+    ContentDocument,
+    ContentImage,
+    ContentReasoning,
+    ContentText,
+    ContentVideo,
+)
+from inspect_ai.tool import ToolCall, ToolCallError, ToolFunction, ToolInfo, ToolParam, ToolParams
+
+from flashlite.errors import ConfigError
+from flashlite.inspect_ai._messages import to_messages, to_tool_choice, to_tools
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+WAV = "data:audio/wav;base64,UklGRg=="
+PDF = "data:application/pdf;base64,JVBERi0="
+
+
+CASES: list[tuple[ChatMessage, dict[str, object]]] = [
+    (ChatMessageSystem(content="Be brief."), {"role": "system", "content": "Be brief."}),
+    (ChatMessageUser(content="Hi"), {"role": "user", "content": "Hi"}),
+    (
+        ChatMessageUser(
+            content=[
+                ContentText(text="Look:"),
+                ContentImage(image=PNG),
+                ContentImage(image=PNG, detail="low"),
+                ContentAudio(audio=WAV, format="wav"),
+                ContentDocument(document=PDF, filename="a.pdf"),
+            ]
+        ),
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Look:"},
+                {"type": "image_url", "image_url": {"url": PNG}},
+                {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},
+                {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+                {"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}},
+            ],
+        },
+    ),
+    (ChatMessageAssistant(content="Yes"), {"role": "assistant", "content": "Yes"}),
+    (ChatMessageAssistant(content=""), {"role": "assistant", "content": ""}),
+    (
+        ChatMessageAssistant(
+            content="",
+            tool_calls=[ToolCall(id="c1", function="add", arguments={"x": 1, "s": "ü"})],
+        ),
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "add", "arguments": '{"x": 1, "s": "ü"}'},
+                }
+            ],
+        },
+    ),
+    (
+        ChatMessageAssistant(
+            content=[
+                ContentReasoning(reasoning="Let me think."),
+                ContentReasoning(reasoning="c2lnbg==", summary="In short.", redacted=True),
+                ContentText(text="It is"),
+                ContentText(text="four."),
+            ]
+        ),
+        {
+            "role": "assistant",
+            "content": "It is\nfour.",
+            "reasoning_content": "Let me think.\nIn short.",
+        },
+    ),
+    (
+        ChatMessageAssistant(content=[ContentText(text="I will not.", refusal=True)]),
+        {"role": "assistant", "content": None, "refusal": "I will not."},
+    ),
+    (
+        ChatMessageTool(content="4", tool_call_id="c1", function="add"),
+        {"role": "tool", "content": "4", "tool_call_id": "c1"},
+    ),
+    (
+        ChatMessageTool(
+            content="", tool_call_id="c1", error=ToolCallError(type="timeout", message="too slow")
+        ),
+        {"role": "tool", "content": "Error: too slow", "tool_call_id": "c1"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "wire"), CASES)
+def test_a_message_is_spelled_in_openai_form(message: ChatMessage, wire: dict[str, object]) -> None:
+    assert to_messages([message]) == [wire]
+
+
+def test_video_is_refused_with_a_sentence() -> None:
+    video = ContentVideo(video="data:video/mp4;base64,AAAA", format="mp4")
+    with pytest.raises(ConfigError, match="video cannot be sent"):
+        to_messages([ChatMessageUser(content=[video])])
+
+
+def test_a_tool_is_spelled_with_its_schema() -> None:
+    tool = ToolInfo(
+        name="add",
+        description="Add.",
+        parameters=ToolParams(
+            properties={"x": ToolParam(type="integer", description="A number.")}, required=["x"]
+        ),
+    )
+    assert to_tools([tool]) == [
+        {
+            "type": "function",
+            "function": {
+                "name": "add",
+                "description": "Add.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {"x": {"type": "integer", "description": "A number."}},
+                    "required": ["x"],
+                    "additionalProperties": False,
+                },
+            },
+        }
+    ]
+
+
+def test_tool_choices_are_spelled_in_openai_words() -> None:
+    assert [to_tool_choice(c) for c in ("auto", "none", "any", ToolFunction(name="add"))] == [
+        "auto",
+        "none",
+        "required",
+        {"type": "function", "function": {"name": "add"}},
+    ]
