@@ -218,16 +218,31 @@ def test_a_server_that_is_down_is_named() -> None:
     assert _error(log).startswith(f"openai/x: could not connect to {address}: ")
 
 
-def test_an_attempt_timeout_is_an_error_and_not_an_empty_answer() -> None:
-    log = _ask(
-        "hello",
-        model="flashlite/mock/echo",
-        model_args={"latency": 30},
-        attempt_timeout=1,
-        max_retries=0,
-    )
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"attempt_timeout": 1, "max_retries": 0}, "mock/echo: no answer within 0.95 s"),
+        ({"timeout": 1}, "mock/echo: no answer within 1 s"),
+        ({"request_timeout": 0.05, "max_retries": 0}, "mock/echo: no answer within 0.05 s"),
+    ],
+)
+def test_a_server_that_hangs_is_an_error_and_not_an_empty_answer(
+    options: dict[str, Any], sentence: str
+) -> None:
+    arguments = {"latency": 30}
+    if seconds := options.pop("request_timeout", None):
+        arguments["request_timeout"] = seconds
+    log = _ask("hello", model="flashlite/mock/echo", model_args=arguments, **options)
     assert log.samples is not None
-    assert (log.status, log.samples[0].scores) == ("error", {})
+    assert (log.status, _error(log), log.samples[0].scores) == ("error", sentence, {})
+
+
+def test_a_server_that_asks_to_wait_for_a_day_ends_the_sample_at_once() -> None:
+    arguments = {"status": 429, "retry_after": 86400}
+    log = _ask("hello", model="flashlite/mock/echo", model_args=arguments)
+    assert _error(log) == (
+        "mock/echo: the mock was told to answer 429 (status 429, asked to wait 86400 s)"
+    )
 
 
 def test_two_evals_over_http_in_one_process_share_an_engine_across_loops(

@@ -20,6 +20,8 @@ from inspect_ai.tool import ToolCall, ToolCallError, ToolFunction, ToolInfo, Too
 
 from flashlite.errors import ConfigError
 from flashlite.inspect_ai._messages import to_messages, to_tool_choice, to_tools
+from flashlite.inspect_ai._output import to_output
+from flashlite.types import Choice, CompletionResponse, Message
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 WAV = "data:audio/wav;base64,UklGRg=="
@@ -82,6 +84,33 @@ CASES: list[tuple[ChatMessage, dict[str, object]]] = [
             "role": "assistant",
             "content": "It is\nfour.",
             "reasoning_content": "Let me think.\nIn short.",
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "In short.", "signature": "c2lnbg=="}
+            ],
+        },
+    ),
+    (
+        ChatMessageAssistant(
+            model="gpt-5",
+            content=[ContentReasoning(reasoning="encrypted", summary="Hm.", redacted=True)],
+        ),
+        {"role": "assistant", "content": "", "reasoning_content": "Hm."},
+    ),
+    (
+        ChatMessageAssistant(
+            content=[
+                ContentReasoning(reasoning="Hm.", signature="c2lnbg==", internal="thinking_blocks"),
+                ContentReasoning(reasoning="ZGF0YQ==", redacted=True),
+            ]
+        ),
+        {
+            "role": "assistant",
+            "content": "",
+            "reasoning_content": "Hm.",
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbg=="},
+                {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+            ],
         },
     ),
     (
@@ -143,4 +172,41 @@ def test_tool_choices_are_spelled_in_openai_words() -> None:
         "none",
         "required",
         {"type": "function", "function": {"name": "add"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {
+            "content": "4",
+            "reasoning_content": "Hm.",
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbg=="},
+                {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+            ],
+        },
+        {
+            "content": "4",
+            "reasoning_content": "Hm.",
+            "reasoning_details": [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}],
+        },
+        {"content": "4", "reasoning_content": "Hm."},
+        {"content": "<think>\nHm.\n</think>\n\n4"},
+        {"content": "4 <think>not at the start</think>"},
+    ],
+)
+def test_reasoning_goes_back_as_it_came(answer: dict[str, object]) -> None:
+    message = Message.from_dict({"role": "assistant", **answer})
+    output = to_output(CompletionResponse(choices=(Choice(message=message),)), model="m")
+    assert to_messages([output.message]) == [message]
+
+
+def test_thinking_between_tags_is_reasoning_and_not_text() -> None:
+    answer = CompletionResponse.of("<think>\nHm.\n</think>\n\n4")
+    output = to_output(answer, model="m")
+    assert output.completion == "4"
+    assert output.message.content == [
+        ContentReasoning(reasoning="Hm.", internal="think_tag"),
+        ContentText(text="4"),
     ]

@@ -94,6 +94,14 @@ def test_every_choice_is_kept() -> None:
         ("hello there", {"x": "hello there"}, None),
         ("12", {"x": 12}, None),
         ("[1, 2", {"x": "[1, 2"}, None),
+        ('{"x": 1}"', {"x": 1}, None),
+        ('{"x": 1}\n```', {"x": 1}, None),
+        (
+            '{"x": ' + "[" * 200 + "]" * 200 + "}",
+            {},
+            "the arguments are nested more than 100 levels deep",
+        ),
+        ("[" * 150 + "]" * 150, {}, "the arguments are nested more than 100 levels deep"),
     ],
 )
 def test_tool_arguments_are_read_as_inspect_reads_them(
@@ -127,6 +135,14 @@ def test_logprobs_are_kept() -> None:
         top_logprobs=[TopLogprob(token="a", logprob=-0.5, bytes=[97])],
     )
     assert output.choices[0].logprobs == Logprobs(content=[expected])
+
+
+def test_log_probabilities_that_cannot_be_read_do_not_cost_the_answer() -> None:
+    choice = Choice(
+        message=Message.assistant("a"), logprobs={"content": [{"token": "a", "logprob": None}]}
+    )
+    output = to_output(CompletionResponse(choices=(choice,)), model="m")
+    assert (output.completion, output.choices[0].logprobs) == ("a", None)
 
 
 def test_input_tokens_leave_out_what_the_prompt_cache_served() -> None:

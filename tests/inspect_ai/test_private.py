@@ -10,7 +10,7 @@ from flashlite.inspect_ai import _private
 
 
 def test_every_private_part_is_found() -> None:
-    names = ("_show_call", "_event", "_report_id", "_epoch")
+    names = ("_show_call", "_event", "_report_id", "_epoch", "_override")
     assert {name: getattr(_private, name) is not None for name in names} == dict.fromkeys(
         names, True
     )

@@ -73,14 +73,20 @@ async def test_a_client_and_a_model_make_a_provider() -> None:
         (
             "no-such-model",
             {},
-            "unknown model 'no-such-model': write provider/model (for example "
-            "openai/no-such-model), or pass base_url=... for an OpenAI-compatible server",
+            "unknown model 'no-such-model': say whose it is by provider/model (openai/..., "
+            "anthropic/..., ollama/...), or pass base_url=... for an OpenAI-compatible server",
         ),
         (
             "openai/gpt-4o",
             {"api_key": "k", "rpn": 5},
             "unknown -M argument rpn for flashlite/openai/gpt-4o: there are request_timeout, "
             "strict_params.",
+        ),
+        (
+            "openai/gpt-4o",
+            {"api_key": "k", "request_timeout": "soon"},
+            "-M request_timeout=soon: a timeout is a positive number of seconds or None; got "
+            "'soon'",
         ),
         (
             "mock/echo",
@@ -93,6 +99,32 @@ def test_bad_input_is_one_sentence_before_the_eval_starts(
     model: str, options: dict[str, Any], sentence: str
 ) -> None:
     assert _refused(model, **options) == sentence
+
+
+def test_a_client_takes_no_arguments_for_a_model() -> None:
+    with pytest.raises(PrerequisiteError) as caught:
+        FlashliteModelAPI(Flashlite("mock/echo"), rpm=5)
+    assert caught.value.message == "FlashliteModelAPI(client, ...) takes no rpm: it is the client's"
+
+
+def test_a_client_without_a_model_needs_its_name() -> None:
+    with pytest.raises(PrerequisiteError) as caught:
+        FlashliteModelAPI(Flashlite())
+    assert caught.value.message == "FlashliteModelAPI needs a model's name: pass model=..."
+
+
+def test_the_address_may_come_from_inspects_variable(
+    mock_server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSPECT_EVAL_MODEL_BASE_URL", mock_server.base_url)
+    assert _api("openai/echo").base_url == mock_server.base_url
+
+
+async def test_a_parameter_that_the_provider_cannot_take_is_refused_where_that_is_wanted() -> None:
+    api = _api("openai/gpt-4o", api_key="k", strict_params=True)
+    with pytest.raises(PrerequisiteError) as caught:
+        await api.generate(USER, [], "auto", GenerateConfig(top_k=5))
+    assert caught.value.message == "openai does not take top_k; leave it out"
 
 
 def test_trio_is_refused_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +191,7 @@ def test_prices_and_limits_are_known_to_inspect(model: str) -> None:
 
 
 def test_an_unknown_price_is_not_registered() -> None:
-    info = get_model_info(get_model("flashlite/vllm/my-model", memoize=False))
-    assert info is None or info.cost is None
+    assert get_model_info(get_model("flashlite/vllm/my-model", memoize=False)) is None
 
 
 def test_the_connection_pool_is_named_by_key_address_and_model_without_the_key() -> None:

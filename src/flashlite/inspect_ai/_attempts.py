@@ -9,12 +9,16 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import ceil
 
 from inspect_ai.model import GenerateConfig
 
 from ..errors import CompletionError, MalformedResponseError
+from ._private import live_setting
 
 _MALFORMED = 3  # answers with status 200 that were none, in one generate
+_LONGEST_WAIT = 3600.0  # seconds; a server that asks for more has said no to this eval
+_MARGIN = 0.05  # of an attempt's time: we say that it is over before Inspect cancels us
 
 
 @dataclass(slots=True)
@@ -29,13 +33,31 @@ class Attempts:
     def may_go_on(self, error: CompletionError) -> bool:
         """Whether another attempt follows: a status 200 was paid for, so its faults are bounded."""
         self.malformed += isinstance(error, MalformedResponseError)
-        return self.malformed < _MALFORMED and not self.is_last()
+        wait, left = error.retry_after or 0.0, self.time_left()
+        is_too_long = wait > _LONGEST_WAIT or (left is not None and wait >= left)
+        return self.malformed < _MALFORMED and not is_too_long and not self.is_last()
 
     def is_last(self) -> bool:
         """Whether Inspect stops after this one (`inspect_ai/model/_retry.py`, `stop`)."""
-        retries, timeout = self.config.max_retries, self.config.timeout
-        is_over = timeout is not None and time.monotonic() - self.started >= timeout
-        return is_over or (retries is not None and self.number > retries)
+        retries, left = live_setting("max_retries", self.config), self.time_left()
+        return (left is not None and left <= 0) or (retries is not None and self.number > retries)
+
+    def time_left(self) -> float | None:
+        """Return the seconds until Inspect stops trying, None where it never does."""
+        timeout = live_setting("timeout", self.config)
+        return None if timeout is None else timeout - (time.monotonic() - self.started)
+
+    def limit(self, seconds: float) -> float:
+        """Return how long this attempt may take, `seconds` at most.
+
+        Inspect asks whether the time is over between attempts only, and cancels an attempt
+        without a word of what it waited for.
+        """
+        attempt, left = live_setting("attempt_timeout", self.config), self.time_left()
+        limits = [seconds] if attempt is None else [seconds, attempt * (1 - _MARGIN)]
+        if left is not None:
+            limits.append(max(ceil(left * 100) / 100, 0.01))  # never so soon that it is not over
+        return min(limits)
 
 
 _RUNNING: ContextVar[Attempts | None] = ContextVar("flashlite_attempts", default=None)

@@ -21,6 +21,7 @@ from inspect_ai.tool import ToolChoice, ToolFunction, ToolInfo
 
 from ..errors import ConfigError
 from ..types import Message, Part, ToolCall, audio_part, file_part, image_part, text_part
+from ._reasoning import from_reasoning
 
 
 def to_messages(messages: Sequence[ChatMessage]) -> list[Message]:
@@ -72,17 +73,15 @@ def _assistant(message: ChatMessageAssistant) -> Message:
     texts = [part for part in parts if isinstance(part, ContentText)]
     refused = "\n".join(part.text for part in texts if part.refusal)
     said = message.content if isinstance(message.content, str) else _joined(texts)
-    reasoning = "\n".join(
-        part.summary or "" if part.redacted else part.reasoning
-        for part in parts
-        if isinstance(part, ContentReasoning)
-    )
-    extra = {"reasoning_content": reasoning, "refusal": refused}
+    thoughts = [part for part in parts if isinstance(part, ContentReasoning)]
+    carried, tagged = from_reasoning(thoughts, author=message.model)
+    said = tagged + said
     calls = [ToolCall(call.id, call.function, call.arguments) for call in message.tool_calls or ()]
     return Message.assistant(
         said or (None if calls or refused else ""),
         tool_calls=calls,
-        **{name: text for name, text in extra.items() if text},
+        **carried,
+        **({"refusal": refused} if refused else {}),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +12,6 @@ from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessageAssistant,
     Content,
-    ContentReasoning,
     ContentText,
     Logprobs,
     ModelOutput,
@@ -19,12 +20,19 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo
+from inspect_ai.util import warn_once
 
 from ..types import Choice, CompletionResponse, Message, ToolCall, Usage
+from ._reasoning import think_tag, to_reasoning
+
+log = logging.getLogger("flashlite.inspect_ai")
 
 _STOP_REASONS: dict[str, StopReason] = {
     "stop": "stop",
+    "eos": "stop",
     "length": "max_tokens",
+    "max_tokens": "max_tokens",
+    "model_length": "model_length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
@@ -72,37 +80,72 @@ def _choice(choice: Choice, model: str, tools: Sequence[ToolInfo]) -> ChatComple
         model=model,
         source="generate",
     )
-    logprobs = choice.logprobs and choice.logprobs.get("content")
     return ChatCompletionChoice(
         message=message,
         stop_reason=_STOP_REASONS.get(choice.finish_reason or "", "unknown"),
-        logprobs=Logprobs.model_validate({"content": logprobs}) if logprobs else None,
+        logprobs=_logprobs(choice),
     )
 
 
+def _logprobs(choice: Choice) -> Logprobs | None:
+    """Return log probabilities where each token has one: an answer is not lost for want of them."""
+    tokens = choice.logprobs and choice.logprobs.get("content")
+    try:
+        return Logprobs.model_validate({"content": tokens}) if tokens else None
+    except ValueError as error:
+        warn_once(log, f"the log probabilities of an answer cannot be read: {error}")
+        return None
+
+
 def _content(message: Message) -> str | list[Content]:
-    reasoning, refusal = message.get("reasoning_content"), message.get("refusal")
+    reasoning, text = to_reasoning(message), message.text
+    if not reasoning and (thought := _THOUGHT.match(text)):
+        # A server without a reasoning parser leaves the tags in the text, Inspect takes them out.
+        reasoning, text = [think_tag(thought[1])], text[thought.end() :]
+    refusal = message.get("refusal")
     if not reasoning and not refusal:
-        return message.text
-    parts: list[Content] = [ContentReasoning(reasoning=reasoning)] if reasoning else []
-    if message.text:
-        parts.append(ContentText(text=message.text))
+        return text
+    parts: list[Content] = [*reasoning]
+    if text:
+        parts.append(ContentText(text=text))
     if refusal:
         parts.append(ContentText(text=refusal, refusal=True))
     return parts
 
 
+_THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
+
+
 def _call(call: ToolCall, tools: Sequence[ToolInfo]) -> InspectToolCall:
     """Read a call as Inspect's own providers do.
 
-    Arguments that are no JSON object are one value for the tool's first parameter
-    (`inspect_ai/model/_call_tools.py`, `parse_tool_call`); what cannot be read is told the model.
+    Arguments that are no JSON object are one value for the tool's first parameter, quotes behind
+    an object are ignored (`inspect_ai/model/_call_tools.py`, `parse_tool_call`); what cannot be
+    read, or is nested deeper than a log can hold, is told the model.
     """
-    arguments, problem = call.arguments, call.parse_error
+    arguments, problem, text = call.arguments, call.parse_error, call.arguments_json.strip()
     first = _first_parameter(call.name, tools)
-    if problem and first and not call.arguments_json.lstrip().startswith("{"):
-        arguments, problem = {first: _loose_value(call.arguments_json)}, None
+    if problem and text.startswith("{"):
+        whole = ToolCall(call.id, call.name, text.rstrip("\"'` \n"))
+        arguments, problem = (whole.arguments, None) if not whole.parse_error else ({}, problem)
+    elif problem and first:
+        arguments, problem = {first: _loose_value(text)}, None
+    if _depth(arguments) > _DEEPEST:
+        arguments, problem = {}, f"the arguments are nested more than {_DEEPEST} levels deep"
     return InspectToolCall(id=call.id, function=call.name, arguments=arguments, parse_error=problem)
+
+
+_DEEPEST = 100
+
+
+def _depth(value: Any) -> int:
+    """Count how deep a JSON value is nested, without recursion."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = [v for v in level if isinstance(v, dict | list)]
+        level = [item for v in inner for item in (v.values() if isinstance(v, dict) else v)]
+    return depth
 
 
 def _first_parameter(function: str, tools: Sequence[ToolInfo]) -> str | None:

@@ -7,9 +7,9 @@ Inspect 0.3.285; `tests/inspect_ai/test_private.py` tells when that changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from inspect_ai.model import ModelCall
+from inspect_ai.model import GenerateConfig, ModelCall
 
 try:
     from inspect_ai._util.error import PrerequisiteError
@@ -36,7 +36,19 @@ try:
 except ImportError:  # pragma: no cover - only with another Inspect
     _epoch = None  # type: ignore[assignment]
 
-__all__ = ["PrerequisiteError", "attach_call", "current_epoch", "report_request_id", "show_call"]
+try:
+    from inspect_ai.model._generate_overrides import generate_config_override as _override
+except ImportError:  # pragma: no cover - only with another Inspect
+    _override = None  # type: ignore[assignment]
+
+__all__ = [
+    "PrerequisiteError",
+    "attach_call",
+    "current_epoch",
+    "live_setting",
+    "report_request_id",
+    "show_call",
+]
 
 
 def show_call(request: Mapping[str, Any], filter: Any) -> ModelCall:
@@ -62,3 +74,11 @@ def report_request_id(request_id: str, *, header: str, status: int) -> None:
 def current_epoch() -> int | None:
     """Return the epoch of the running sample, None outside of one."""
     return None if _epoch is None else _epoch.get(None)
+
+
+def live_setting(
+    name: Literal["attempt_timeout", "max_retries", "timeout"], config: GenerateConfig
+) -> int | None:
+    """Return a setting as it is now: `inspect ctl config` may change it while an eval runs."""
+    given: int | None = getattr(config, name)
+    return given if _override is None else _override(name, given)

@@ -36,7 +36,7 @@ from ..providers import Host, Route, locate, request_id_header, resolve
 from ..types import CompletionResponse, is_base64
 from ._attempts import count_attempt
 from ._config import to_options
-from ._engine import mock_engine, shared_engine
+from ._engine import REQUEST_TIMEOUT, mock_engine, patient, shared_engine
 from ._messages import to_messages, to_tool_choice, to_tools
 from ._models import canonical_name, register_model_info
 from ._output import to_output
@@ -49,9 +49,10 @@ _ARGUMENTS = ("request_timeout", "strict_params")
 class FlashliteModelAPI(ModelAPI):
     """A model of any provider, reached through flashlite.
 
-    `-M` arguments: `request_timeout` (seconds for one request), `strict_params` (a parameter that
-    the provider cannot take is an error); for `mock/…` models, the options of `MockOptions`. A
-    client may be passed in the place of the name, with `model=`, to use that client's settings.
+    `-M` arguments: `request_timeout` (seconds for one request, 1800 if not given; Inspect's own
+    `--timeout` and `--attempt-timeout` bound it too), `strict_params` (a parameter that the
+    provider cannot take is an error); for `mock/…` models, the options of `MockOptions` as well.
+    A client may be passed in the place of the name, with `model=`, to use that client's settings.
     """
 
     def __init__(
@@ -68,13 +69,19 @@ class FlashliteModelAPI(ModelAPI):
         client = model_name if isinstance(model_name, Flashlite) else None
         name = model_name if isinstance(model_name, str) else model or model_name.default_model
         if not name:
-            raise PrerequisiteError("FlashliteModelAPI(client, model=...) needs a model's name.")
+            raise PrerequisiteError("FlashliteModelAPI needs a model's name: pass model=...")
         base_url = base_url or env.get("INSPECT_EVAL_MODEL_BASE_URL")
         self._route = _resolve(name, base_url) if client is None else None
         host = self._route.host if self._route else None
         key_vars = list(host.key_vars) if host else []
         super().__init__(name, base_url, api_key, key_vars, config or GenerateConfig())
-        self._options: dict[str, Any] = {}
+        self._strict = bool(model_args.pop("strict_params", False))
+        self._seconds = _seconds(model_args.pop("request_timeout", REQUEST_TIMEOUT))
+        if client is not None and model_args:
+            raise PrerequisiteError(
+                f"FlashliteModelAPI(client, ...) takes no {', '.join(sorted(model_args))}: it is "
+                "the client's"
+            )
         self._engine = client or self._make_engine(model_args)
         if host is not None:
             self._check_key(host)
@@ -86,15 +93,11 @@ class FlashliteModelAPI(ModelAPI):
                 return mock_engine(self.model_name, arguments)
             except ConfigError as error:
                 raise PrerequisiteError(str(error)) from error
-        if unknown := sorted(arguments.keys() - set(_ARGUMENTS)):
+        if unknown := sorted(arguments):
             raise PrerequisiteError(
                 f"unknown -M argument {', '.join(unknown)} for flashlite/{self.model_name}: "
                 f"there are {', '.join(_ARGUMENTS)}."
             )
-        if (seconds := arguments.get("request_timeout")) is not None:
-            self._options["timeout"] = seconds
-        if arguments.get("strict_params"):
-            self._options["strict_params"] = True
         return shared_engine()
 
     def _check_key(self, host: Host) -> None:
@@ -121,7 +124,9 @@ class FlashliteModelAPI(ModelAPI):
         config, call = config or GenerateConfig(), _Call()
         attempts = count_attempt(config)
         try:
-            response = await self._ask(input, tools, tool_choice, config, call)
+            response = await self._ask(
+                input, tools, tool_choice, config, call, seconds=attempts.limit(self._seconds)
+            )
         except ConfigError as error:
             raise PrerequisiteError(str(error)) from error
         except CompletionError as error:
@@ -141,6 +146,8 @@ class FlashliteModelAPI(ModelAPI):
         tool_choice: ToolChoice,
         config: GenerateConfig,
         call: _Call,
+        *,
+        seconds: float,
     ) -> CompletionResponse:
         options = to_options(config, model=self.model_name, has_tools=bool(tools))
         if tools:
@@ -152,7 +159,8 @@ class FlashliteModelAPI(ModelAPI):
             base_url=self.base_url,
             sample=current_epoch(),
             on_send=call.start,
-            **self._options,
+            timeout=patient(seconds),
+            strict_params=self._strict,
             **options,
         )
 
@@ -217,6 +225,13 @@ def _resolve(name: str, base_url: str | None) -> Route:
         return resolve(name, base_url=base_url)
     except ConfigError as error:
         raise PrerequisiteError(str(error)) from error
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return patient(value).total or REQUEST_TIMEOUT
+    except ConfigError as error:
+        raise PrerequisiteError(f"-M request_timeout={value}: {error}") from error
 
 
 def _require_asyncio() -> None:

@@ -1,0 +1,80 @@
+"""Reasoning, both ways: what a provider wants back unchanged goes back as it came.
+
+Claude's blocks follow Inspect's own Anthropic provider (`model/_providers/anthropic.py`): the
+signature in `reasoning`, the text in `summary`, `redacted=True`. What Inspect's `litellm-proxy`
+provider writes is read too, so that logs and agents may pass from one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from inspect_ai.model import ContentReasoning
+
+from ..models import family
+from ..types import Message
+
+_SIGNED = "thinking_blocks"
+_DETAILS = "reasoning_details"
+_TAG = "think_tag"
+
+
+def to_reasoning(message: Message) -> list[ContentReasoning]:
+    """Return the reasoning of an answer."""
+    if blocks := message.get(_SIGNED):
+        return [_from_block(block) for block in blocks]
+    text = message.get("reasoning_content") or ""
+    if details := message.get(_DETAILS):
+        return [ContentReasoning(reasoning=text, internal={_DETAILS: details})]
+    return [ContentReasoning(reasoning=text)] if text else []
+
+
+def think_tag(text: str) -> ContentReasoning:
+    """Return reasoning that stood in the text between `<think>` tags."""
+    return ContentReasoning(reasoning=text.strip(), internal=_TAG)
+
+
+def from_reasoning(
+    parts: Sequence[ContentReasoning], *, author: str | None
+) -> tuple[dict[str, Any], str]:
+    """Return what an assistant message carries for its reasoning, and the text before its text.
+
+    `author` is the model that wrote it: Claude alone can read a signature of Claude's, and other
+    providers' encrypted reasoning looks the same in a log.
+    """
+    tagged = "".join(
+        f"<think>\n{part.reasoning}\n</think>\n\n" for part in parts if part.internal == _TAG
+    )
+    parts = [part for part in parts if part.internal != _TAG]
+    texts = [part.summary or "" if part.redacted else part.reasoning for part in parts]
+    is_claude = author is None or family(author) in (None, "anthropic")
+    carried = {
+        "reasoning_content": "\n".join(text for text in texts if text),
+        _SIGNED: [block for part in parts if is_claude and (block := _to_block(part))],
+        _DETAILS: [detail for part in parts for detail in _details(part)],
+    }
+    return {name: value for name, value in carried.items() if value}, tagged
+
+
+def _from_block(block: Mapping[str, Any]) -> ContentReasoning:
+    if block.get("type") == "redacted_thinking":
+        return ContentReasoning(reasoning=block.get("data") or "", redacted=True)
+    return ContentReasoning(
+        reasoning=block.get("signature") or "", summary=block.get("thinking") or "", redacted=True
+    )
+
+
+def _to_block(part: ContentReasoning) -> dict[str, Any] | None:
+    if part.internal == _SIGNED and not part.redacted:
+        return {"type": "thinking", "thinking": part.reasoning, "signature": part.signature or ""}
+    if not part.redacted:
+        return None
+    if part.summary is not None:
+        return {"type": "thinking", "thinking": part.summary, "signature": part.reasoning}
+    return {"type": "redacted_thinking", "data": part.reasoning or part.signature or ""}
+
+
+def _details(part: ContentReasoning) -> list[Any]:
+    kept = part.internal.get(_DETAILS) if isinstance(part.internal, Mapping) else None
+    return kept if isinstance(kept, list) else []
