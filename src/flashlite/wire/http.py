@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import APIConnectionError, APITimeoutError, ConfigError
 from ..types import Timeout
+from .session import Session
 from .transport import WireRequest
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class AiohttpTransport:
 
     def __init__(self, *, proxy_for: Callable[[str], str | None] | None = None) -> None:
         self._proxy_for = proxy_for or (lambda url: None)
-        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
 
     async def send(self, request: WireRequest) -> HTTPResponse:
         session = await self._session()
@@ -67,16 +68,15 @@ class AiohttpTransport:
         """Close the session of the running loop; other loops close theirs when they end."""
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
-            await session.life.aclose()
+            await session.aclose()
 
-    async def _session(self) -> _Session:
+    async def _session(self) -> Session:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
             self._forget_ended_loops()
-            life = _live()
             # Opening never suspends, so nobody else comes in between.
-            session = self._sessions[loop] = _Session(await anext(life), life)
+            session = self._sessions[loop] = await Session.open()
         return session
 
     def _forget_ended_loops(self) -> None:
@@ -87,7 +87,7 @@ class AiohttpTransport:
 class HTTPResponse:
     """A response of `AiohttpTransport`."""
 
-    def __init__(self, response: ClientResponse, timeout: Timeout, session: _Session) -> None:
+    def __init__(self, response: ClientResponse, timeout: Timeout, session: Session) -> None:
         self._response = response
         self._session = session  # stays open as long as somebody may be reading
         self._timeout = timeout
@@ -107,29 +107,6 @@ class HTTPResponse:
 
     async def aclose(self) -> None:
         self._response.close()
-
-
-class _Session(NamedTuple):
-    """A session, and the generator that holds it open.
-
-    `asyncio.run` closes every asynchronous generator that is still running when the loop ends, and
-    a loop that goes on closes one that nobody refers to: a generator that holds the session is
-    told in time either way. Nothing in it refers back to the transport, or the cyclic collector
-    would come upon both at once.
-    """
-
-    client: ClientSession
-    life: AsyncGenerator[ClientSession]
-
-
-async def _live() -> AsyncGenerator[ClientSession]:
-    import aiohttp
-
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ttl_dns_cache=300)
-    async with aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
-        yield session
 
 
 def _limits(timeout: Timeout) -> ClientTimeout:
