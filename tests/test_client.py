@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from flashlite import (
+    APITimeoutError,
     CompletionRequest,
     CompletionResponse,
     ConfigError,
@@ -134,7 +137,43 @@ BAD_CALLS: list[tuple[Any, dict[str, Any], str]] = [
     ),
     ("Hi", {"temperature": float("nan")}, "temperature is a finite number; got nan"),
     ("Hi", {"timeout": -1}, "a timeout is a positive number of seconds or None; got -1"),
-    ("Hi", {"tools": ["add"]}, "a tool is a dict in OpenAI's form; got str"),
+    ("Hi", {"tools": ["add"]}, "a tool is a dict in OpenAI's form; got 'add'"),
+    ("Hi", {"tools": [{}]}, "a tool is a dict in OpenAI's form; got {}"),
+    ("Hi", {"tools": 5}, "tools is a list of tools; got 5"),
+    ("Hi", {"tools": {"name": "add"}}, "tools is a list of tools; got {'name': 'add'}"),
+    (
+        "Hi",
+        {"tools": [{"type": "function", "function": {}}]},
+        "a tool needs a name; got {'type': 'function', 'function': {}}",
+    ),
+    ("Hi", {"model": 5}, "model is a text such as 'openai/gpt-4o'; got 5"),
+    ("Hi", {"extra_body": "x"}, "extra_body is a dict; got 'x'"),
+    ("Hi", {"extra_headers": "x"}, "extra_headers is a dict of texts; got 'x'"),
+    (
+        "Hi",
+        {"base_url": "localhost:8000"},
+        "base_url is an address such as http://localhost:8000/v1; got 'localhost:8000'",
+    ),
+    (
+        "Hi",
+        {"base_url": 5},
+        "base_url is an address such as http://localhost:8000/v1; got 5",
+    ),
+    (
+        "Hi",
+        {"response_format": 5},
+        "response_format is a dict: OpenAI's object or a JSON schema; got 5",
+    ),
+    (
+        [{"role": "user", "content": ["Hi"]}],
+        {},
+        "content is a text or a list of parts (dicts); got ['Hi']",
+    ),
+    (
+        [{"role": "user", "content": {"text": "Hi"}}],
+        {},
+        "content is a text or a list of parts (dicts); got {'text': 'Hi'}",
+    ),
 ]
 
 
@@ -146,6 +185,49 @@ async def test_a_call_that_cannot_work_says_what_to_do_and_sends_nothing(
     with pytest.raises(ConfigError) as caught:
         await Flashlite(provider=provider).complete(messages, **{"model": "m", **options})
     assert (str(caught.value), provider.requests) == (sentence, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"model": "m"}, "a client's own model is default_model=...: Flashlite('openai/gpt-4o')"),
+        ({"temprature": 0}, "unknown parameter 'temprature': did you mean 'temperature'?"),
+        ({"middleware": print}, "middleware is a list of layers: middleware=[layer]"),
+        ({"retry": 5}, "retry is a RetryConfig(max_attempts=...); got 5"),
+    ],
+)
+def test_a_client_that_cannot_work_says_what_to_do(options: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Flashlite(**options)
+    assert str(caught.value) == sentence
+
+
+async def test_a_flat_tool_of_the_responses_api_is_a_tool() -> None:
+    provider = ScriptedProvider(["a"])
+    flat = {"type": "function", "name": "add", "parameters": {"type": "object"}}
+    await Flashlite("m", provider=provider).complete("Hi", tools=[flat])
+    function = {"name": "add", "parameters": {"type": "object"}}
+    assert provider.requests[0].tools == ({"type": "function", "function": function},)
+
+
+async def test_a_layer_that_forgets_to_return_is_named() -> None:
+    async def layer(request: CompletionRequest, call_next: Handler) -> Any:
+        await call_next(request)
+
+    client = Flashlite("m", provider=ScriptedProvider(["a"]), middleware=[layer])
+    with pytest.raises(ConfigError) as caught:
+        await client.complete("Hi")
+    assert str(caught.value).startswith("a layer or provider returned NoneType")
+
+
+async def test_a_builtin_timeout_of_a_layer_does_not_leave_the_engine() -> None:
+    async def layer(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        raise TimeoutError("the tape was slow")
+
+    client = Flashlite("m", provider=ScriptedProvider([]), middleware=[layer])
+    with pytest.raises(APITimeoutError) as caught:
+        await client.complete("Hi")
+    assert str(caught.value) == "a layer ran out of time: the tape was slow"
 
 
 async def test_layers_of_the_user_stand_outside_of_ours() -> None:
@@ -196,7 +278,7 @@ async def test_a_reader_who_stops_early_closes_the_connection_and_loses_nothing(
 
     async def layer(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
         response = await call_next(request)
-        response.on_complete(seen.append)
+        await response.on_complete(seen.append)
         return response
 
     with MockServer("echo", chunk_latency=0.01) as server:
@@ -236,6 +318,12 @@ async def test_requests_may_be_texts_messages_or_arguments() -> None:
 async def test_many_wants_a_list_and_a_seat(requests: Any, seats: int) -> None:
     with pytest.raises(ConfigError):
         await Flashlite("mock/echo").complete_many(requests, max_concurrency=seats)
+
+
+async def test_a_request_without_messages_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        await Flashlite("mock/echo").complete_many([{"prompt": "Hi"}])
+    assert str(caught.value) == "a request needs messages; got prompt"
 
 
 async def test_no_more_than_max_concurrency_run_at_once() -> None:
@@ -315,3 +403,23 @@ async def test_the_total_time_bounds_a_stream_to_its_last_byte() -> None:
         with pytest.raises(Exception, match=r"openai/x: no answer within 0\.2 s"):
             async for _ in client.stream(" ".join("abcdefghijklm")):
                 pass
+
+
+STOP_READING = """
+import asyncio
+from flashlite import Flashlite
+from flashlite.testing import MockServer
+async def main():
+    client = Flashlite("openai/echo?latency=0.01", base_url=server.base_url)
+    async for event in client.stream("Hello, how are you?"):
+        break
+with MockServer() as server:
+    asyncio.run(main())
+"""
+
+
+def test_a_program_that_ends_in_the_middle_of_a_stream_says_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", STOP_READING], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any
@@ -20,6 +20,7 @@ def build_request(
     timeout: float | Timeout | None = None,
     extra_headers: Mapping[str, str] | None = None,
     extra_body: Mapping[str, Any] | None = None,
+    base_url: str | None = None,
     **delivery: Any,
 ) -> CompletionRequest:
     """Check and normalise the arguments of a call.
@@ -29,41 +30,77 @@ def build_request(
     """
     if not model:
         raise ConfigError("no model given: pass model=... or Flashlite(default_model=...)")
-    given = {name: value for name, value in params.items() if value is not None}
-    for name, value in given.items():
-        if name not in PARAMS:
-            raise ConfigError(_unknown(name))
-        if isinstance(value, float) and not isfinite(value):
-            raise ConfigError(f"{name} is a finite number; got {value!r}")
+    _require("model", model, str, "a text such as 'openai/gpt-4o'")
+    _require("extra_headers", extra_headers or {}, Mapping, "a dict of texts")
+    _require("extra_body", extra_body or {}, Mapping, "a dict")
     return CompletionRequest(
         model=model,
         messages=normalize_messages(messages),
-        tools=tuple(_tool(tool) for tool in tools or ()),
-        params={name: _CANONICAL.get(name, _same)(value) for name, value in given.items()},
+        tools=_tools(tools),
+        params=_params(params),
         timeout=Timeout() if timeout is None else Timeout.of(timeout),
         extra_headers=extra_headers or {},
         extra_body=extra_body or {},
+        base_url=_address(base_url),
         **delivery,
     )
 
 
-def _unknown(name: str) -> str:
-    near = get_close_matches(name, PARAMS, n=1)
-    hint = (
-        f"did you mean {near[0]!r}?" if near else "a provider's own fields go into extra_body={...}"
-    )
-    return f"unknown parameter {name!r}: {hint}"
+def check_names(names: Iterable[str], known: Set[str]) -> None:
+    """Refuse arguments that no call knows, and say which one was meant."""
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else "a provider's own fields go into extra_body={...}"
+            )
+            raise ConfigError(f"unknown parameter {name!r}: {hint}")
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Take a tool in OpenAI's form, or the bare function."""
-    if not isinstance(tool, Mapping):
-        raise ConfigError(f"a tool is a dict in OpenAI's form; got {type(tool).__name__}")
-    return (
-        tool
-        if "type" in tool and "parameters" not in tool
-        else {"type": "function", "function": tool}
-    )
+def _params(params: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in params.items() if value is not None}
+    check_names(given, PARAMS)
+    for name, value in given.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise ConfigError(f"{name} is a finite number; got {value!r}")
+    return {name: _CANONICAL.get(name, _same)(value) for name, value in given.items()}
+
+
+def _require(name: str, value: Any, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is {what}; got {value!r:.80}")
+
+
+def _address(base_url: Any) -> str | None:
+    if base_url is not None and not str(base_url).startswith(("http://", "https://")):
+        raise ConfigError(
+            f"base_url is an address such as http://localhost:8000/v1; got {base_url!r:.80}"
+        )
+    return base_url
+
+
+def _tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
+    if isinstance(tools, str | Mapping) or not isinstance(tools or (), Iterable):
+        raise ConfigError(f"tools is a list of tools; got {tools!r:.80}")
+    return tuple(_tool(tool) for tool in tools or ())
+
+
+def _tool(tool: Any) -> Mapping[str, Any]:
+    """Take a tool in OpenAI's form, the flat form of its Responses API, or the bare function."""
+    if not isinstance(tool, Mapping) or not tool:
+        raise ConfigError(f"a tool is a dict in OpenAI's form; got {tool!r:.80}")
+    if "name" in tool and tool.get("type", "function") == "function":
+        tool = {
+            "type": "function",
+            "function": {key: value for key, value in tool.items() if key != "type"},
+        }
+    function = tool.get("function")
+    is_named = isinstance(function, Mapping) and bool(function.get("name"))
+    if tool.get("type") == "function" and not is_named:
+        raise ConfigError(f"a tool needs a name; got {dict(tool)!r:.80}")
+    return tool
 
 
 def _tool_choice(choice: Any) -> Any:
@@ -77,6 +114,7 @@ def _response_format(wanted: Any) -> Any:
     """Take OpenAI's object, its type alone, or a bare JSON schema."""
     if isinstance(wanted, str):
         return {"type": wanted}
+    _require("response_format", wanted, Mapping, "a dict: OpenAI's object or a JSON schema")
     if wanted.get("type") in ("text", "json_object", "json_schema"):
         return wanted
     name = wanted.get("title", "answer")

@@ -8,8 +8,8 @@ from contextlib import aclosing
 from typing import Any, Literal, Self, Unpack, overload
 
 from . import env
-from .build import build_request
-from .errors import ConfigError
+from .build import build_request, check_names
+from .errors import APITimeoutError, ConfigError
 from .middleware import Middleware, Retry, RetryConfig, stack
 from .providers import Router
 from .sync import run_sync
@@ -63,6 +63,13 @@ class Flashlite:
         transport: Transport | None = None,
         **defaults: Unpack[CallOptions],
     ) -> None:
+        if "model" in defaults:
+            raise ConfigError(
+                "a client's own model is default_model=...: Flashlite('openai/gpt-4o')"
+            )
+        check_names(defaults, CallOptions.__annotations__.keys())
+        if callable(middleware):
+            raise ConfigError("middleware is a list of layers: middleware=[layer]")
         self.default_model = default_model
         self._defaults = defaults
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
@@ -79,7 +86,7 @@ class Flashlite:
         Raises ConfigError, before anything is sent, when the call cannot work as written, and
         CompletionError when it was tried and brought no answer.
         """
-        return await self._handler(self._build(messages, model, options))
+        return await self._ask(self._build(messages, model, options))
 
     async def stream(
         self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -90,7 +97,7 @@ class Flashlite:
         may stop early wraps the call in `contextlib.aclosing`, which closes the connection.
         """
         request = self._build(messages, model, options).with_(stream=True)
-        response = await self._handler(request)
+        response = await self._ask(request)
         async with aclosing(response.events()) as events:
             async for event in events:
                 yield event
@@ -136,6 +143,8 @@ class Flashlite:
             arguments: dict[str, Any] = {"messages": one}
             if isinstance(one, Mapping) and "role" not in one:
                 arguments = dict(one)
+                if "messages" not in one:
+                    raise ConfigError(f"a request needs messages; got {', '.join(map(str, one))}")
             async with seats:
                 return await self.complete(**arguments)
 
@@ -162,6 +171,19 @@ class Flashlite:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def _ask(self, request: CompletionRequest) -> CompletionResponse:
+        """Send a request through the layers, of which one may be a caller's own."""
+        try:
+            response = await self._handler(request)
+        except TimeoutError as error:  # Inspect takes one for the end of a sample, without an error
+            raise APITimeoutError(f"a layer ran out of time: {error}".rstrip(": ")) from error
+        if not isinstance(response, CompletionResponse):
+            raise ConfigError(
+                f"a layer or provider returned {type(response).__name__}: it has to return the "
+                "response of call_next(request), or one of its own"
+            )
+        return response
 
     def _build(
         self, messages: MessageInput, model: str | None, options: CallOptions

@@ -180,3 +180,7 @@ async def test_a_hundred_calls_at_once_keep_their_own_count() -> None:
 def test_a_config_that_makes_no_sense_is_refused(broken: Callable[[], RetryConfig]) -> None:
     with pytest.raises(ConfigError):
         broken()
+
+
+def test_a_delay_never_grows_past_its_maximum() -> None:
+    assert RetryConfig(jitter=False).delay(5000, 0) == 60.0

@@ -160,6 +160,18 @@ def test_a_batch_without_prices_costs_what_single_requests_cost() -> None:
     assert cost(usage, prices, batch=True) == cost(usage, prices)
 
 
+def test_a_service_tier_has_its_own_prices_and_one_that_is_not_listed_an_unknown_one() -> None:
+    usage = Usage(input_tokens=1000, output_tokens=100)
+    costs = {
+        tier: priced(usage, "openai/gpt-5", tier=tier).total_cost
+        for tier in (None, "default", "flex", "priority")
+    }
+    assert costs == pytest.approx(
+        {None: 0.00225, "default": 0.00225, "flex": 0.001125, "priority": 0.0045}
+    )
+    assert priced(usage, "openai/gpt-4", tier="flex") == usage
+
+
 def test_without_prices_the_usage_stays_as_it_is() -> None:
     reported = Usage(input_tokens=5, total_cost=0.25)
     assert cost(reported, None) is reported

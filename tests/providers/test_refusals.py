@@ -300,6 +300,32 @@ async def test_words_about_context_do_not_change_what_another_status_means() -> 
         ({"message": "No.", "type": "server_error"}, InternalServerError, 500, "server_error"),
         ({"code": 200, "message": "No."}, InternalServerError, 500, None),
         ({"code": "overloaded", "message": "No."}, InternalServerError, 500, "overloaded"),
+        ({"code": "429", "message": "No."}, RateLimitError, 429, None),
+        ({"status": 503, "code": "busy", "message": "No."}, InternalServerError, 503, "busy"),
+        (
+            {"code": "context_length_exceeded", "message": "No."},
+            ContextWindowExceededError,
+            400,
+            "context_length_exceeded",
+        ),
+        (
+            {"code": None, "type": "insufficient_quota", "message": "No."},
+            QuotaExceededError,
+            429,
+            "insufficient_quota",
+        ),
+        (
+            {"code": "rate_limit_exceeded", "type": "tokens", "message": "No."},
+            RateLimitError,
+            429,
+            "rate_limit_exceeded",
+        ),
+        (
+            {"type": "invalid_request_error", "message": "No."},
+            BadRequestError,
+            400,
+            "invalid_request_error",
+        ),
         ("No.", InternalServerError, 500, None),
     ],
 )
@@ -324,6 +350,17 @@ async def test_an_error_inside_a_choice_is_an_error() -> None:
     choice = {"message": {"content": "Hal"}, "error": {"code": 502, "message": "Provider gone."}}
     error = await fail(Reply.of({"choices": [choice]}))
     assert (type(error), error.reason) == (InternalServerError, "Provider gone.")
+
+
+@pytest.mark.parametrize("reason", ["error", "abort"])
+async def test_an_answer_that_the_server_broke_off_is_no_answer(reason: str) -> None:
+    choice = {"message": {"content": "Hal"}, "finish_reason": reason}
+    error = await fail(Reply.of({"choices": [choice]}, headers={"x-request-id": "req-1"}))
+    assert (type(error), error.reason, error.request_id) == (
+        MalformedResponseError,
+        f"the server broke the answer off: finish_reason {reason!r}",
+        "req-1",
+    )
 
 
 @pytest.mark.parametrize(
@@ -399,6 +436,22 @@ async def test_a_key_that_the_server_repeats_is_nowhere_in_the_error(reply: Repl
             pass
     assert KEY not in all_of(caught.value)
     assert "***" in all_of(caught.value)
+
+
+async def test_a_secret_among_the_callers_own_headers_is_nowhere_in_the_error() -> None:
+    secret = "pat-0123456789abcdef"
+    client = Flashlite(
+        "openai/m",
+        api_key=KEY,
+        extra_headers={"Authorization": f"Bearer {secret}", "x-trace": "a-long-trace-id"},
+        transport=ReplayTransport(
+            [Reply.of({"error": {"message": f"no {secret}, a-long-trace-id"}}, status=401)]
+        ),
+    )
+    with pytest.raises(CompletionError) as caught:
+        await client.complete("Hi")
+    assert secret not in all_of(caught.value)
+    assert caught.value.reason == "no ***, a-long-trace-id"
 
 
 async def test_a_key_that_is_a_plain_word_leaves_the_words_of_the_server_alone() -> None:

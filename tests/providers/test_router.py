@@ -101,8 +101,8 @@ def test_an_unknown_name_says_what_to_write() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve("my-model")
     assert str(caught.value) == (
-        "unknown model 'my-model': write provider/model (for example openai/my-model), or pass "
-        "base_url=... for an OpenAI-compatible server"
+        "unknown model 'my-model': say whose it is by provider/model (openai/..., anthropic/..., "
+        "ollama/...), or pass base_url=... for an OpenAI-compatible server"
     )
 
 
@@ -114,8 +114,10 @@ def test_a_name_that_ends_after_its_provider_says_what_to_write() -> None:
     )
 
 
-@pytest.mark.parametrize("model", ["my-model", "claude-sonnet-4-5"])
-async def test_a_bare_name_with_an_address_speaks_openais_dialect_there(model: str) -> None:
+@pytest.mark.parametrize("model", ["my-model", "claude-sonnet-4-5", "Qwen/Qwen3-8B"])
+async def test_a_name_without_provider_but_with_an_address_speaks_openais_dialect_there(
+    model: str,
+) -> None:
     assert await sent(model, base_url="http://127.0.0.1:9/v1") == (
         "http://127.0.0.1:9/v1/chat/completions",
         None,

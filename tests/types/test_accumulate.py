@@ -160,6 +160,23 @@ def test_a_call_whose_name_comes_late_starts_with_its_name(deltas: list[Delta]) 
     ]
 
 
+def test_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    parts = StreamAccumulator()
+    pieces = [
+        ToolCallDelta(0, "a", "add", '{"x":'),
+        ToolCallDelta(0, "", "", "1}"),
+        ToolCallDelta(0, "b", "mul", '{"x":'),
+        ToolCallDelta(0, "b", "", "2}"),
+    ]
+    for piece in pieces:
+        list(parts.feed(Delta(tool_call=piece)))
+    list(parts.feed(Delta(finish_reason="tool_calls")))
+    assert parts.choices()[0].message.tool_calls == [
+        ToolCall("a", "add", '{"x":1}'),
+        ToolCall("b", "mul", '{"x":2}'),
+    ]
+
+
 def test_a_call_that_never_gets_a_name_starts_before_it_ends() -> None:
     events, _ = answer(piece(0, "c1", "", "{}"), STOP)
     assert events == [

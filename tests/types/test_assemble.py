@@ -121,6 +121,30 @@ async def test_a_stream_that_ends_too_soon_leaves_what_had_arrived() -> None:
     assert isinstance(error, StreamInterruptedError)
 
 
+async def test_a_stream_with_fewer_answers_than_asked_for_is_no_answer() -> None:
+    response = CompletionResponse()
+    with pytest.raises(StreamInterruptedError):
+        _ = [event async for event in assemble(stream([STOP]), response, choices=2)]
+    assert (response.ok, len(response.choices)) == (False, 1)
+
+
+async def test_what_a_broken_stream_left_is_not_played_as_an_answer() -> None:
+    response = await CompletionResponse.open(
+        lambda response: assemble(stream([Delta(text="Hel"), APIConnectionError("cut")]), response)
+    )
+    with pytest.raises(APIConnectionError):
+        _ = [event async for event in response.events()]
+    assert (response.ok, response.error, response.content) == (False, "cut", "Hel")
+    with pytest.raises(StreamInterruptedError) as caught:
+        _ = [event async for event in response.events()]
+    assert str(caught.value) == "cut"
+
+
+async def test_a_reader_who_stops_early_leaves_no_answer() -> None:
+    _, response, _ = await read(Delta(text="Hel"), Delta(text="lo"), STOP, upto=1)
+    assert (response.ok, response.error) == (False, "the stream was not read to its end")
+
+
 @pytest.mark.parametrize("upto", [1, None])
 async def test_the_source_is_closed_at_every_end(upto: int | None) -> None:
     closed = list[str]()

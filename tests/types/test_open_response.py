@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -49,7 +50,7 @@ class Script:
 async def opened(*texts: str | BaseException) -> tuple[CompletionResponse, Script]:
     script = Script(*texts)
     response = await CompletionResponse.open(script)
-    response.on_complete(script.complete)
+    await response.on_complete(script.complete)
     return response, script
 
 
@@ -61,7 +62,56 @@ async def test_an_open_answer_is_complete_after_its_last_event() -> None:
     response, script = await opened("Hel", "lo")
     async for event in response.events():
         script.log.append(event.type)
-    assert script.log == ["token", "token", "done", "closed", "complete: 'Hello', stop"]
+    assert script.log == ["token", "token", "closed", "complete: 'Hello', stop", "done"]
+
+
+async def test_a_reader_who_leaves_at_the_last_event_has_a_complete_answer() -> None:
+    response, script = await opened("Hi")
+    async for event in response.events():
+        if event.type is DONE:
+            break
+    assert (script.log, response.is_open) == (["closed", "complete: 'Hi', stop"], False)
+
+
+async def test_every_callback_runs_even_if_one_raises_or_has_to_be_awaited() -> None:
+    response, script = await opened("Hi")
+
+    def fail(_: CompletionResponse) -> None:
+        raise ZeroDivisionError
+
+    async def wait(answer: CompletionResponse) -> None:
+        await asyncio.sleep(0)
+        script.complete(answer)
+
+    await response.on_complete(fail)
+    await response.on_complete(wait)
+    with pytest.raises(ZeroDivisionError):
+        await response.aclose()
+    assert script.log == ["closed", "complete: 'Hi', None", "complete: 'Hi', None"]
+
+
+async def test_an_open_answer_that_is_dropped_gives_back_what_it_holds() -> None:
+    response, script = await opened("Hel", "lo")
+
+    async def too_late(_: CompletionResponse) -> None:
+        raise AssertionError("nobody awaits this")
+
+    await response.on_complete(too_late)
+    del response
+    gc.collect()
+    for _ in range(3):  # the loop closes a stream that it finds dropped
+        await asyncio.sleep(0)
+    assert sorted(script.log) == ["closed", "complete: 'Hel', None"]
+
+
+async def test_a_stream_that_ends_without_its_last_event_is_no_answer() -> None:
+    async def endless(response: CompletionResponse) -> AsyncGenerator[StreamEvent]:
+        yield StreamEvent(TOKEN, "Hel")
+
+    response = await CompletionResponse.open(endless)
+    with pytest.raises(StreamInterruptedError) as caught:
+        await read(response)
+    assert str(caught.value) == "the stream ended without its last event"
 
 
 async def test_an_answer_is_open_until_it_was_read() -> None:
@@ -135,7 +185,7 @@ async def test_a_cancelled_reader_makes_the_answer_complete() -> None:
             log.append("closed")
 
     response = await CompletionResponse.open(source)
-    response.on_complete(lambda _: log.append("complete"))
+    await response.on_complete(lambda _: log.append("complete"))
     reader = asyncio.create_task(read(response))
     await waits.wait()
     reader.cancel()
@@ -148,7 +198,7 @@ async def test_callbacks_run_in_their_order_and_once() -> None:
     response, _ = await opened("Hi")
     order = list[int]()
     for number in range(3):
-        response.on_complete(lambda _, number=number: order.append(number))  # type: ignore[misc]
+        await response.on_complete(lambda _, number=number: order.append(number))  # type: ignore[misc]
     await response.aclose()
     await response.aclose()
     assert order == [0, 1, 2]
@@ -157,7 +207,7 @@ async def test_callbacks_run_in_their_order_and_once() -> None:
 async def test_who_asks_after_the_end_is_called_at_once() -> None:
     response, script = await opened("Hi")
     await response.aclose()
-    response.on_complete(script.complete)
+    await response.on_complete(script.complete)
     assert script.log == ["closed", "complete: 'Hi', None", "complete: 'Hi', None"]
 
 

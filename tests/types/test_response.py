@@ -194,7 +194,7 @@ async def test_a_whole_answer_can_be_played_again() -> None:
 
 async def test_a_whole_answer_is_complete_at_once() -> None:
     response, called = CompletionResponse.of("Hi"), list[CompletionResponse]()
-    response.on_complete(called.append)
+    await response.on_complete(called.append)
     assert called == [response]
 
 

@@ -72,6 +72,12 @@ def test_the_total_is_computed_where_the_provider_does_not_say_it(given: int, to
     assert usage.total_tokens == total
 
 
+def test_usages_can_be_summed_from_nothing() -> None:
+    one = Usage(input_tokens=3, total_cost=0.5)
+    assert sum([one, one]) == one + one == Usage(input_tokens=6, total_cost=1.0)
+    assert Usage() + one == one + Usage() == one
+
+
 def test_a_free_model_costs_zero_and_that_is_not_unknown() -> None:
     assert (Usage(total_cost=0.0) + Usage(total_cost=0.0)).total_cost == 0.0
     assert Usage().total_cost is None

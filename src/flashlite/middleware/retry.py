@@ -39,7 +39,10 @@ class RetryConfig:
 
     def delay(self, attempt: int, chance: float) -> float:
         """Return the wait after a failed attempt; `chance` from 0 to 1 places the jitter."""
-        full = min(self.max_delay, self.initial_delay * self.exponential_base ** (attempt - 1))
+        try:
+            full = min(self.max_delay, self.initial_delay * self.exponential_base ** (attempt - 1))
+        except OverflowError:
+            full = self.max_delay
         return full * (0.5 + chance / 2) if self.jitter else full
 
 
@@ -54,6 +57,8 @@ class Retry:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        if not isinstance(config, RetryConfig | None):
+            raise ConfigError(f"retry is a RetryConfig(max_attempts=...); got {config!r:.80}")
         self._config = config or RetryConfig()
         self._sleep = sleep
         self._clock = clock

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from .catalog import ModelProfile, family, lookup, priced, register_model, unregister_model
+from .catalog import (
+    ModelProfile,
+    family,
+    is_provider,
+    lookup,
+    priced,
+    register_model,
+    unregister_model,
+)
 from .prices import Prices, cost
 from .tokens import count_tokens
 
@@ -12,6 +20,7 @@ __all__ = [
     "cost",
     "count_tokens",
     "family",
+    "is_provider",
     "lookup",
     "priced",
     "register_model",

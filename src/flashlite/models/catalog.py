@@ -84,10 +84,18 @@ def family(name: str) -> str | None:
     return None if profile is None else profile.provider
 
 
-def priced(usage: Usage, name: str, *, batch: bool = False) -> Usage:
-    """Return the usage with what this model costs, or as it is if that is unknown."""
+def is_provider(name: str) -> bool:
+    """Whether some provider goes by this name, as far as litellm's lists tell."""
+    return name in price_map.providers()
+
+
+def priced(usage: Usage, name: str, *, batch: bool = False, tier: str | None = None) -> Usage:
+    """Return the usage with what this model costs, or as it is if that is unknown.
+
+    `tier` is the service tier that served the request, as the provider told it.
+    """
     profile = lookup(name)
-    return usage if profile is None else cost(usage, profile.prices, batch=batch)
+    return usage if profile is None else cost(usage, profile.prices, batch=batch, tier=tier)
 
 
 def register_model(
@@ -104,6 +112,8 @@ def register_model(
     What is given wins over what was known; what is not given stays. Register a model under the
     name you call it by; a bare name without a provider holds for every provider.
     """
+    if not isinstance(prices, Prices | None):
+        raise ConfigError(f"prices is Prices.per_million(input=..., output=...); got {prices!r}")
     with _registering:
         known = lookup(name) or ModelProfile(name=canonical(name), provider=_provider_in(name))
         profile = replace(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -20,6 +21,7 @@ from .prices import TOO_DEAR, Prices
 Entry = Mapping[str, Any]
 
 FILE = "model_prices_and_context_window_backup.json"
+SUPPORT_FILE = "provider_endpoints_support_backup.json"
 
 log = logging.getLogger("flashlite.models")
 _reading = Lock()
@@ -41,10 +43,20 @@ def find_entry(name: str) -> tuple[str, Entry] | None:
 
 @cache
 def providers() -> frozenset[str]:
-    """Return the providers that the map lists or that people spell differently."""
+    """Return the providers that litellm lists or that people spell differently."""
     with _reading:
         listed = {provider_of(entry) for entry in _entries().values()}
-    return frozenset(listed.union(OTHER_SPELLINGS.values()))
+    return frozenset(listed.union(OTHER_SPELLINGS.values(), _supported()))
+
+
+def _supported() -> Iterable[str]:
+    """Return the prefixes that litellm knows, with or without a model whose price is listed."""
+    path = find_file(SUPPORT_FILE)
+    if path is None:
+        return ()
+    import orjson
+
+    return {name.partition("/")[0] for name in orjson.loads(path.read_bytes())["providers"]}
 
 
 @cache
@@ -104,8 +116,12 @@ def prices_of(key: str, entry: Entry) -> Prices | None:
         return None
     if listed.get("output_cost_per_reasoning_token") == output:
         del listed["output_cost_per_reasoning_token"]  # a repetition, not a price of its own
-    batch = _build(listed, "_batches") if "input_cost_per_token_batches" in listed else None
-    return _build(listed, "", batch=batch)
+    kinds = {
+        kind: _build(listed, f"_{kind}")
+        for kind in ("batches", "flex", "priority")
+        if f"input_cost_per_token_{kind}" in listed
+    }
+    return replace(_build(listed, ""), batch=kinds.pop("batches", None), tiers=kinds)
 
 
 _UNTOLD = ("output_cost_per_audio_token", "output_cost_per_image_token")
@@ -149,7 +165,7 @@ _SPELLED = {
 _ABOVE = re.compile(r"input_cost_per_token(_above_(\d+)(k?)_tokens)")
 
 
-def _build(listed: Mapping[str, float], kind: str, *, batch: Prices | None = None) -> Prices:
+def _build(listed: Mapping[str, float], kind: str) -> Prices:
     """Build the prices of one kind of request: what the map does not list for it costs as usual."""
     tiers = [match for field in listed if (match := _ABOVE.fullmatch(field))]
     above = {
@@ -158,7 +174,7 @@ def _build(listed: Mapping[str, float], kind: str, *, batch: Prices | None = Non
         )
         for match in tiers
     }
-    return Prices(**_pick(listed, (kind, "")), above=above, batch=batch)
+    return Prices(**_pick(listed, (kind, "")), above=above)
 
 
 def _pick(listed: Mapping[str, float], endings: tuple[str, ...]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ class Prices:
     None is a price that the provider does not list: a token read from or written to its cache then
     costs what any input token costs, one of reasoning what any output token costs, and a batch
     what single requests cost. `above` maps a number of input tokens to the prices of every request
-    that has more, for all of its tokens. Audio and images are not told apart from text.
+    that has more, for all of its tokens. `tiers` has the prices of service tiers ("flex",
+    "priority"); one that is not listed has an unknown price. Audio and images are not told apart
+    from text.
     """
 
     input: float
@@ -31,6 +33,7 @@ class Prices:
     reasoning: float | None = None
     above: Mapping[int, Prices] = field(default_factory=dict, hash=False)
     batch: Prices | None = None
+    tiers: Mapping[str, Prices] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for name in _PER_TOKEN:
@@ -66,13 +69,25 @@ class Prices:
             batch=batch,
         )
 
-    def for_request(self, input_tokens: int, *, batch: bool = False) -> Prices:
-        """Return the prices of one request: those of a batch, of a long prompt, or these."""
+    def for_request(
+        self, input_tokens: int, *, batch: bool = False, tier: str | None = None
+    ) -> Prices | None:
+        """Return the prices of one request: of a batch, a tier, a long prompt, or these.
+
+        None is for a service tier whose prices are not listed.
+        """
         prices = self.batch if batch and self.batch else self
+        if tier in _OTHER_TIERS and not batch:
+            if tier not in self.tiers:
+                return None
+            prices = self.tiers[tier]
         passed = [tokens for tokens in prices.above if input_tokens > tokens]
         return prices.above[max(passed)] if passed else prices
 
 
+# OpenAI's words (https://platform.openai.com/docs/guides/flex-processing); any other tier, such as
+# "default" or Groq's "on_demand", is billed as usual.
+_OTHER_TIERS = ("flex", "priority")
 _PER_TOKEN = ("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning")
 
 
@@ -81,6 +96,7 @@ def cost(
     prices: Prices | None,
     *,
     batch: bool = False,
+    tier: str | None = None,
     cache_write_1h_tokens: int = 0,
 ) -> Usage:
     """Return the usage with its costs in US dollars; without prices, the usage as it is.
@@ -89,9 +105,9 @@ def cost(
     hour (Anthropic's longer and dearer kind). Tools that a provider runs itself, such as web
     search, are billed by the call and not counted here.
     """
+    prices = prices and prices.for_request(usage.input_tokens, batch=batch, tier=tier)
     if prices is None:
         return usage
-    prices = prices.for_request(usage.input_tokens, batch=batch)
     input_cost = _input_cost(usage, prices, cache_write_1h_tokens)
     output_cost = _output_cost(usage, prices)
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator, Set
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
@@ -38,7 +39,9 @@ class HTTPProvider:
             request.on_send(wire.json)
         exchange = _Exchange(request=request, endpoint=endpoint, adapter=self._adapter)
         with exchange.signing_errors():
-            return await exchange.answer(await self._transport.send(wire))
+            http = await self._transport.send(wire)
+        with exchange.signing_errors(http):
+            return await exchange.answer(http)
 
 
 def accepted(
@@ -66,10 +69,15 @@ class _Exchange:
     adapter: Adapter
     started: float = field(default_factory=perf_counter)
 
-    def signing_errors(self) -> AbstractContextManager[None]:
-        """Say in every error whose it is, and never the key."""
-        endpoint = self.endpoint
-        return signed(endpoint.host.name, self.request.model, api_key=endpoint.api_key)
+    def signing_errors(self, http: WireResponse | None = None) -> AbstractContextManager[None]:
+        """Say in every error whose it is, and never a key."""
+        return signed(
+            self.endpoint.host.name,
+            self.request.model,
+            api_key=self.endpoint.api_key,
+            sent=self.request.extra_headers,
+            received=http.headers if http else None,
+        )
 
     async def answer(self, http: WireResponse) -> CompletionResponse:
         """Read the answer, or open it; a connection that is not needed any more is given back."""
@@ -84,21 +92,26 @@ class _Exchange:
             raise
 
     async def _refusal(self, http: WireResponse) -> CompletionError:
-        return self.adapter.parse_error(http.status, http.headers, await http.read())
+        error = self.adapter.parse_error(http.status, http.headers, await http.read())
+        if http.status == 404 and not re.search(r"/v\d", self.endpoint.base_url):
+            error.reason += f"; does base_url {self.endpoint.base_url} lack its /v1?"
+        return error
 
     async def _whole(self, http: WireResponse) -> CompletionResponse:
         response = self.adapter.parse_response(await http.read())
         self._describe(response, http)
         if response.usage is not None:
-            response.usage = self._price(response.usage)
+            response.usage = self._price(response, response.usage)
         return response
 
     async def _events(
         self, http: WireResponse, response: CompletionResponse
     ) -> AsyncGenerator[StreamEvent]:
         deltas = self._deltas(http, response)
-        with self.signing_errors():
-            async with aclosing(assemble(deltas, response, price=self._price)) as events:
+        with self.signing_errors(http):
+            price = partial(self._price, response)
+            whole = assemble(deltas, response, choices=self._choices(), price=price)
+            async with aclosing(whole) as events:
                 async for event in events:
                     yield event
 
@@ -121,17 +134,22 @@ class _Exchange:
             self._describe(response, http)
             await http.aclose()
 
+    def _choices(self) -> int:
+        n = self.request.params.get("n")
+        return n if isinstance(n, int) else 1
+
     def _describe(self, response: CompletionResponse, http: WireResponse) -> None:
         response.provider = self.endpoint.host.name
         response.headers = http.headers
         response.request_id = request_id(http.headers)
         response.latency = perf_counter() - self.started
 
-    def _price(self, usage: Usage) -> Usage:
+    def _price(self, response: CompletionResponse, usage: Usage) -> Usage:
         """Add what the usage costs, unless the provider said what it billed."""
         if usage.total_cost is not None:
             return usage
-        return priced(usage, f"{self.endpoint.host.name}/{self.request.model}")
+        name = f"{self.endpoint.host.name}/{self.request.model}"
+        return priced(usage, name, tier=response.facts.get("service_tier"))
 
 
 def _is_json(http: WireResponse) -> bool:

@@ -25,19 +25,12 @@ from ..types import (
 )
 from ..wire import SSEvent, WireRequest
 from .adapter import Endpoint
-from .refusals import refusal
+from .refusals import inner_status, refusal
 
-_MESSAGE_KEYS = frozenset(
-    {
-        "role",
-        "content",
-        "name",
-        "tool_calls",
-        "tool_call_id",
-        "refusal",
-        "audio",
-    }
-)
+# What an answer carries beyond OpenAI's keys and no server takes back under this name.
+_OUR_KEYS = frozenset({"annotations", "reasoning_content", "reasoning_details", "thinking_blocks"})
+# OpenRouter's word for a failure upstream, and vLLM's for a request that it dropped.
+_BROKEN_OFF = frozenset({"error", "abort"})
 _NOT_AN_ANSWER = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 _FACTS = ("system_fingerprint", "service_tier", "citations", "search_results")
 
@@ -128,9 +121,9 @@ def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
 
 def _message(message: Message, reasoning_field: str | None) -> Mapping[str, Any]:
     """Return the message as it goes out; the same object when nothing has to change."""
-    if message.keys() <= _MESSAGE_KEYS:
+    if _OUR_KEYS.isdisjoint(message):
         return message
-    wire = {key: value for key, value in message.items() if key in _MESSAGE_KEYS}
+    wire = {key: value for key, value in message.items() if key not in _OUR_KEYS}
     if reasoning_field is not None:
         thought = {reasoning_field: message.get("reasoning_content")}
         thought["reasoning_details"] = message.get("reasoning_details")
@@ -143,7 +136,7 @@ def _choice(choice: Mapping[str, Any], position: int) -> Choice:
     return Choice(
         index=_index(choice, position),
         message=_answer(choice["message"]),
-        finish_reason=_text(choice.get("finish_reason")) or None,
+        finish_reason=_finish_reason(choice),
         logprobs=_logprobs(choice.get("logprobs")),
     )
 
@@ -188,9 +181,16 @@ def _deltas(choice: Mapping[str, Any], position: int) -> Iterator[Delta]:
         yield Delta(index=index, text=text, reasoning=reasoning, refusal=refused, logprobs=logprobs)
     for order, call in enumerate(delta.get("tool_calls") or ()):
         yield Delta(index=index, tool_call=_call_delta(call, order))
-    # Some servers send an empty reason for as long as there is none.
-    if finish_reason := _text(choice.get("finish_reason")):
+    if finish_reason := _finish_reason(choice):
         yield Delta(index=index, finish_reason=finish_reason)
+
+
+def _finish_reason(choice: Mapping[str, Any]) -> str | None:
+    """Return why the model stopped; some servers send an empty reason while there is none."""
+    reason = _text(choice.get("finish_reason"))
+    if reason in _BROKEN_OFF:
+        raise MalformedResponseError(f"the server broke the answer off: finish_reason {reason!r}")
+    return reason or None
 
 
 def _call_delta(call: Mapping[str, Any], order: int) -> ToolCallDelta:
@@ -214,14 +214,17 @@ def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
     cached = prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
-    billed = usage.get("cost")
+    billed, total = usage.get("cost"), _count(usage.get("total_tokens"))
+    asked, said = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    thought = _count(completion.get("reasoning_tokens"))
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        total_tokens=_count(usage.get("total_tokens")),
+        input_tokens=asked,
+        # xAI counts reasoning beside what was said; its total tells.
+        output_tokens=said + thought if thought and total == asked + said + thought else said,
+        total_tokens=total,
         input_tokens_cached=_count(cached),
         input_tokens_cache_write=_count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        reasoning_tokens=thought,
         # OpenRouter bills one number of dollars; what else goes by this name is not known.
         total_cost=billed if isinstance(billed, int | float) else None,
     )
@@ -305,10 +308,7 @@ def _raise_inner_error(data: Mapping[str, Any]) -> None:
     if not inner:
         return
     message, code = error_words(data)
-    status = inner.get("code") if isinstance(inner, Mapping) else None
-    if not isinstance(status, int) or not 400 <= status < 600:
-        status = 500
-    raise refusal(status, message, code=code, body=data)
+    raise refusal(inner_status(inner), message, code=code, body=data)
 
 
 def error_words(body: Any) -> tuple[str, str | None]:
@@ -319,5 +319,5 @@ def error_words(body: Any) -> tuple[str, str | None]:
     message = inner.get("message") or inner.get("detail") or inner
     if not isinstance(message, str):
         message = orjson.dumps(message).decode()
-    slugs = (inner.get("code"), inner.get("type"))
-    return message[:2000], next((slug for slug in slugs if isinstance(slug, str)), None)
+    slugs = (slug for slug in (inner.get("code"), inner.get("type")) if isinstance(slug, str))
+    return message[:2000], next((slug for slug in slugs if not slug.isdecimal()), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -35,6 +36,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 }
 _RETRYABLE = frozenset({408, 409, 425})
 _SHORTEST_SECRET = 8  # characters; a local server's key may be a word such as "none"
+_SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 _REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
 # Slugs and phrases of the providers' own error references.
@@ -51,7 +53,36 @@ _CONTEXT_PHRASES = (
     "input is too long",
     "context window",
 )
-_POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
+_POLICY_CODES = frozenset(
+    {
+        "bio_policy",
+        "content_filter",
+        "content_policy_violation",
+        "cyber_policy",
+        "invalid_prompt",
+        "moderation_blocked",
+    }
+)
+
+# What the slugs of errors inside a 200 would have been as a status.
+_STATUS_OF = {
+    "authentication_error": 401,
+    "badrequesterror": 400,
+    "insufficient_quota": 429,
+    "invalid_api_key": 401,
+    "invalid_request_error": 400,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "notfounderror": 404,
+    "overloaded_error": 529,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "requests": 429,
+    "tokens": 429,
+    **dict.fromkeys(_QUOTA_CODES, 429),
+    **dict.fromkeys(_CONTEXT_CODES | _POLICY_CODES, 400),
+}
 
 
 def refusal(
@@ -81,16 +112,48 @@ def refusal(
     return error
 
 
+def inner_status(error: Any) -> int:
+    """Return the status that an error inside a 200 stands for: its number, else its slug's.
+
+    Servers put it under `code`, `status` or `type`, as a number or as text; 500 where none tells.
+    """
+    said = error if isinstance(error, Mapping) else {}
+    for value in (said.get("code"), said.get("status"), said.get("type")):
+        if isinstance(value, str):
+            value = int(value) if value.isdecimal() else _STATUS_OF.get(value.lower())
+        if isinstance(value, int) and 400 <= value < 600:
+            return value
+    return 500
+
+
 @contextmanager
-def signed(provider: str, model: str, *, api_key: str | None) -> Iterator[None]:
-    """Say in every error whose it is, and strike the key out of what the server repeats."""
+def signed(
+    provider: str,
+    model: str,
+    *,
+    api_key: str | None,
+    sent: Mapping[str, str] | None = None,
+    received: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """Say in every error whose it is, and strike the keys out of what the server repeats.
+
+    `sent` are the caller's own headers, which may hold secrets too; `received` the answer's.
+    """
     try:
         yield
     except CompletionError as error:
         error.sign(provider, model)
-        if api_key is not None and len(api_key) >= _SHORTEST_SECRET:
-            _conceal(error, api_key)
+        if received and not error.headers:
+            error.headers, error.request_id = received, request_id(received)
+        for secret in _secrets(api_key, sent or {}):
+            _conceal(error, secret)
         raise
+
+
+def _secrets(api_key: str | None, headers: Mapping[str, str]) -> set[str]:
+    hidden = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+    words = [api_key or "", *hidden, *(value.rpartition(" ")[2] for value in hidden)]
+    return {word for word in words if len(word) >= _SHORTEST_SECRET}
 
 
 def request_id_header(headers: Mapping[str, str]) -> str | None:
@@ -147,11 +210,12 @@ def _class_for(status: int, message: str, code: str | None) -> type[APIStatusErr
     text = message.lower()
     if status == 429 and (code in _QUOTA_CODES or "exceeded your current quota" in text):
         return QuotaExceededError
-    if status in (400, 413, 422):
-        if code in _CONTEXT_CODES or any(phrase in text for phrase in _CONTEXT_PHRASES):
-            return ContextWindowExceededError
-        if code in _POLICY_CODES:
-            return ContentPolicyViolationError
+    if status in (400, 403, 413, 422) and code in _POLICY_CODES:
+        return ContentPolicyViolationError
+    if status in (400, 413, 422) and (
+        code in _CONTEXT_CODES or any(phrase in text for phrase in _CONTEXT_PHRASES)
+    ):
+        return ContextWindowExceededError
     return _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import env
 from ..errors import ConfigError
-from ..models import family
+from ..models import family, is_provider
 from ..types import CompletionRequest, CompletionResponse, Handler
 from ..wire import Transport
 from .adapter import Adapter, Host
@@ -49,14 +49,17 @@ def resolve(model: str, *, base_url: str | None = None) -> Route:
         raise ConfigError(
             f"the model name {model!r} ends after the provider: write {prefix}/<model>"
         )
-    if slash:
-        return _resolve_prefixed(prefix, rest)
+    route = _resolve_prefixed(prefix, rest) if slash else None
+    if route is not None:
+        return route
     if base_url is not None:
-        return _at_host(OPENAI, model, "a base_url without a prefix speaks OpenAI's dialect")
+        return _at_host(OPENAI, model, "a base_url without a provider speaks OpenAI's dialect")
+    if slash:
+        return _by_litellm(model, f"{prefix}/ has no native dialect")
     return _resolve_bare(model)
 
 
-def _resolve_prefixed(prefix: str, model: str) -> Route:
+def _resolve_prefixed(prefix: str, model: str) -> Route | None:
     if prefix == "mock":
         return Route(f"mock/{model}", model, "mock/ is embedded", lambda _: MockProvider(model))
     if host := BY_PREFIX.get(prefix):
@@ -66,7 +69,9 @@ def _resolve_prefixed(prefix: str, model: str) -> Route:
         if isinstance(plugin, Host):
             return _at_host(plugin, model, reason)
         return Route(prefix, model, reason, plugin)
-    return _by_litellm(f"{prefix}/{model}", f"{prefix}/ has no native dialect")
+    if is_provider(prefix):
+        return _by_litellm(f"{prefix}/{model}", f"{prefix}/ has no native dialect")
+    return None  # perhaps part of the model's name, as in Qwen/Qwen3-8B
 
 
 def _resolve_bare(model: str) -> Route:
@@ -78,8 +83,8 @@ def _resolve_bare(model: str) -> Route:
     if env.first(OPENAI.url_vars) is not None:
         return _at_host(OPENAI, model, f"{OPENAI.url_vars[0]} is set")
     raise ConfigError(
-        f"unknown model {model!r}: write provider/model (for example openai/{model}), or pass "
-        "base_url=... for an OpenAI-compatible server"
+        f"unknown model {model!r}: say whose it is by provider/model (openai/..., anthropic/..., "
+        "ollama/...), or pass base_url=... for an OpenAI-compatible server"
     )
 
 

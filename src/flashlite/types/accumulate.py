@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import StreamInterruptedError
+from ..errors import CompletionError, StreamInterruptedError
 from .message import Message
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
@@ -19,13 +19,17 @@ async def assemble(
     deltas: AsyncGenerator[Delta],
     response: CompletionResponse,
     *,
+    choices: int = 1,
     price: Callable[[Usage], Usage] = lambda usage: usage,
 ) -> AsyncGenerator[StreamEvent]:
     """Yield the events of a stream, fill `response` in on the way, and end with DONE.
 
-    A reader who stops early leaves in the response what had arrived, without finish reason.
+    `choices` is how many answers were asked for. A stream that breaks and a reader who stops early
+    leave in the response what had arrived, and in `response.error` that it is no answer.
     """
-    parts = StreamAccumulator()
+    parts = StreamAccumulator(choices=choices)
+    response.error = "the stream was not read to its end"
+    response.facts = parts.facts
     try:
         async with aclosing(deltas):
             async for delta in deltas:
@@ -34,12 +38,15 @@ async def assemble(
                     yield StreamEvent(StreamEventType.USAGE, response.usage)
                 for event in parts.feed(delta):
                     yield event
+        whole = parts.choices()
+    except CompletionError as error:
+        response.error = error.reason
+        raise
     finally:
         response.choices = parts.so_far()
         response.id = parts.facts.pop("id", response.id)
         response.model = parts.facts.pop("model", response.model)
-        response.facts = parts.facts
-    response.choices = parts.choices()
+    response.choices, response.error = whole, None
     yield StreamEvent(StreamEventType.DONE, response)
 
 
@@ -50,8 +57,9 @@ class StreamAccumulator:
     and refuses to when a choice never said why it finished: a cut stream is no answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, choices: int = 1) -> None:
         self.facts: dict[str, Any] = {}
+        self._wanted = choices
         self._choices: dict[int, _Pieces] = {}
 
     def feed(self, delta: Delta) -> Iterator[StreamEvent]:
@@ -67,7 +75,8 @@ class StreamAccumulator:
 
     def choices(self) -> tuple[Choice, ...]:
         """Return the whole answer; raises StreamInterruptedError when it is not whole."""
-        if not self._choices or any(p.finish_reason is None for p in self._choices.values()):
+        finished = [p for p in self._choices.values() if p.finish_reason is not None]
+        if len(finished) < max(self._wanted, len(self._choices)):
             raise StreamInterruptedError("the stream ended before the answer was finished")
         return self.so_far()
 
@@ -84,6 +93,7 @@ class _Pieces:
     reasoning: list[str] = field(default_factory=list[str])
     refusal: list[str] = field(default_factory=list[str])
     calls: dict[int, _CallPieces] = field(default_factory=dict[int, "_CallPieces"])
+    places: dict[int, int] = field(default_factory=dict[int, int])
     logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     finish_reason: str | None = None
 
@@ -120,16 +130,26 @@ class _Pieces:
         )
 
     def _feed_call(self, piece: ToolCallDelta, index: int) -> Iterator[StreamEvent]:
-        call = self.calls.get(piece.index)
-        if call is None:
-            call = self.calls[piece.index] = _CallPieces()
+        place = self._place(piece)
+        call = self.calls.setdefault(place, _CallPieces())
         call.id = call.id or piece.id
         call.name = call.name or piece.name
         call.arguments.append(piece.arguments)
         if call.started:
-            yield from _gain(call, piece.index, piece.arguments, index)
+            yield from _gain(call, place, piece.arguments, index)
         elif call.name:
-            yield from _start(call, piece.index, index)
+            yield from _start(call, place, index)
+
+    def _place(self, piece: ToolCallDelta) -> int:
+        """Return the position of the call that a piece belongs to.
+
+        Some servers give every parallel call the same index; a new id with a name is a new call.
+        """
+        place = self.places.setdefault(piece.index, piece.index)
+        known = self.calls.get(place)
+        if known and known.id and piece.name and piece.id not in ("", known.id):
+            place = self.places[piece.index] = max(self.calls) + 1
+        return place
 
     def _end_calls(self, index: int) -> Iterator[StreamEvent]:
         """End all calls together: their pieces may come in turns, so none is whole before."""

@@ -6,6 +6,7 @@ nesting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -44,7 +45,10 @@ def is_base64(key: str | None, value: Any) -> bool:
     if not isinstance(value, str):
         return False
     is_uri = value.startswith("data:") and ";base64," in value[:128]
-    return is_uri or (key == "data" and len(value) > 256)
+    return is_uri or (key == "data" and _BASE64.match(value) is not None)
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{256}")
 
 
 def without_media(value: Any, key: str | None = None) -> Any:

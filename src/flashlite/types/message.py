@@ -64,6 +64,9 @@ class Message(dict[str, Any]):
         role = data.get("role")
         if role not in _ROLES:
             raise ConfigError(f"a message needs a role out of {', '.join(Role)}; got {role!r}")
+        content = data.get("content")
+        if not _is_content(content):
+            raise ConfigError(f"content is a text or a list of parts (dicts); got {content!r:.80}")
         return cls(data)
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,6 +105,12 @@ class Message(dict[str, Any]):
     def _make(cls, role: Role, content: Content, **rest: Any) -> Self:
         given = {key: value for key, value in rest.items() if value is not None}
         return cls(role=role.value, content=content, **given)
+
+
+def _is_content(content: Any) -> bool:
+    if isinstance(content, list | tuple):
+        return all(isinstance(part, Mapping) for part in content)
+    return content is None or isinstance(content, str)
 
 
 MessageInput: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Self
 
 from ..errors import ConfigError, StreamInterruptedError
@@ -35,10 +37,12 @@ class CompletionResponse:
 
     Most answers are whole. One that was asked for with `stream=True` is open: `events()` yields it
     piece by piece, and the fields are final when the last event is out. What must wait for that
-    is said with `on_complete`, which works for both. The properties speak of the first choice.
+    is said with `await response.on_complete(callback)`, which works for both. The properties speak
+    of the first choice.
 
-    `latency` is the time on the wire in seconds, without any waiting for limits or retries; `raw`
-    is the provider's JSON (None for a stream); `facts` what else the provider told.
+    `error` says why this is no answer (a stream that broke or was not read to its end). `latency`
+    is the time on the wire in seconds, without any waiting for limits or retries; `raw` is the
+    provider's JSON (None for a stream); `facts` what else the provider told.
     """
 
     choices: tuple[Choice, ...] = ()
@@ -57,8 +61,8 @@ class CompletionResponse:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     _first: StreamEvent | None = field(default=None, repr=False)
     _events: AsyncGenerator[StreamEvent] | None = field(default=None, repr=False)
-    _callbacks: list[Callable[[CompletionResponse], None]] = field(
-        default_factory=list[Callable[["CompletionResponse"], None]], repr=False
+    _callbacks: list[Callable[[CompletionResponse], Any]] = field(
+        default_factory=list[Callable[["CompletionResponse"], Any]], repr=False
     )
 
     @classmethod
@@ -135,6 +139,7 @@ class CompletionResponse:
 
     @property
     def ok(self) -> bool:
+        """Whether this is an answer; a stream that broke or was given up leaves none."""
         return self.status == 200 and self.error is None
 
     @property
@@ -156,21 +161,26 @@ class CompletionResponse:
         """Yield the answer piece by piece; a whole answer is played as if it were streamed.
 
         A reader who may stop early closes the iterator (`contextlib.aclosing`), which closes the
-        connection and runs what waits in `on_complete`. An open answer has one reader.
+        connection and runs what waits in `on_complete`; both are done before DONE is handed out.
+        An open answer has one reader. Raises StreamInterruptedError where an earlier reader left
+        no whole answer.
         """
         if self._events is None:
-            for event in _replay(self):
-                yield event
+            for played in _replay(self):
+                yield played
             return
-        if self._first is None:
+        event, self._first = self._first, None
+        if event is None:
             raise ConfigError("somebody is reading this answer: read events() once, or afterwards")
-        first, self._first = self._first, None
         try:
-            yield first
-            async for event in self._events:
+            while event.type is not StreamEventType.DONE:
                 yield event
+                event = await anext(self._events)
+        except StopAsyncIteration:
+            raise StreamInterruptedError("the stream ended without its last event") from None
         finally:
             await self.aclose()
+        yield event
 
     async def aclose(self) -> None:
         """Give an open answer up: close its connection and run what waits in `on_complete`."""
@@ -178,27 +188,45 @@ class CompletionResponse:
             try:
                 await self._events.aclose()
             finally:
-                self._complete()
+                await self._complete()
 
-    def on_complete(self, callback: Callable[[CompletionResponse], None]) -> None:
+    async def on_complete(self, callback: Callable[[CompletionResponse], Any]) -> None:
         """Call back when the answer is final: now if it is, else after the last event.
 
-        A reader who stops early, and a stream that breaks, count as the end too: `finish_reason`
-        is then None.
+        A reader who stops early, and a stream that breaks, count as the end too: `ok` is then
+        False. The callback may be a coroutine function. All callbacks run, the first one first,
+        even if one raises. An answer that is dropped unread runs the plain functions only.
         """
         if self._events is None:
-            callback(self)
+            await _call(callback, self)
         else:
             self._callbacks.append(callback)
 
-    def _complete(self) -> None:
+    async def _complete(self) -> None:
         self._events = None
         callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(self)
+        async with AsyncExitStack() as last_first:
+            for callback in reversed(callbacks):
+                last_first.push_async_callback(_call, callback, self)
+
+    def __del__(self) -> None:
+        """Give back what an answer holds that nobody read or closed."""
+        for callback in getattr(self, "_callbacks", ()):  # none where the constructor failed
+            if not iscoroutinefunction(callback):
+                callback(self)
+
+
+async def _call(
+    callback: Callable[[CompletionResponse], Any], response: CompletionResponse
+) -> None:
+    result = callback(response)
+    if isawaitable(result):
+        await result
 
 
 def _replay(response: CompletionResponse) -> Iterator[StreamEvent]:
+    if response.error is not None:
+        raise StreamInterruptedError(response.error)
     for choice in response.choices:
         yield from _replay_choice(choice)
     if response.usage is not None:

@@ -42,10 +42,18 @@ class Usage:
         return self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        """Sum two usages; a cost is known only if both are."""
+        """Sum two usages; a cost is known only if both are. Nothing used costs nothing."""
+        if other == _NOTHING:
+            return self
+        if self == _NOTHING:
+            return other
         return Usage(
             **{f.name: _add(getattr(self, f.name), getattr(other, f.name)) for f in _FIELDS}
         )
+
+    def __radd__(self, other: int) -> Usage:
+        """Let `sum(usages)` start from its 0."""
+        return self if other == 0 else NotImplemented
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field that is known, as plain JSON."""
@@ -59,6 +67,7 @@ class Usage:
 
 
 _FIELDS = fields(Usage)
+_NOTHING = Usage()
 
 
 def _add(left: Any, right: Any) -> Any:
