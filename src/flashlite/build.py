@@ -73,7 +73,7 @@ def _require(name: str, value: Any, kind: type, what: str) -> None:
         raise ConfigError(f"{name} is {what}; got {value!r:.80}")
 
 
-def _address(base_url: Any) -> str | None:
+def _address(base_url: str | None) -> str | None:
     if base_url is not None and not str(base_url).startswith(("http://", "https://")):
         raise ConfigError(
             f"base_url is an address such as http://localhost:8000/v1; got {base_url!r:.80}"
@@ -87,7 +87,7 @@ def _tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(_tool(tool) for tool in tools or ())
 
 
-def _tool(tool: Any) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """Take a tool in OpenAI's form, the flat form of its Responses API, or the bare function."""
     if not isinstance(tool, Mapping) or not tool:
         raise ConfigError(f"a tool is a dict in OpenAI's form; got {tool!r:.80}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Protocol
 
 from ..types import CompletionRequest, CompletionResponse, Handler
@@ -13,16 +12,20 @@ class Middleware(Protocol):
     """A layer: it may change the request, answer by itself, try again, or look at what returns.
 
     `call_next` is the rest of the stack. A response may still be open; what must wait for its
-    last byte is said with `response.on_complete`. A plain async function will do.
+    last byte is said with `await response.on_complete(...)`. A plain async function will do.
     """
 
     async def __call__(
-        self, request: CompletionRequest, call_next: Handler
+        self, request: CompletionRequest, call_next: Handler, /
     ) -> CompletionResponse: ...
 
 
 def stack(layers: Iterable[Middleware], handler: Handler) -> Handler:
     """Put layers on a handler; the first is the outermost."""
     for layer in reversed(list(layers)):
-        handler = partial(layer, call_next=handler)
+        handler = _on_top(layer, handler)
     return handler
+
+
+def _on_top(layer: Middleware, call_next: Handler) -> Handler:
+    return lambda request: layer(request, call_next)

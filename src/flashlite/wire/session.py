@@ -13,13 +13,14 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from types import AsyncGeneratorType
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 _GRACE = 0.05  # seconds; a loop that is ending is gone by then and has closed its own
-_Life = AsyncGenerator["ClientSession"]
+_Life = AsyncGeneratorType["ClientSession", None]
 
 _open: dict[asyncio.AbstractEventLoop, set[_Life]] = {}
 _closing: set[asyncio.Task[None]] = set()
@@ -40,7 +41,7 @@ class Session:
         """Open a session on the running loop; never suspends."""
         for loop in [loop for loop in list(_open) if loop.is_closed()]:
             _open.pop(loop, None)
-        life = _live()
+        life = cast("_Life", _live())
         session = cls(await anext(life), life)
         _open.setdefault(session._loop, set()).add(life)
         return session
@@ -50,7 +51,7 @@ class Session:
         await _close(self._loop, self._life)
 
 
-async def _live() -> _Life:
+async def _live() -> AsyncGenerator[ClientSession]:
     import aiohttp
 
     connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ttl_dns_cache=300)
