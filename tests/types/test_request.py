@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flashlite.errors import ConfigError
-from flashlite.types import PARAMS, CompletionRequest, Message, Timeout
+from flashlite.types import PARAMS, CompletionRequest, Message, Target, Timeout
 
 SECRET = "sk-0123456789"
 REQUEST = CompletionRequest(
@@ -56,13 +56,18 @@ def test_a_request_is_frozen() -> None:
 
 
 def test_the_repr_shows_neither_key_nor_headers() -> None:
-    request = REQUEST.with_(on_send=print)
-    assert repr(request) == (
-        "CompletionRequest(model='openai/gpt-4o', messages=({'role': 'user', 'content': 'Hi'},), "
-        "tools=({'type': 'function', 'function': {'name': 'add'}},), params={'temperature': 0.5}, "
-        "extra_body={'top_a': 1}, sample=3, stream=False, base_url='http://127.0.0.1:1/v1', "
-        "timeout=Timeout(total=5, connect=10.0, idle=None), strict_params=False)"
-    )
+    shown = repr(REQUEST.with_(api_key="sk-0123456789", extra_headers={"x-key": "sk-9876543210"}))
+    assert "openai/gpt-4o" in shown
+    assert "sk-" not in shown
+
+
+def test_another_model_address_or_key_means_another_target() -> None:
+    target = Target(provider="openai", dialect="openai", model="m")
+    there = REQUEST.with_(target=target)
+    derived = [
+        there.with_(**change) for change in ({"stream": True}, {"model": "x"}, {"api_key": "k"})
+    ]
+    assert [request.target for request in derived] == [target, None, None]
 
 
 def test_who_listens_to_a_request_makes_no_difference_to_it() -> None:

@@ -8,12 +8,21 @@ from collections.abc import AsyncGenerator, Set
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from time import perf_counter
 
 from .. import env
 from ..errors import APIConnectionError, CompletionError, ConfigError, StreamInterruptedError
 from ..models import priced
-from ..types import CompletionRequest, CompletionResponse, Delta, StreamEvent, Usage, assemble
+from ..types import (
+    CompletionRequest,
+    CompletionResponse,
+    Delta,
+    StreamEvent,
+    Target,
+    Usage,
+    assemble,
+)
 from ..wire import SSEParser, Transport, WireResponse
 from .adapter import Adapter, Endpoint, Host
 from .refusals import request_id, signed
@@ -29,6 +38,10 @@ class HTTPProvider:
         self._adapter = adapter
         self._transport = transport
         self._reported: set[str] = set()
+
+    def target(self, request: CompletionRequest) -> Target:
+        """Say who answers a request."""
+        return target_at(self.host, request)
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
         endpoint = locate(self.host, base_url=request.base_url, api_key=request.api_key)
@@ -163,10 +176,29 @@ def locate(host: Host, *, base_url: str | None = None, api_key: str | None = Non
     Raises ConfigError, naming the variable, when the host's own address needs a key and there is
     none. Behind another address the key is optional and the host's peculiarities do not apply.
     """
-    url = (base_url or env.first(host.url_vars) or host.base_url).rstrip("/")
-    key = api_key or env.first(host.key_vars)
+    url, key = _address(host, base_url), api_key or env.first(host.key_vars)
     at_home = url == host.base_url
     if key is None and host.needs_key and at_home:
         names = " or ".join(host.key_vars)
         raise ConfigError(f"no API key for {host.name}: set {names}, or pass api_key=...")
     return Endpoint(host=host if at_home else host.elsewhere(), base_url=url, api_key=key)
+
+
+def target_at(host: Host, request: CompletionRequest) -> Target:
+    """Say who answers a request at a host; a missing key is no matter, a cache needs none."""
+    return Target(
+        provider=host.name,
+        dialect=host.dialect,
+        model=request.model,
+        address=_address(host, request.base_url),
+        account=account(request.api_key or env.first(host.key_vars)),
+    )
+
+
+def account(api_key: str | None) -> str:
+    """Return what tells a key from others without showing it."""
+    return sha256(api_key.encode()).hexdigest()[:8] if api_key else ""
+
+
+def _address(host: Host, base_url: str | None) -> str:
+    return (base_url or env.first(host.url_vars) or host.base_url).rstrip("/")

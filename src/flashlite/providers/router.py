@@ -11,11 +11,11 @@ from typing import Any
 from .. import env
 from ..errors import ConfigError
 from ..models import family, is_provider
-from ..types import CompletionRequest, CompletionResponse, Handler
+from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from ..wire import Transport
 from .adapter import Adapter, Host
 from .hosts import BY_PREFIX, OPENAI
-from .http import HTTPProvider
+from .http import HTTPProvider, account, target_at
 from .litellm import LiteLLMProvider
 from .mock import MockProvider
 from .openai import OpenAIAdapter
@@ -105,6 +105,23 @@ class Router:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._providers: dict[str, Handler] = {}
+
+    def target(self, request: CompletionRequest) -> Target:
+        """Say who answers a request, without asking anyone."""
+        if request.target is not None:
+            return request.target
+        route = resolve(request.model, base_url=request.base_url)
+        if route.host is not None:
+            return target_at(route.host, request.with_(model=route.model))
+        provider, _, rest = route.model.partition("/")
+        is_by_litellm = route.provider == "litellm"
+        return Target(
+            provider=provider if is_by_litellm else route.provider.partition("/")[0],
+            dialect="litellm" if is_by_litellm else "openai",
+            model=rest if is_by_litellm else route.model,
+            address=request.base_url or "",
+            account=account(request.api_key),
+        )
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
         route = resolve(request.model, base_url=request.base_url)

@@ -12,14 +12,16 @@ from .message import (
     system_message,
     user_message,
 )
-from .request import PARAMS, CompletionParams, CompletionRequest, Timeout
+from .request import PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
+from .target import Target
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
 from .usage import Usage
 
 __all__ = [
     "PARAMS",
+    "CacheMode",
     "Choice",
     "CompletionParams",
     "CompletionRequest",
@@ -34,6 +36,7 @@ __all__ = [
     "StreamAccumulator",
     "StreamEvent",
     "StreamEventType",
+    "Target",
     "Timeout",
     "ToolCall",
     "ToolCallDelta",

@@ -42,7 +42,11 @@ class CompletionResponse:
 
     `error` says why this is no answer (a stream that broke or was not read to its end). `latency`
     is the time on the wire in seconds, without any waiting for limits or retries; `raw` is the
-    provider's JSON (None for a stream); `facts` what else the provider told.
+    provider's JSON (None for a stream); `facts` what else the provider told. `usage` is all that
+    this call used; `wasted` the part of it that went into answers which did not fit. `lineage`
+    says where a cached answer comes from: its key, its age, what it had cost. `fallback_from` are
+    the models that failed before this one answered. `parsed` is the answer as an instance of the
+    request's `response_model`.
     """
 
     choices: tuple[Choice, ...] = ()
@@ -50,9 +54,13 @@ class CompletionResponse:
     provider: str | None = None
     id: str | None = None
     usage: Usage | None = None
+    wasted: Usage | None = None
+    parsed: Any = None
     status: int = 200
     error: str | None = None
     cached: bool = False
+    lineage: Mapping[str, Any] | None = None
+    fallback_from: tuple[str, ...] = ()
     attempts: int = 1
     latency: float | None = None
     request_id: str | None = None
