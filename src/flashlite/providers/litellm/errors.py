@@ -1,10 +1,10 @@
-"""From what litellm raises to our errors: by status first, then by type, last by its words."""
+"""From what litellm raises to our errors: by what the server answered, then by type and words."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import (
     APIConnectionError,
@@ -18,10 +18,12 @@ from ...errors import (
 )
 from ..openai import error_words
 from ..refusals import refusal
+from .causes import bug, causes, lost_connection, wrong_address
+from .settings import missing_setting, plain_words
 
 
-def typed(error: Exception, model: str) -> Exception:
-    """Map what litellm raised."""
+def typed(error: Exception, model: str, *, was_sent: bool) -> Exception:
+    """Map what litellm raised; `was_sent` says whether the request had left by then."""
     kind = type(error).__name__
     # Behind its own traceback litellm repeats what it was called with.
     message = str(error).partition("Traceback (most recent call last)")[0].strip()
@@ -31,38 +33,54 @@ def typed(error: Exception, model: str) -> Exception:
             f"openai/{model} and pass base_url=..."
         )
     if kind == "UnsupportedParamsError":
-        # What follows is how to lose parameters silently.
+        # What follows is how to lose or to rewrite parameters silently.
         reason = message.removeprefix("litellm.UnsupportedParamsError: ").partition(" To drop")[0]
+        reason = reason.partition(" OR set `litellm.")[0]
         return ConfigError(f"litellm cannot send this to {model}: {reason}")
-    return _by_kind(kind, error, message)
+    if "Unmapped LLM provider" in message:
+        return ConfigError(f"litellm has no chat completions for {model}")
+    if wrong_address(error):
+        return ConfigError(
+            f"the address of {model} is not one that HTTP knows: {plain_words(message)}"
+        )
+    answer = _answer(error)
+    if not was_sent and answer is None and (missing := missing_setting(error, message, model)):
+        return ConfigError(missing)
+    return _by_kind(kind, error, message, answer)
 
 
-def _by_kind(kind: str, error: Exception, message: str) -> CompletionError:
+class _Answer(NamedTuple):
+    """What the server said when it refused, where litellm kept it; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def _by_kind(kind: str, error: Exception, message: str, answer: _Answer | None) -> CompletionError:
     """Map by status first, then by type."""
-    status = getattr(error, "status_code", None)
-    headers = raw_headers({"additional_headers": getattr(error, "litellm_response_headers", None)})
+    status = answer.status if answer else getattr(error, "status_code", None)
     if kind == "MidStreamFallbackError":
         return StreamInterruptedError(message)
-    if kind == "Timeout" and status == 408 and not headers:
-        return APITimeoutError(message)
-    is_vague = not isinstance(status, int) or status == 500
+    # Whatever litellm does not understand, it calls status 500 without headers.
+    is_vague = answer is None and (not isinstance(status, int) or status == 500)
     if status == 200 or (is_vague and any(phrase in message for phrase in _GARBLED)):
         return MalformedResponseError(message)
-    # Whatever litellm does not understand, it calls status 500 without headers.
-    if not isinstance(status, int) or (status == 500 and not headers):
-        if cause := _bug(error):
-            return CompletionError(f"litellm failed inside: {cause!r} ({message})")
-        return APIConnectionError(message)
-    body = _body(error, message)
+    if isinstance(error, TimeoutError) or (kind == "Timeout" and answer is None and status == 408):
+        return APITimeoutError(message or "litellm's own limit passed")
+    if not isinstance(status, int) or (is_vague and kind not in _MAY_BE_A_500) or _is_ours(error):
+        return _without_status(error, message)
+    body, headers = _body(error, message, answer), answer.headers if answer else {}
     words, code = (message, None) if body is None else error_words(body)
-    typed = refusal(status, words, code=code, headers=headers, body=body)
-    named: dict[str, type[CompletionError]] = {
-        "ContextWindowExceededError": ContextWindowExceededError,
-        "ContentPolicyViolationError": ContentPolicyViolationError,
-    }
-    return _as(typed, named[kind]) if kind in named else typed
+    found = refusal(status, words, code=code, headers=headers, body=body)
+    return _as(found, _NAMED[kind]) if kind in _NAMED else found
 
 
+_NAMED: dict[str, type[CompletionError]] = {
+    "ContextWindowExceededError": ContextWindowExceededError,
+    "ContentPolicyViolationError": ContentPolicyViolationError,
+}
+_MAY_BE_A_500 = frozenset({"InternalServerError", "APIError"})
 _GARBLED = (
     "Unable to get json response",
     "Invalid response object",
@@ -70,6 +88,49 @@ _GARBLED = (
     "Expecting value",
     "Expecting property name",
 )
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the failure happened on this side of the wire, whichever status litellm gave it."""
+    if _answer(error) is not None or getattr(error, "status_code", None) != 500:
+        return False
+    return lost_connection(error) is not None or bug(error) is not None
+
+
+def _without_status(error: Exception, message: str) -> CompletionError:
+    """Map a failure that no server answered; litellm's catch-all looks like a lost connection."""
+    cause = lost_connection(error)
+    if cause is not None:
+        return APITimeoutError(message) if cause.is_timeout else APIConnectionError(message)
+    inner = bug(error) or next(iter(causes(error)), error)
+    return CompletionError(f"litellm failed inside: {inner!r} ({message})")
+
+
+def _answer(error: BaseException) -> _Answer | None:
+    """Find the server's answer: on the error, else on what lies beneath."""
+    told = raw_headers(getattr(error, "litellm_response_headers", None))
+    for cause in (error, *causes(error)):
+        response = getattr(cause, "response", None)
+        status = getattr(response, "status_code", None)
+        headers = raw_headers(getattr(response, "headers", None))
+        if isinstance(status, int) and headers.keys() - _INVENTED:
+            return _Answer(status, headers, _text(response))
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and told.keys() - _INVENTED:
+        return _Answer(status, told, "")
+    return None
+
+
+# Where no server answered, litellm puts a response of its own, which has no more than these.
+_INVENTED = frozenset({"content-length", "content-type"})
+
+
+def _text(response: Any) -> str:
+    try:
+        text = response.text
+    except RuntimeError:  # a stream that nobody read
+        return ""
+    return text if isinstance(text, str) else ""
 
 
 def _as(error: CompletionError, kind: type[CompletionError]) -> CompletionError:
@@ -83,30 +144,22 @@ def _as(error: CompletionError, kind: type[CompletionError]) -> CompletionError:
     )
 
 
-def _bug(error: BaseException) -> BaseException | None:
-    """Find a programming error underneath: litellm's catch-all looks like a lost connection."""
-    inner = error.__context__
-    while inner is not None:
-        if isinstance(inner, ImportError | AttributeError | TypeError):
-            return inner
-        inner = inner.__context__
-    return None
-
-
-def _body(error: Exception, message: str) -> Mapping[str, Any] | None:
-    """Return what the server answered: litellm keeps it in `body`, or in its text after a dash."""
-    body = getattr(error, "body", None)
-    if body is None:
+def _body(error: Exception, message: str, answer: _Answer | None) -> Mapping[str, Any] | None:
+    """Return what the server answered: litellm keeps it whole, in `body`, or behind a dash."""
+    for text in (answer.text if answer else "", message.partition(" - ")[2]):
         try:
-            body, _ = json.JSONDecoder().raw_decode(message.partition(" - ")[2])
+            body, _ = json.JSONDecoder().raw_decode(text.strip())
         except ValueError:
-            return None
+            body = None
+        if isinstance(body, Mapping):
+            return body
+    body = getattr(error, "body", None)
     return body if isinstance(body, Mapping) else None
 
 
-def raw_headers(hidden: Any) -> dict[str, str]:
+def raw_headers(given: Any) -> dict[str, str]:
     """Return raw headers: litellm gives some as they are and some with a prefix."""
-    given = (hidden.get("additional_headers") if isinstance(hidden, Mapping) else None) or {}
     return {
-        str(name).lower().removeprefix("llm_provider-"): str(value) for name, value in given.items()
+        str(name).lower().removeprefix("llm_provider-"): str(value)
+        for name, value in dict(given or {}).items()
     }

@@ -8,36 +8,32 @@ and all its retries are off, because its defaults would repeat a paid request un
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from copy import deepcopy
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
-from ... import env
-from ...errors import APITimeoutError, StreamInterruptedError
+from ...errors import APIConnectionError, CompletionError, ConfigError
 from ...loop_thread import LoopThread
-from ...models import priced
-from ...types import CompletionRequest, CompletionResponse, Delta, StreamEvent, Usage, assemble
+from ...types import CompletionRequest, CompletionResponse, StreamEvent, assemble
 from ..http import accepted
-from ..openai import parse_chunk, parse_completion
-from ..refusals import request_id, signed
-from .errors import raw_headers, typed
+from ..refusals import signed
+from .answers import Stream, describe, headers_of, parse, price_of
+from .arguments import arguments, as_passed, dropped, wire_body
+from .errors import typed
 from .library import library, require_safe_stream
+from .secrets import Secrets
 
 _THREAD = LoopThread("flashlite-litellm")
-_LONG = 1e6  # seconds that litellm waits when we wait for ever; it has a limit of its own otherwise
-
-_DELIVERY = frozenset(
-    {"api_key", "api_base", "extra_headers", "num_retries", "max_retries", "timeout"}
-)
 
 
 class LiteLLMProvider:
-    """Ask litellm; `request.model` is litellm's name with its prefix (`cohere/command-r`)."""
+    """Ask litellm; `request.model` is litellm's name with its prefix (`cohere/command-r`).
+
+    litellm rewrites a request for its provider. `on_send` gets the JSON that it sends, or, where
+    litellm does not show that, what was asked of it, once an answer shows that it was sent.
+    """
 
     def __init__(self) -> None:
         self._reported: set[str] = set()
@@ -46,18 +42,16 @@ class LiteLLMProvider:
         if request.stream:
             require_safe_stream(choices=request.params.get("n", 1))
         litellm = await _THREAD.run(_loaded())
-        dropped = _dropped(litellm, request)
-        request = accepted(request, dropped, name="litellm", reported=self._reported)
-        arguments = _arguments(request)
-        if request.on_send is not None:
-            request.on_send({k: v for k, v in arguments.items() if k not in _DELIVERY})
-        started = perf_counter()
-        with signed("litellm", request.model, api_key=arguments.get("api_key")):
-            answer = await _THREAD.run(_send(litellm, arguments, request.model))
+        names = dropped(litellm, request)
+        request = accepted(request, names, name="litellm", reported=self._reported)
+        call = _Call(litellm, request)
+        with call.signing_errors():
+            answer = await call.answer()
+        with call.signing_errors(answer):
             if request.stream:
-                return await CompletionResponse.open(partial(_events, answer, request, started))
-            response = _parse(request, answer)
-        response.latency = perf_counter() - started
+                return await CompletionResponse.open(partial(call.events, answer))
+            response = parse(request, answer, call.original)
+        response.latency = perf_counter() - call.started
         return response
 
 
@@ -66,120 +60,125 @@ async def _loaded() -> Any:
     return library()
 
 
-async def _send(litellm: Any, arguments: dict[str, Any], model: str) -> Any:
-    """Run one call on litellm's thread; raises our errors only."""
-    try:
-        return await litellm.acompletion(**arguments)
-    except Exception as error:  # litellm raises anything; each is mapped
-        raise typed(error, model) from error
+class _Call:
+    """One request on litellm's thread: what was sent for it, and what comes back."""
 
+    def __init__(self, litellm: Any, request: CompletionRequest) -> None:
+        self.started = perf_counter()
+        self.original: Any = None
+        self._litellm = litellm
+        self._request = request
+        self._arguments = arguments(request)
+        self._secrets = Secrets(self._arguments, request.model)
+        self._loop = asyncio.get_running_loop()
+        self._shown: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
+        self._was_sent = False
+        self._task: asyncio.Task[Any] | None = None
+        self._answer: Any = None
 
-def _dropped(litellm: Any, request: CompletionRequest) -> set[str]:
-    """Name the parameters that litellm would leave out without a word."""
-    dropped = {"metadata"}
-    if "user" in request.params:
-        known = litellm.get_supported_openai_params(model=request.model) or ()
-        dropped |= {"user"} - set(known)
-    return dropped
-
-
-def _arguments(request: CompletionRequest) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        # litellm writes into what it gets.
-        **deepcopy(dict(request.params)),
-        "model": request.model,
-        "messages": [deepcopy(message.to_dict()) for message in request.messages],
-        "num_retries": 0,
-        "max_retries": 0,
-        "api_key": request.api_key or _key(request.model),
-        "api_base": request.base_url,
-        "extra_headers": dict(request.extra_headers) or None,
-        "extra_body": deepcopy(dict(request.extra_body)) or None,
-        "tools": [deepcopy(dict(tool)) for tool in request.tools] or None,
-        # litellm builds one client per timeout it sees, so it gets whole seconds.
-        "timeout": math.ceil(request.timeout.total or _LONG),
-    }
-    if request.stream:
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _key(model: str) -> str | None:
-    """Look the key up under the usual name, so that a `.env` file counts here too."""
-    return env.get(f"{model.partition('/')[0].upper()}_API_KEY")
-
-
-def _parse(request: CompletionRequest, answer: Any) -> CompletionResponse:
-    response = parse_completion(answer.model_dump())
-    _describe(response, answer, request)
-    if response.usage is not None and response.usage.total_cost is None:
-        response.usage = priced(response.usage, request.model)
-    return response
-
-
-def _describe(response: CompletionResponse, answer: Any, request: CompletionRequest) -> None:
-    response.provider = request.model.partition("/")[0]
-    response.headers = raw_headers(getattr(answer, "_hidden_params", None))
-    response.request_id = request_id(response.headers)
-
-
-async def _events(
-    chunks: Any, request: CompletionRequest, started: float, response: CompletionResponse
-) -> AsyncGenerator[StreamEvent]:
-    _describe(response, chunks, request)
-
-    def price(usage: Usage) -> Usage:
-        # litellm puts its guess of the cost, and of the usage too, where the server's belongs.
-        came = getattr(chunks, "chunks", ())
-        was_told = any(getattr(chunk, "usage", None) for chunk in came)
-        return priced(replace(usage, total_cost=None, estimated=not was_told), request.model)
-
-    with signed("litellm", request.model, api_key=request.api_key or _key(request.model)):
-        deltas = _deltas(chunks, request, started, response)
-        async with aclosing(assemble(deltas, response, price=price)) as events:
-            async for event in events:
-                yield event
-
-
-async def _deltas(
-    chunks: Any, request: CompletionRequest, started: float, response: CompletionResponse
-) -> AsyncGenerator[Delta]:
-    async def next_chunk() -> Any:
+    async def answer(self) -> Any:
+        """Return litellm's answer or stream; raises our errors only."""
+        future = asyncio.wrap_future(_THREAD.submit(self._ask()))
         try:
-            return await anext(cast("AsyncIterator[Any]", chunks), None)
-        except Exception as error:  # litellm raises anything; each is mapped
-            raise typed(error, request.model) from error
+            await asyncio.wait({future, self._shown}, return_when=asyncio.FIRST_COMPLETED)
+            self._tell(future)
+            return await future
+        except BaseException:
+            future.cancel()
+            if self._request.stream:  # it may have opened just now
+                _THREAD.submit(self._close())
+            raise
 
-    async def close() -> None:
-        await chunks.aclose()
+    async def events(
+        self, chunks: Any, response: CompletionResponse
+    ) -> AsyncGenerator[StreamEvent]:
+        """Yield the events of a stream and fill `response` in."""
+        describe(response, chunks, self._request)
+        deltas = Stream(
+            chunks=chunks,
+            started=self.started,
+            limit=self._request.timeout.total,
+            next_chunk=lambda: _THREAD.run(self._next()),
+            close=lambda: _THREAD.run(self._close()),
+        ).deltas(response)
+        whole = assemble(deltas, response, price=price_of(self._request, chunks))
+        with self.signing_errors(chunks):
+            async with aclosing(whole) as events:
+                async for event in events:
+                    yield event
 
-    limit, is_lost = request.timeout.total, _came_whole(response)
-    try:
-        while True:
-            left = None if limit is None else limit - (perf_counter() - started)
-            async with asyncio.timeout(left):
-                chunk = await _THREAD.run(next_chunk())
-            if chunk is None:
-                break
-            for delta in parse_chunk(chunk.model_dump()):
-                is_lost = is_lost and not (delta.text or delta.reasoning or delta.tool_call)
-                yield delta
-        if is_lost or not _was_finished(chunks):
-            raise StreamInterruptedError("the stream ended before the answer was finished")
-    except TimeoutError as error:
-        raise APITimeoutError(f"no answer within {limit} s") from error
-    finally:
-        response.latency = perf_counter() - started
-        await _THREAD.run(close())
+    @contextmanager
+    def signing_errors(self, answer: Any = None) -> Iterator[None]:
+        """Say in every error whose it is, and never a secret."""
+        try:
+            yield
+        except CompletionError as error:
+            secrets, received = self._secrets.as_headers(), headers_of(answer)
+            try:
+                with signed(
+                    "litellm", self._request.model, api_key=None, sent=secrets, received=received
+                ):
+                    raise
+            finally:
+                if error.__cause__ is None:  # it held a secret, or there was none
+                    error.__context__ = None
 
+    async def _ask(self) -> Any:
+        self._answer = await self._mapped(
+            self._litellm.acompletion(**self._arguments, logger_fn=self._note)
+        )
+        return self._answer
 
-def _came_whole(response: CompletionResponse) -> bool:
-    """Whether the server sent one piece, in which litellm looks for a stream and finds nothing."""
-    return response.headers.get("content-type", "").startswith("application/json")
+    async def _next(self) -> Any:
+        return await self._mapped(anext(self._answer, None))
 
+    async def _mapped(self, awaitable: Any) -> Any:
+        """Wait on litellm's thread; its own exceptions stay there, for they hold keys."""
+        self._task = asyncio.current_task()
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            if self._task is None or self._task.cancelling():
+                raise
+            failure: Exception = APIConnectionError("litellm cancelled the request by itself")
+        except Exception as error:  # noqa: BLE001 - litellm raises anything; each is mapped
+            failure = typed(error, self._request.model, was_sent=self._was_sent)
+        if isinstance(failure, ConfigError):
+            failure = ConfigError(self._secrets.strike(str(failure)))
+        raise failure
 
-def _was_finished(chunks: Any) -> bool:
-    """Whether the server gave a finish reason: where it gave none, litellm says "stop" for it."""
-    if getattr(chunks, "uses_openai_chat_stream", False):
-        return bool(getattr(chunks, "received_any_finish_reason", True))
-    return getattr(chunks, "received_finish_reason", "") is not None
+    async def _close(self) -> None:
+        """Close the stream, if there is one, when whoever is reading it has stopped."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        if (close := getattr(self._answer, "aclose", None)) is not None:
+            await close()
+
+    def _note(self, details: Mapping[str, Any]) -> None:
+        """Take down what goes out and what comes in; litellm calls this from any thread."""
+        if details.get("log_event_type") != "pre_api_call":
+            self.original = details.get("original_response")
+            return
+        more = details.get("additional_args") or {}
+        self._was_sent = True
+        address, headers = more.get("api_base"), more.get("headers")
+        self._secrets.note(key=details.get("api_key"), address=address, headers=headers)
+        if self._request.on_send is not None:
+            body = wire_body(more.get("complete_input_dict"))
+            with suppress(RuntimeError):  # the caller's loop is closed
+                self._loop.call_soon_threadsafe(self._show, body or as_passed(self._arguments))
+
+    def _show(self, body: Mapping[str, Any]) -> None:
+        if not self._shown.done():
+            self._shown.set_result(body)
+
+    def _tell(self, answer: asyncio.Future[Any]) -> None:
+        """Hand over what was sent, once, on the caller's side."""
+        if self._request.on_send is None:
+            return
+        if self._shown.done():
+            self._request.on_send(self._shown.result())
+            return
+        error = None if answer.cancelled() else answer.exception()
+        if error is None or getattr(error, "status_code", None) is not None:
+            self._request.on_send(as_passed(self._arguments))

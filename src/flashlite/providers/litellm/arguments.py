@@ -1,0 +1,75 @@
+"""From a request to the arguments of litellm, and from what litellm sends to JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from ...types import CompletionRequest
+from .settings import api_base, api_key
+
+_LONG = 1e6  # seconds that litellm waits when we wait for ever; it has a limit of its own otherwise
+_NOT_SENT = frozenset({"api_key", "extra_body", "extra_headers", "extra_query", "timeout"})
+_DELIVERY = _NOT_SENT | {"api_base", "drop_params", "max_retries", "num_retries"}
+_SECRET = re.compile(r"^(aws|azure|vertex)_|(_key|_token|_secret|password|credentials)$")
+
+
+def dropped(litellm: Any, request: CompletionRequest) -> set[str]:
+    """Name the parameters that litellm would leave out without a word."""
+    names = {"metadata"}
+    if "user" in request.params:
+        known = litellm.get_supported_openai_params(model=request.model) or ()
+        names |= {"user"} - set(known)
+    return names
+
+
+def arguments(request: CompletionRequest) -> dict[str, Any]:
+    """Return the arguments for one call, without retries and without leave to drop parameters."""
+    given: dict[str, Any] = {
+        # litellm writes into what it gets.
+        **deepcopy(dict(request.params)),
+        "model": request.model,
+        "messages": [deepcopy(message.to_dict()) for message in request.messages],
+        "num_retries": 0,
+        "max_retries": 0,
+        "drop_params": False,
+        "api_key": api_key(request),
+        "api_base": api_base(request),
+        "extra_headers": dict(request.extra_headers) or None,
+        "extra_body": deepcopy(dict(request.extra_body)) or None,
+        "tools": [deepcopy(dict(tool)) for tool in request.tools] or None,
+        # litellm builds one client per timeout it sees, so it gets whole seconds.
+        "timeout": math.ceil(request.timeout.total or _LONG),
+    }
+    if request.stream:
+        given |= {"stream": True, "stream_options": {"include_usage": True}}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def wire_body(given: Any) -> dict[str, Any] | None:
+    """Return the JSON that litellm is about to send, as a copy; None where it does not show it."""
+    try:
+        body = json.loads(given) if isinstance(given, str | bytes) else given
+        if not isinstance(body, Mapping) or not body:
+            return None
+        # OpenAI's library, where litellm sends through that, merges the one and takes out the rest.
+        extra = body.get("extra_body") or {}
+        content = {name: value for name, value in body.items() if name not in _NOT_SENT}
+        sent: dict[str, Any] = json.loads(json.dumps({**content, **extra}, default=str))
+    except (TypeError, ValueError):
+        return None
+    return sent
+
+
+def as_passed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked of litellm, for where it does not show what it sends."""
+    content = {
+        name: value
+        for name, value in given.items()
+        if name not in _DELIVERY and not _SECRET.search(name)
+    }
+    return {**content, **given.get("extra_body", {})}
