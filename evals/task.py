@@ -4,7 +4,8 @@
     inspect eval evals/task.py --model flashlite/mock/calculator -M skill=0.8
     inspect eval evals/task.py --model flashlite/gpt-4o -T tools=true
 
-Asks 100 questions in four grades of difficulty, 25 each, and reads the last number of each answer.
+Asks 100 questions in four grades of difficulty, 25 each, and reads the number behind "ANSWER:", or
+the last number of an answer that has no such line.
 The questions in `arithmetic.jsonl` were drawn at random for this eval and belong to the
 repository; every target is an integer that was worked out exactly.
 
@@ -44,8 +45,15 @@ PROMPT = """{prompt}
 
 Show your work, then end with a line of the form "ANSWER: $NUMBER"."""
 
-# A number as people write it: a sign, thousands separators, decimals.
-NUMBER = re.compile(r"[-\u2212]?\d+(?:,\d{3})*(?:\.\d+)?")
+# How the last line begins, as models write it: also "Answer:" and "**Final answer**:". Words in the
+# middle of a line ("to find the answer: ...") are no last line, unless in capitals as asked.
+MARKER = re.compile(r"ANSWER[*_]*:|(?im:^\W*(?:final )?answer[*_]*:)")
+
+# A number as people write it: a sign, thousands separators, decimals, a power of ten.
+NUMBER = re.compile(r"[-\u2212]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}\b)?")
+
+# Why a model may end before it has answered.
+CUT_SHORT = ("max_tokens", "model_length", "content_filter")
 
 
 @task
@@ -84,22 +92,32 @@ def calculate() -> Tool:
 @scorer(metrics=[grouped(accuracy(), "difficulty", all_label="accuracy"), stderr()])
 def final_number() -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
-        answer = read_number(state.output.completion)
+        output, text = state.output, state.output.completion
+        if not output.empty and output.stop_reason in CUT_SHORT and not MARKER.search(text):
+            # A number out of unfinished work would be a guess.
+            reason = f"no answer: the model stopped at {output.stop_reason}"
+            return Score(value=INCORRECT, explanation=reason)
+        answer = read_number(text)
         right = answer is not None and answer == Decimal(target.text)
         return Score(
             value=CORRECT if right else INCORRECT,
-            answer=None if answer is None else f"{answer}",
-            explanation=state.output.completion,
+            answer=None if answer is None else f"{answer:f}",
+            explanation=text,
         )
 
     return score
 
 
 def read_number(text: str) -> Decimal | None:
-    """Return the number after the last "ANSWER:", else the last number of the text."""
-    _, marker, after = text.rpartition("ANSWER:")
-    numbers = NUMBER.findall(after if marker else text)
-    if not numbers:
-        return None
-    number = numbers[0] if marker else numbers[-1]
-    return Decimal(number.replace(",", "").replace("\u2212", "-"))
+    """Return the number of the last "ANSWER:" line, else the last number of the text.
+
+    Of "ANSWER: 7 * 6 = 42" that is the 42.
+    """
+    *work, answer = MARKER.split(text)
+    if not work:
+        numbers = NUMBER.findall(text)[-1:]
+    else:
+        line, _, _ = answer.strip("*_$ \n").partition("\n")
+        _, equals, result = line.rpartition("=")
+        numbers = NUMBER.findall(result)[-1:] if equals else NUMBER.findall(line)[:1]
+    return Decimal(numbers[0].replace(",", "").replace("\u2212", "-")) if numbers else None

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
+import socket
+import time
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 
-from flashlite import APIConnectionError, CompletionResponse, Flashlite, RateLimitError
+from flashlite import (
+    APIConnectionError,
+    CompletionResponse,
+    Flashlite,
+    RateLimitError,
+    RetryConfig,
+)
 from flashlite.testing import MockServer, ReceivedRequest, ReplayTransport, Reply, ScriptedProvider
 
 
-def _post(url: str, body: dict[str, object]) -> tuple[int, dict[str, str], bytes]:
-    """Ask as any other client would."""
-    request = Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+def _post(url: str, body: object) -> tuple[int, dict[str, str], bytes]:
+    """Ask as any other client would; bytes are sent as they are."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = Request(url, content, {"content-type": "application/json"})
     try:
         with urlopen(request) as response:
             return response.status, dict(response.headers), response.read()
@@ -75,6 +86,7 @@ def test_the_server_says_which_model_it_does_not_have(mock_server: MockServer) -
             "message": "unknown mock behaviour 'gpt-9': there are calculator, echo, json, script, "
             "tools",
             "type": "invalid_request_error",
+            "param": None,
             "code": "model_not_found",
         },
     )
@@ -95,3 +107,90 @@ def test_a_server_can_be_started_again() -> None:
             client = Flashlite("openai/m", base_url=server.base_url)
             assert client.complete_sync("hello").content == "hello"
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"\xff\xfe{", b"[" * 100_000, b"{}", b"[]", b"null", b"3"),
+        *({"model": "echo"}, {"model": 5, "messages": []}, {"model": "echo", "messages": 5}),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused_in_openais_form(
+    mock_server: MockServer, body: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, _, answer = _post(f"{mock_server.base_url}/chat/completions", body)
+    error = json.loads(answer)["error"]
+    assert (status, error["type"]) == (400, "invalid_request_error")
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert caplog.messages == []
+
+
+def test_a_body_that_is_no_json_is_kept_as_it_came(mock_server: MockServer) -> None:
+    _post(f"{mock_server.base_url}/chat/completions", b"{")
+    assert [request.body for request in mock_server.requests] == [b"{"]
+
+
+async def test_a_cut_on_the_server_breaks_a_whole_answer_in_the_middle() -> None:
+    with MockServer("echo", cut=1) as server:
+        client = Flashlite("openai/m", base_url=server.base_url, retry=RetryConfig(max_attempts=1))
+        with pytest.raises(APIConnectionError, match="broke in the middle of the body"):
+            await client.complete("hello")
+
+
+HELLO = {"model": "m", "messages": [{"role": "user", "content": "one two three"}]}
+
+
+def _send(server: MockServer, content: bytes, *, length: int | None = None) -> socket.socket:
+    """Send a request, or the beginning of one, and leave the connection open."""
+    address = urlsplit(server.base_url)
+    connection = socket.create_connection((address.hostname or "", address.port or 0))
+    size = len(content) if length is None else length
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    connection.sendall(head.encode() + content)
+    return connection
+
+
+def test_a_client_may_hang_up_before_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    with MockServer("echo", latency=0.01) as server:
+        _send(server, json.dumps(HELLO).encode()).close()
+        # What comes later is answered later, so the first answer has met its closed door by then.
+        assert _post(f"{server.base_url}/chat/completions", HELLO)[0] == 200
+    assert caplog.messages == []
+
+
+def test_a_client_may_hang_up_in_the_middle_of_its_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with MockServer("echo") as server:
+        _send(server, b'{"messages"', length=1000).close()
+        assert _post(f"{server.base_url}/chat/completions", HELLO)[0] == 200
+    assert (caplog.messages, len(server.requests)) == ([], 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"cut": 2}])
+def test_a_client_may_hang_up_in_the_middle_of_its_answer(
+    caplog: pytest.LogCaptureFixture, options: dict[str, int]
+) -> None:
+    body = HELLO | {"stream": True}
+    with MockServer("echo", chunk_latency=0.01, times=1, **options) as server:
+        with _send(server, json.dumps(body).encode()) as connection:
+            assert connection.recv(8) == b"HTTP/1.1"
+        assert _post(f"{server.base_url}/chat/completions", body)[0] == 200
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("waiting", ["latency", "chunk_latency"])
+def test_a_server_stops_at_once_while_a_request_is_running(
+    waiting: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    with MockServer("echo", **{waiting: 60}) as server:
+        connection = _send(server, json.dumps(HELLO | {"stream": True}).encode())
+        while not server.requests:
+            pass
+        start = time.monotonic()
+    assert time.monotonic() - start < 1
+    with connection:
+        assert b"[DONE]" not in connection.recv(1000)
+    assert (caplog.messages, capfd.readouterr()) == ([], ("", ""))

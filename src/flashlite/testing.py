@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from .errors import ConfigError
 from .loop_thread import LoopThread
-from .providers.mock import BEHAVIOURS, Cut, MockModel
+from .providers.mock import BEHAVIOURS, Cut, MockAnswer, MockModel, Refused, refuse
 from .types import CompletionRequest, CompletionResponse
 from .wire import WireRequest
 
@@ -114,7 +114,10 @@ class _Replayed:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """A request as `MockServer` got it; header names are lower case."""
+    """A request as `MockServer` got it.
+
+    Header names are lower case; a body that is no JSON is kept as the bytes that came.
+    """
 
     path: str
     headers: Mapping[str, str]
@@ -168,37 +171,57 @@ class MockServer:
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
-        body = await request.json()
+        response = web.StreamResponse()
+        with suppress(ConnectionError):  # the client may hang up at any moment
+            answer = await self._answer(request)
+            response.set_status(answer.status)
+            response.headers.update(answer.headers)
+            async with aclosing(answer.body) as chunks:
+                await _send(chunks, response, request)
+        return response
+
+    async def _answer(self, request: web.Request) -> MockAnswer:
+        body = _read_json(await request.read())
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(ReceivedRequest(request.path, headers, body))
         try:
-            model = self._model(body.get("model", ""))
-        except ConfigError as error:
-            refusal = {
-                "message": str(error),
-                "type": "invalid_request_error",
-                "code": "model_not_found",
-            }
-            return web.json_response({"error": refusal}, status=404)
-        answer = await model.answer(body)
-        response = web.StreamResponse(status=answer.status, headers=answer.headers)
-        await response.prepare(request)
-        with suppress(ConnectionResetError):
-            try:
-                async for chunk in answer.body:
-                    await response.write(chunk)
-                await response.write_eof()
-            except Cut:
-                assert request.transport is not None
-                request.transport.abort()
-        return response
+            model = self._everyone or self._model(body)
+        except Refused as error:
+            return refuse(error)
+        return await model.answer(body)
 
-    def _model(self, name: str) -> MockModel:
-        if self._everyone is not None:
-            return self._everyone
+    def _model(self, body: Any) -> MockModel:
+        if not isinstance(body, dict):
+            return MockModel("echo")  # any model refuses it
+        name = body.get("model")
+        if not isinstance(name, str):
+            raise Refused("you must provide a model parameter", param="model")
         if name not in self._models:
-            self._models[name] = MockModel(name)
+            try:
+                self._models[name] = MockModel(name)
+            except ConfigError as error:
+                raise Refused(str(error), code="model_not_found", status=404) from error
         return self._models[name]
+
+
+async def _send(
+    chunks: AsyncGenerator[bytes], response: web.StreamResponse, request: web.Request
+) -> None:
+    await response.prepare(request)
+    try:
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    except Cut:
+        if request.transport is not None:  # else the client was faster
+            request.transport.abort()
+
+
+def _read_json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content
 
 
 def __getattr__(name: str) -> Any:

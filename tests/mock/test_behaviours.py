@@ -13,11 +13,13 @@ from flashlite import (
     CompletionError,
     ConfigError,
     Flashlite,
+    InternalServerError,
     MalformedResponseError,
     Message,
     MockProvider,
     RateLimitError,
     RetryConfig,
+    StreamInterruptedError,
 )
 
 ONCE = RetryConfig(max_attempts=1)
@@ -192,7 +194,11 @@ FAULTS: list[tuple[dict[str, Any], type[CompletionError]]] = [
     ({"malformed": "empty"}, MalformedResponseError),
     ({"malformed": "html"}, MalformedResponseError),
     ({"malformed": "choices"}, MalformedResponseError),
+    ({"status": 502, "malformed": "html"}, InternalServerError),
     ({"cut": 0}, APIConnectionError),
+    ({"cut": 1}, APIConnectionError),
+    ({"cut": 99}, APIConnectionError),
+    ({"status": 500, "cut": 1}, APIConnectionError),
 ]
 
 
@@ -205,10 +211,21 @@ async def test_a_fault_is_the_error_that_a_real_server_would_cause(
     assert type(caught.value) is error
 
 
+async def test_a_cut_breaks_a_stream_after_so_many_chunks_if_it_has_more() -> None:
+    seen: list[Any] = []
+    with pytest.raises(StreamInterruptedError):
+        seen.extend([event async for event in _client("echo", cut=3).stream("one two three")])
+    events = [event async for event in _client("echo", cut=99).stream("one two three")]
+    assert events[-1].data.content == "one two three"
+
+
 async def test_times_limits_a_fault_to_the_first_requests() -> None:
     client = _client("echo", status=503, times=2)
     results = [await client.complete_many(["x"], return_exceptions=True) for _ in range(3)]
     assert [isinstance(result[0], CompletionError) for result in results] == [True, True, False]
+
+
+BLANK = "has no value: write {}=..., or leave it out"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +245,28 @@ async def test_times_limits_a_fault_to_the_first_requests() -> None:
         ("echo", {"times": "often"}, "mock option times cannot be 'often'"),
         ("calculator?skill=2", {}, "mock option skill is a share from 0 to 1; got 2.0"),
         ("echo", {"malformed": "x"}, "mock option malformed is one of json, empty, html, choices"),
+        ("calculator?skill=", {}, f"mock option skill {BLANK.format('skill')}"),
+        ("echo?status=&times=1", {}, f"mock option status {BLANK.format('status')}"),
+        ("echo?status", {}, f"mock option status {BLANK.format('status')}"),
+        ("echo?malformed=", {}, f"mock option malformed {BLANK.format('malformed')}"),
+        ("script", {"answers": ""}, f"mock option answers {BLANK.format('answers')}"),
+        ("echo?skil=", {}, None),
+        ("echo?times=-1", {}, "mock option times is a number from 0 up; got -1"),
+        ("echo?latency=nan", {}, "mock option latency is a number from 0 up; got nan"),
+        ("echo?status=200", {}, "mock option status is from 300 to 599; got 200"),
+        ("echo", {"times": float("inf")}, "mock option times cannot be inf"),
+        ("script", {"answers": 5}, "mock option answers is a list or a function; got 5"),
+        (
+            "script",
+            {"answers": ["one", 5]},
+            "mock option answers: an answer is a text or a message; got 5",
+        ),
+        (
+            "script",
+            {"answers": [{"content": {1}}]},
+            "mock option answers: an answer has to be JSON: Object of type set is not JSON "
+            "serializable",
+        ),
         ("script", {"answers": "{}"}, None),
     ],
 )

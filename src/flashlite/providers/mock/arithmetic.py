@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import accumulate
 
 _VALUES = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
@@ -27,6 +28,7 @@ _STEP = re.compile(
     r"|\b(?P<double>double)\b|\b(?P<halve>halve)\b"
 )
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|([+\-*/()]))")
+_LONGEST, _DEEPEST = 1000, 50
 
 
 def read_arithmetic(text: str) -> str | None:
@@ -37,7 +39,7 @@ def read_arithmetic(text: str) -> str | None:
     """
     plain = _NUMBER_WORDS.sub(lambda found: str(_number(found.group())), text.lower())
     if (recipe := _read_recipe(plain)) is not None:
-        return recipe
+        return recipe if _is_sound(recipe) else None
     for pattern, symbol in _SPELLED:
         plain = re.sub(pattern, symbol, plain)
     found = [match.group().strip() for match in _EXPRESSION.finditer(plain)]
@@ -46,7 +48,9 @@ def read_arithmetic(text: str) -> str | None:
 
 
 def work_out(expression: str) -> Fraction:
-    """Return the exact value; raises ValueError for what is no expression."""
+    """Return the exact value; raises ValueError for what is no expression, or no sensible one."""
+    if len(expression) > _LONGEST or _depth(expression) > _DEEPEST:
+        raise ValueError("the expression is too long")
     tokens = _tokens(expression)
     value = _sum(tokens)
     if tokens:
@@ -108,6 +112,13 @@ def _tokens(expression: str) -> list[str]:
             yield found.group().strip()
 
     return list(cut())
+
+
+def _depth(expression: str) -> int:
+    """How deep brackets and signs are nested, or a little more."""
+    open_brackets = accumulate({"(": 1, ")": -1}.get(character, 0) for character in expression)
+    signs = max(map(len, re.findall("-+", re.sub(r"\s", "", expression))), default=0)
+    return max(open_brackets, default=0) + signs
 
 
 def _sum(tokens: list[str]) -> Fraction:

@@ -10,17 +10,17 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from .arithmetic import read_arithmetic, work_out
-from .instances import instance
-from .options import MockOptions
-
-
-class Refused(Exception):
-    """The mock cannot serve this request; answered with status 400."""
+from .asked import Refused, functions
+from .instances import NoInstance, instance
+from .options import MockOptions, json_fault
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request as a behaviour sees it; `number` counts requests, `draw` the choices of one."""
+    """One request as a behaviour sees it; `number` counts requests, `draw` the choices of one.
+
+    The body has been checked: see `asked`.
+    """
 
     body: Mapping[str, Any]
     options: MockOptions
@@ -47,18 +47,18 @@ class Turn:
     @property
     def tools(self) -> list[Mapping[str, Any]]:
         """The functions that may be called now, as tool_choice leaves them."""
-        functions = [tool["function"] for tool in self.body.get("tools") or ()]
-        choice = self.body.get("tool_choice")
+        offered, choice = functions(self.body), self.body.get("tool_choice")
         if choice == "none":
             return []
-        if isinstance(choice, Mapping):
-            return [one for one in functions if one["name"] == choice["function"]["name"]]
-        return functions
+        wanted = choice.get("function") if isinstance(choice, Mapping) else None
+        if isinstance(wanted, Mapping):
+            return [one for one in offered if one["name"] == wanted.get("name")]
+        return offered
 
     def chance(self) -> float:
         """A number from 0 to 1 that depends on the seed, the prompt and the draw alone."""
         key = [self.options.seed, self.body.get("sample"), self.draw, self.prompt]
-        digest = hashlib.sha256(json.dumps(key).encode()).digest()
+        digest = hashlib.sha256(json.dumps(key, default=str).encode()).digest()
         return int.from_bytes(digest[:8]) / 2**64
 
 
@@ -95,8 +95,12 @@ def json_instance(turn: Turn) -> Mapping[str, Any]:
         return _say("{}")
     schema = (asked.get("json_schema") or {}).get("schema")
     if schema is None:
-        raise Refused("mock/json needs a response_format with a schema")
-    return _say(json.dumps(instance(schema)))
+        raise Refused("mock/json needs a response_format with a schema", param="response_format")
+    try:
+        return _say(json.dumps(instance(schema)))
+    except NoInstance as error:
+        message = f"Invalid schema for response_format: {error}."
+        raise Refused(message, param="response_format") from error
 
 
 def tools(turn: Turn) -> Mapping[str, Any]:
@@ -105,7 +109,7 @@ def tools(turn: Turn) -> Mapping[str, Any]:
         return _say("The tools said: " + "; ".join(turn.results))
     if not turn.tools:
         return _say("I was offered no tools.")
-    return _call([(tool["name"], instance(tool.get("parameters") or {})) for tool in turn.tools])
+    return _call([(tool["name"], _arguments(tool)) for tool in turn.tools])
 
 
 def script(turn: Turn) -> Mapping[str, Any]:
@@ -113,6 +117,8 @@ def script(turn: Turn) -> Mapping[str, Any]:
     answers = turn.options.answers
     if callable(answers):
         answer = answers(turn.body)
+        if fault := json_fault(answer):
+            raise Refused(f"the script's function gave no answer: {fault}")
     elif turn.number < len(answers):
         answer = answers[turn.number]
     else:
@@ -133,6 +139,20 @@ def _say(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
+def _arguments(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments that fit a tool's schema; they are an object whatever it leaves out."""
+    try:
+        made = instance({"type": "object", **(tool.get("parameters") or {})})
+    except NoInstance as error:
+        fault = str(error)
+    else:
+        if isinstance(made, dict):
+            return made
+        fault = "its type is not object"
+    message = f"Invalid schema for function {tool['name']!r}: {fault}."
+    raise Refused(message, param="tools", code="invalid_function_parameters")
+
+
 def _call(calls: list[tuple[str, Any]]) -> dict[str, Any]:
     """A message with tool calls, in OpenAI's form."""
     wire = [
@@ -151,9 +171,11 @@ def _text(content: Any) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(
-        part["text"] if part.get("type") == "text" else f"[{part.get('type')}]" for part in content
+        part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in content
     )
 
 
 def _number(value: Fraction) -> str:
-    return str(value.numerator) if value.denominator == 1 else str(round(float(value), 6))
+    if value.denominator == 1 or abs(value) >= 1e15:  # where a float has no decimals left
+        return str(round(value))
+    return str(round(float(value), 6))

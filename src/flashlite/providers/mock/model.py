@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 
 from ...errors import ConfigError
 from . import openai_form
-from .behaviours import BEHAVIOURS, Refused, Turn
+from .asked import Refused, check
+from .behaviours import BEHAVIOURS, Turn
 from .options import MockOptions
 
 _JSON = {"content-type": "application/json"}
@@ -50,45 +51,54 @@ class MockModel:
                 f"unknown mock behaviour {behaviour!r}: there are {', '.join(BEHAVIOURS)}"
             )
         self._behaviour = BEHAVIOURS[behaviour]
-        self._options = MockOptions.read(dict(parse_qsl(query)) | options)
+        # A name without a value has to come through, or it would be ignored without a word.
+        written = dict(parse_qsl(query, keep_blank_values=True))
+        self._options = MockOptions.read(written | options)
         self._requests = 0
         self._turns = 0
 
-    async def answer(self, body: Mapping[str, Any]) -> MockAnswer:
-        """Answer one request."""
-        options, number = self._options, self._requests
+    async def answer(self, body: Any) -> MockAnswer:
+        """Answer one request; a body that is none is refused as a server would refuse it."""
+        options = self._options.at(self._requests)
         self._requests += 1
-        is_faulty = options.times is None or number < options.times
         if options.latency:
             await asyncio.sleep(options.latency)
-        if is_faulty and options.status is not None:
-            return self._refuse(options.status, f"the mock was told to answer {options.status}")
-        if is_faulty and options.malformed is not None:
-            return MockAnswer(200, _JSON, self._send([_BROKEN[options.malformed]], None))
+        if options.status is not None or options.malformed is not None:
+            return self._fail(options)
         try:
+            check(body)
             whole = openai_form.completion(body, self._messages(body))
         except Refused as error:
-            return self._refuse(400, str(error))
-        cut = options.cut if is_faulty else None
+            return refuse(error)
+        except RecursionError:
+            return refuse(Refused("The request is nested too deeply."))
         if body.get("stream"):
-            return MockAnswer(200, _SSE, self._send(_stream(body, whole), cut))
-        return MockAnswer(200, _JSON, self._send([json.dumps(whole).encode()], cut))
+            return MockAnswer(200, _SSE, self._send(_stream(body, whole), options.cut))
+        return self._whole(200, _JSON, json.dumps(whole).encode(), options.cut)
 
     def _messages(self, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         number, self._turns = self._turns, self._turns + 1
         count = body.get("n") or 1
         return [self._behaviour(Turn(body, self._options, number, draw)) for draw in range(count)]
 
-    def _refuse(self, status: int, message: str) -> MockAnswer:
-        wait = self._options.retry_after
+    def _fail(self, options: MockOptions) -> MockAnswer:
+        status, wait = options.status or 200, options.retry_after
         headers = _JSON if wait is None else _JSON | {"retry-after": f"{wait:g}"}
-        error = json.dumps(openai_form.error(status, message)).encode()
-        return MockAnswer(status, headers, self._send([error], None))
+        if options.malformed is not None:
+            return self._whole(status, headers, _BROKEN[options.malformed], options.cut)
+        error = openai_form.error(status, f"the mock was told to answer {status}")
+        return self._whole(status, headers, json.dumps(error).encode(), options.cut)
+
+    def _whole(
+        self, status: int, headers: Mapping[str, str], content: bytes, cut: int | None
+    ) -> MockAnswer:
+        # There is only one piece to count: wherever the cut was to be, it is in its middle.
+        return MockAnswer(status, headers, self._send([content], None if cut is None else 0))
 
     async def _send(
         self, pieces: Iterator[bytes] | list[bytes], cut: int | None
     ) -> AsyncGenerator[bytes]:
-        """Yield the pieces; a cut comes after so many of them, or in the middle of the only one."""
+        """Yield the pieces; a cut comes in the middle of the one after so many."""
         for position, piece in enumerate(pieces):
             if cut is not None and position >= cut:
                 yield piece[: len(piece) // 2]
@@ -96,6 +106,16 @@ class MockModel:
             if self._options.chunk_latency:
                 await asyncio.sleep(self._options.chunk_latency)
             yield piece
+
+
+def refuse(error: Refused) -> MockAnswer:
+    """Answer that a request cannot be served."""
+
+    async def send() -> AsyncGenerator[bytes]:
+        refusal = openai_form.refusal(str(error), param=error.param, code=error.code)
+        yield json.dumps(refusal).encode()
+
+    return MockAnswer(error.status, _JSON, send())
 
 
 def _stream(body: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[bytes]:

@@ -41,8 +41,14 @@ def chunks(whole: Mapping[str, Any], *, include_usage: bool) -> Iterator[dict[st
 
 
 def error(status: int, message: str) -> dict[str, Any]:
-    """Return the body of a refusal."""
+    """Return the body of a failure that the mock was told to have."""
     return {"error": {"message": message, "type": "mock_error", "code": f"mock_{status}"}}
+
+
+def refusal(message: str, *, param: str | None, code: str | None) -> dict[str, Any]:
+    """Return the body of the answer to a request that cannot be served."""
+    kind = "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def _choice(message: Mapping[str, Any], index: int, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,25 +66,33 @@ def _choice(message: Mapping[str, Any], index: int, body: Mapping[str, Any]) -> 
 def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"role": "assistant", "content": ""}
     for field in ("reasoning_content", "content", "refusal"):
-        for piece in _PIECE.findall(message.get(field) or ""):
+        value = message.get(field) or ""
+        for piece in _PIECE.findall(value) if isinstance(value, str) else [value]:
             yield {field: piece}
-    for index, call in enumerate(message.get("tool_calls") or ()):
-        function = call["function"]
-        head = {"name": function["name"], "arguments": ""}
-        yield {
-            "tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": head}]
-        }
-        for start in range(0, len(function["arguments"]), 8):
-            text = function["arguments"][start : start + 8]
-            yield {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
+    calls = message.get("tool_calls") or ()
+    for index, call in enumerate(calls if isinstance(calls, list | tuple) else [calls]):
+        for piece in _call_pieces(call):
+            yield {"tool_calls": [{"index": index, **piece}]}
+
+
+def _call_pieces(call: Any) -> Iterator[dict[str, Any]]:
+    """Cut a call's arguments into pieces; a script's call of another shape goes as it is."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    arguments = function.get("arguments") if isinstance(function, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(arguments, str):
+        yield dict(call) if isinstance(call, Mapping) else {"function": call}
+        return
+    yield {"type": "function", **call, "function": {**function, "arguments": ""}}
+    for start in range(0, len(arguments), 8):
+        yield {"function": {"arguments": arguments[start : start + 8]}}
 
 
 def _usage(body: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Count four bytes of UTF-8 as one token."""
-    asked = json.dumps([body.get("messages"), body.get("tools")], ensure_ascii=False)
+    asked = _json([body.get("messages"), body.get("tools")])
     thought = sum(_tokens(answer.get("reasoning_content") or "") for answer in answers)
     said = sum(_tokens(answer.get("content") or "") for answer in answers)
-    said += sum(_tokens(json.dumps(a["tool_calls"])) for a in answers if a.get("tool_calls"))
+    said += sum(_tokens(_json(a["tool_calls"])) for a in answers if a.get("tool_calls"))
     return {
         "prompt_tokens": _tokens(asked),
         "completion_tokens": said + thought,
@@ -87,10 +101,16 @@ def _usage(body: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> dic
     }
 
 
-def _tokens(text: str) -> int:
+def _tokens(value: Any) -> int:
+    text = value if isinstance(value, str) else _json(value)
     return -(-len(text.encode(errors="replace")) // _TOKEN_BYTES)
 
 
 def _id(body: Mapping[str, Any]) -> str:
-    text = json.dumps(body, sort_keys=True, default=str)
-    return f"chatcmpl-mock-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256(_json(body).encode(errors="replace")).hexdigest()
+    return f"chatcmpl-mock-{digest[:16]}"
+
+
+def _json(value: Any) -> str:
+    """Write down anything: in the process a body may hold what no server would get to see."""
+    return json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,9 +23,11 @@ class MockOptions:
     `skill` is the share of right answers of `calculator`; `seed` picks which ones. `answers` are
     the turns of `script`, in the order of requests: a list, a JSON file's path, or a function of
     the request's body. Faults: `status` answers with that status, `malformed` (one of json,
-    empty, html, choices) with a broken body, `cut` breaks a stream off after that many chunks;
-    `times` limits a fault to the first requests, `retry_after` goes with a status. `latency` is
-    waited before an answer, `chunk_latency` before each chunk of a stream, in seconds.
+    empty, html, choices) with a broken body, both with a broken body and that status. `cut` breaks
+    the connection: in the middle of a whole answer, or in a stream after that many chunks (one
+    that has no more is whole). `times` limits faults to the first requests, `retry_after` goes
+    with a status. `latency` is waited before an answer, `chunk_latency` before each chunk of a
+    stream, in seconds.
     """
 
     skill: float = 1.0
@@ -44,8 +46,22 @@ class MockOptions:
             raise ConfigError(f"mock option skill is a share from 0 to 1; got {self.skill!r}")
         if self.malformed is not None and self.malformed not in MALFORMED:
             raise ConfigError(f"mock option malformed is one of {', '.join(MALFORMED)}")
+        if self.status is not None and not 300 <= self.status <= 599:
+            raise ConfigError(f"mock option status is from 300 to 599; got {self.status}")
+        for name in ("cut", "times", "retry_after", "latency", "chunk_latency"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:  # so that NaN is none either
+                raise ConfigError(f"mock option {name} is a number from 0 up; got {value!r}")
         if isinstance(self.answers, str):
             object.__setattr__(self, "answers", _read_answers(self.answers))
+        if not callable(self.answers):
+            _check_answers(self.answers)
+
+    def at(self, number: int) -> Self:
+        """Return the options for one request, counted from 0: without faults that are over."""
+        if self.times is None or number < self.times:
+            return self
+        return replace(self, status=None, malformed=None, cut=None, retry_after=None)
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
@@ -67,10 +83,23 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
 } | {"malformed": str, "answers": lambda answers: answers}
 
 
+def json_fault(answer: Any) -> str | None:
+    """Say what is wrong with a script's answer, if anything is."""
+    if not isinstance(answer, str | Mapping):
+        return f"an answer is a text or a message; got {answer!r}"
+    try:
+        json.dumps(answer)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"an answer has to be JSON: {error}"
+    return None
+
+
 def _convert(name: str, value: Any) -> Any:
+    if value == "":
+        raise ConfigError(f"mock option {name} has no value: write {name}=..., or leave it out")
     try:
         return _CONVERT[name](value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f"mock option {name} cannot be {value!r}") from error
 
 
@@ -85,3 +114,11 @@ def _read_answers(text: str) -> list[Answer]:
     if not isinstance(answers, list):
         raise ConfigError("mock option answers is a JSON list or a file with one")
     return answers
+
+
+def _check_answers(answers: Any) -> None:
+    if not isinstance(answers, Sequence):
+        raise ConfigError(f"mock option answers is a list or a function; got {answers!r}")
+    for answer in answers:
+        if fault := json_fault(answer):
+            raise ConfigError(f"mock option answers: {fault}")
