@@ -1,0 +1,181 @@
+"""A store in one SQLite file, which several processes may share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from sqlite3 import Connection
+from typing import TypeVar
+
+from ..errors import ConfigError
+from . import tables
+from .base import Entry, StoreStats, check_ttl
+from .open_file import Closed, OpenFile
+from .tables import Name
+
+T = TypeVar("T")
+
+_LEAST_BYTES = 64 * 1024  # an empty file has 28 kB
+_PAGE = 100  # entries that are read at once
+
+
+class DiskCache:
+    """Keep entries in a SQLite file.
+
+    The file and its folders are made at the first use. `default_ttl` is the lifetime in seconds of
+    an entry that brings no expiry of its own. `max_bytes` bounds the file, give or take the
+    write-ahead log of some MB beside it: beyond it, what was written longest ago goes first (a read
+    does not refresh, or it would have to write). An entry that alone is larger is not kept. Expired
+    entries are removed little by little when something is written.
+
+    A read takes microseconds and happens in place. Writes are committed in batches by a thread;
+    `get` finds them at once, other processes when they are committed, and `put` waits only where
+    the disk cannot follow. A write fails when another program holds the file for longer than
+    `busy_timeout` seconds or the disk is full: a warning says so once, the entry is gone, and the
+    next `flush` or `aclose` raises a `StoreError`. What `flush` returned for survives the death of
+    the process; a cut of the power may cost the last moments, never the file. A fork waits until
+    all is written.
+    """
+
+    _file: OpenFile | None = None
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        default_ttl: float | None = None,
+        max_bytes: int | None = None,
+        busy_timeout: float = 10.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        check_ttl(default_ttl)
+        if max_bytes is not None and max_bytes < _LEAST_BYTES:
+            raise ConfigError(f"max_bytes is at least {_LEAST_BYTES}, an empty file has half of it")
+        self._path = Path(path).expanduser().absolute()
+        self._default_ttl = default_ttl
+        self._max_bytes = max_bytes
+        self._busy_timeout = busy_timeout
+        self._clock = clock
+        self._locks: dict[int, threading.Lock] = {}
+
+    def __del__(self) -> None:
+        file = self._own_file()
+        if file is not None:
+            file.end()
+
+    async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        name = _name(collection, key)
+        entry = await self._with_file(lambda file: file.find(name))
+        return None if entry is None or entry.is_expired(self._clock()) else entry
+
+    async def put(self, entry: Entry, *, collection: str = "") -> None:
+        entry, name = entry.with_ttl(self._default_ttl), _name(collection, entry.key)
+        is_kept = not entry.is_expired(self._clock()) and self._has_room_for(entry)
+        await self._write(name, entry if is_kept else None)
+
+    async def delete(self, key: str, *, collection: str = "") -> None:
+        await self._write(_name(collection, key), None)
+
+    async def clear(self, *, collection: str | None = None) -> int:
+        now = self._clock()
+        return await self._run(lambda connection: tables.clear(connection, collection, now=now))
+
+    async def stats(self) -> StoreStats:
+        now = self._clock()
+        return await self._run(lambda connection: tables.stats(connection, now=now))
+
+    async def entries(
+        self, *, collection: str = "", limit: int | None = None
+    ) -> AsyncIterator[Entry]:
+        start: tuple[float, int] | None = None
+        left = limit
+        while left is None or left > 0:
+            page = await self._page(collection, start, _PAGE if left is None else min(left, _PAGE))
+            for entry in page.entries:
+                yield entry
+            if page.next is None:
+                return
+            start, left = page.next, left and left - len(page.entries)
+
+    async def vacuum(self) -> None:
+        """Remove what has expired and give free space back to the disk; writes wait meanwhile."""
+        now = self._clock()
+        await self._run(lambda connection: tables.vacuum(connection, now=now))
+
+    async def flush(self) -> None:
+        file = self._own_file()
+        if file is not None:
+            await file.flush()
+
+    async def aclose(self) -> None:
+        file = self._own_file()
+        if file is not None:
+            await file.aclose()
+
+    def _has_room_for(self, entry: Entry) -> bool:
+        return self._max_bytes is None or entry.size <= self._max_bytes
+
+    async def _write(self, name: Name, entry: Entry | None) -> None:
+        queue_is_long = await self._with_file(lambda file: file.write(name, entry))
+        if queue_is_long is not None:
+            await asyncio.wrap_future(queue_is_long)
+
+    async def _page(
+        self, collection: str, start: tuple[float, int] | None, limit: int
+    ) -> tables.Page:
+        now = self._clock()
+        return await self._run(
+            lambda connection: tables.newest(
+                connection, collection, now=now, limit=limit, start=start
+            )
+        )
+
+    async def _run(self, job: Callable[[Connection], T]) -> T:
+        done: Future[T] = await self._with_file(lambda file: file.run(job))
+        return await asyncio.wrap_future(done)
+
+    async def _with_file(self, act: Callable[[OpenFile], T]) -> T:
+        while True:
+            file = self._own_file()
+            if file is None or file.is_ending:
+                if file is not None:
+                    await file.until_closed()  # or what it has not written yet would not be found
+                file = self._open()
+            if not file.is_open:
+                await asyncio.wrap_future(file.opened)
+            try:
+                return act(file)
+            except Closed:  # by another task or thread, between these two lines
+                continue
+
+    def _open(self) -> OpenFile:
+        # For each process its own: a fork may copy one that is held, by a thread it does not copy.
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            file = self._own_file()
+            if file is None or file.is_ending:
+                file = self._file = OpenFile(
+                    self._path,
+                    max_bytes=self._max_bytes,
+                    busy_timeout=self._busy_timeout,
+                    clock=self._clock,
+                )
+            return file
+
+    def _own_file(self) -> OpenFile | None:
+        """Return the file, unless it was opened by the process that this one is a fork of."""
+        file = self._file
+        return file if file is not None and file.pid == os.getpid() else None
+
+
+def _name(collection: str, key: str) -> Name:
+    if not (collection.isascii() and key.isascii()):
+        try:
+            (collection + key).encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"a collection's name is text: {collection!r}") from error
+    return collection, key
