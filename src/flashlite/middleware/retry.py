@@ -68,7 +68,7 @@ class Retry:
         started = self._clock()
         for attempt in count(1):
             try:
-                left = self._time_left(request, started)
+                left = self._time_left(request, started) if attempt > 1 else request.timeout.total
                 response = await _within(left, request, call_next)
             except CompletionError as error:
                 error.attempts = attempt
@@ -99,7 +99,7 @@ async def _within(
 ) -> CompletionResponse:
     """Make one attempt; what is left of the total time bounds it, a stream's last byte included."""
     total = request.timeout.total
-    if left is not None:
+    if left != total and left is not None:
         request = request.with_(timeout=replace(request.timeout, total=max(left, 0.001)))
     try:
         async with asyncio.timeout(left):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from functools import cache
+from typing import Protocol
 
 from ..errors import CompletionError
 from ..types import CompletionRequest, CompletionResponse, Delta
@@ -33,9 +34,14 @@ class Host:
     refuses: frozenset[str] = frozenset({"thinking"})
     reasoning_field: str | None = "reasoning_content"
 
-    def elsewhere(self) -> Self:
+    def elsewhere(self) -> Host:
         """Return the row for a server at another address: the peculiarities are not its own."""
-        return type(self)(name=self.name, base_url=self.base_url, dialect=self.dialect)
+        return _plain(self.name, self.base_url, self.dialect)
+
+
+@cache
+def _plain(name: str, base_url: str, dialect: str) -> Host:
+    return Host(name=name, base_url=base_url, dialect=dialect)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,12 +105,13 @@ class Router:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._providers: dict[str, Handler] = {}
+        self._routes: dict[tuple[str, str | None], Route] = {}
 
     def target(self, request: CompletionRequest) -> Target:
         """Say who answers a request, without asking anyone."""
         if request.target is not None:
             return request.target
-        route = resolve(request.model, base_url=request.base_url)
+        route = self._route(request)
         if route.host is not None:
             return target_at(route.host, request.with_(model=route.model))
         provider, _, rest = route.model.partition("/")
@@ -124,11 +125,24 @@ class Router:
         )
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
-        route = resolve(request.model, base_url=request.base_url)
+        route = self._route(request)
         provider = self._providers.get(route.provider)
         if provider is None:
             provider = self._providers[route.provider] = route.build(self._transport)
         return await provider(request.with_(model=route.model))
+
+    def _route(self, request: CompletionRequest) -> Route:
+        """Find the route; one that the name alone decides is looked up once."""
+        name = (request.model, request.base_url)
+        route = self._routes.get(name)
+        if route is None:
+            route = resolve(request.model, base_url=request.base_url)
+            if "/" in request.model and len(self._routes) < _MOST_ROUTES:
+                self._routes[name] = route
+        return route
+
+
+_MOST_ROUTES = 1000  # a mock's options are part of its name, so names may be without end
 
 
 @cache

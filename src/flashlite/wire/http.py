@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..errors import APIConnectionError, APITimeoutError, ConfigError
+from ..errors import APIConnectionError, APITimeoutError, CompletionError, ConfigError
 from ..types import Timeout
 from .session import Session
 from .transport import WireRequest
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession, ClientTimeout
+    from aiohttp import ClientResponse, ClientTimeout
 
 
 _STALE_CONNECTIONS = 2  # one is usual; a server that hangs up on everybody must not be stormed
@@ -37,30 +37,28 @@ class AiohttpTransport:
     async def send(self, request: WireRequest) -> HTTPResponse:
         session = await self._session()
         body = _to_json(request.json)
-        with _typed_errors(request.timeout), _callers_errors(request.url):
-            response = await self._send(session.client, request, body)
+        try:
+            response = await self._send(session, request, body)
+        except _foreign(TypeError, ValueError) as error:
+            raise _caller_error(error, request.url) or _typed(error, request.timeout) from error
         return HTTPResponse(response, request.timeout, session)
 
-    async def _send(
-        self, client: ClientSession, request: WireRequest, body: bytes
-    ) -> ClientResponse:
+    async def _send(self, session: Session, request: WireRequest, body: bytes) -> ClientResponse:
         for _ in range(_STALE_CONNECTIONS):
             try:
-                return await self._post(client, request, body)
+                return await self._post(session, request, body)
             except OSError as error:
                 if not _was_never_sent(error):
                     raise
-        return await self._post(client, request, body)
+        return await self._post(session, request, body)
 
-    async def _post(
-        self, client: ClientSession, request: WireRequest, body: bytes
-    ) -> ClientResponse:
-        return await client.post(
+    async def _post(self, session: Session, request: WireRequest, body: bytes) -> ClientResponse:
+        return await session.client.post(
             request.url,
             data=body,
             headers={"Content-Type": "application/json", **request.headers},
             timeout=_limits(request.timeout),
-            proxy=self._proxy_for(request.url),
+            proxy=session.proxy(request.url, self._proxy_for),
             allow_redirects=False,
         )
 
@@ -97,18 +95,23 @@ class HTTPResponse:
         }
 
     async def read(self) -> bytes:
-        with _typed_errors(self._timeout):
+        try:
             return await self._response.read()
+        except _foreign() as error:
+            raise _typed(error, self._timeout) from error
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        with _typed_errors(self._timeout):
+        try:
             async for chunk in self._response.content.iter_any():
                 yield chunk
+        except _foreign() as error:
+            raise _typed(error, self._timeout) from error
 
     async def aclose(self) -> None:
         self._response.close()
 
 
+@lru_cache
 def _limits(timeout: Timeout) -> ClientTimeout:
     import aiohttp
 
@@ -130,40 +133,49 @@ def _to_json(body: Mapping[str, Any]) -> bytes:
         raise ConfigError(f"the request is not JSON: {error}") from error
 
 
-@contextmanager
-def _callers_errors(url: str) -> Iterator[None]:
-    """Turn what aiohttp raises before it sends into our error."""
+def _foreign(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what aiohttp raises; asked for only when something was raised."""
     import aiohttp
 
-    try:
-        yield
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError) as error:
+    return (aiohttp.ClientError, OSError, TimeoutError, *more)
+
+
+def _caller_error(error: Exception, url: str) -> ConfigError | None:
+    """Return our error for what aiohttp refuses to send."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         at_fault = str(getattr(error, "url", url))
-        raise ConfigError(f"not a usable address: {_without_secrets(at_fault)!r}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError("api_key and headers must be text without line breaks") from error
+        return ConfigError(f"not a usable address: {_without_secrets(at_fault)!r}")
+    if isinstance(error, TypeError | ValueError):
+        return ConfigError("api_key and headers must be text without line breaks")
+    return None
 
 
 def _without_secrets(url: str) -> str:
     return re.sub(r"//[^/]*@", "//", url).partition("?")[0]
 
 
-@contextmanager
-def _typed_errors(timeout: Timeout) -> Iterator[None]:
-    """Turn what aiohttp raises into our errors."""
+def _typed(error: Exception, timeout: Timeout) -> CompletionError:
+    """Return our error for what aiohttp raised."""
     import aiohttp
 
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as error:
-        raise APITimeoutError(f"no connection within {timeout.connect} s") from error
-    except aiohttp.SocketTimeoutError as error:
-        raise APITimeoutError(f"nothing arrived for {timeout.idle} s") from error
-    except TimeoutError as error:
-        limit = f" within {round(timeout.total, 2):g} s" if timeout.total else ""
-        raise APITimeoutError(f"no answer{limit}") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise APIConnectionError(_reason(error)) from error
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return _unsent(APITimeoutError(f"no connection within {timeout.connect} s"))
+        case aiohttp.SocketTimeoutError():
+            return APITimeoutError(f"nothing arrived for {timeout.idle} s")
+        case TimeoutError():
+            limit = f" within {round(timeout.total, 2):g} s" if timeout.total else ""
+            return APITimeoutError(f"no answer{limit}")
+    failure = APIConnectionError(_reason(error))
+    is_unsent = isinstance(error, aiohttp.ClientConnectorError) or _was_never_sent(error)
+    return _unsent(failure) if is_unsent else failure
+
+
+def _unsent(error: CompletionError) -> CompletionError:
+    error.was_sent = False
+    return error
 
 
 def _was_never_sent(error: Exception) -> bool:

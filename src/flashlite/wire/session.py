@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -35,6 +35,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._forgotten = weakref.finalize(self, _close_later, self._loop, life)
         self._forgotten.atexit = False
+        self._proxies: dict[str, str | None] = {}
 
     @classmethod
     async def open(cls) -> Session:
@@ -45,6 +46,14 @@ class Session:
         session = cls(await anext(life), life)
         _open.setdefault(session._loop, set()).add(life)
         return session
+
+    def proxy(self, url: str, proxy_for: Callable[[str], str | None]) -> str | None:
+        """Return the proxy for an address; it is looked up once, for that takes a while."""
+        try:
+            return self._proxies[url]
+        except KeyError:
+            found = self._proxies[url] = proxy_for(url)
+            return found
 
     async def aclose(self) -> None:
         self._forgotten.detach()

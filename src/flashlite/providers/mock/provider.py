@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from ...errors import APIConnectionError
-from ...types import CompletionRequest, CompletionResponse
+from ...types import CompletionRequest, CompletionResponse, Target
 from ...wire import WireRequest
 from ..adapter import Host
 from ..http import HTTPProvider
@@ -27,6 +27,16 @@ class MockProvider:
     def __init__(self, name: str, **options: Any) -> None:
         transport = _MockTransport(MockModel(name, **options))
         self._http = HTTPProvider(_HOST, OpenAIAdapter(), transport)
+        self._identity = f"{name} {sorted(options.items())}" if options else name
+
+    def target(self, request: CompletionRequest) -> Target:
+        """Say who answers: this behaviour with these options."""
+        return Target(
+            provider="mock",
+            dialect="openai",
+            model=request.model.removeprefix("mock/"),
+            address=self._identity,
+        )
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
         body = dict(request.extra_body)
