@@ -7,10 +7,15 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from flashlite.testing import mock_server
 
 __all__ = ["mock_server"]
+
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 

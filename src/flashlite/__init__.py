@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import CallOptions as CallOptions
     from .client import Flashlite as Flashlite
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIStatusError as APIStatusError
     from .errors import APITimeoutError as APITimeoutError
     from .errors import AuthenticationError as AuthenticationError
     from .errors import BadRequestError as BadRequestError
+    from .errors import BudgetExceededError as BudgetExceededError
+    from .errors import CacheMiss as CacheMiss
     from .errors import CompletionError as CompletionError
     from .errors import ConfigError as ConfigError
     from .errors import ContentPolicyViolationError as ContentPolicyViolationError
@@ -28,14 +29,21 @@ if TYPE_CHECKING:
     from .errors import PermissionDeniedError as PermissionDeniedError
     from .errors import QuotaExceededError as QuotaExceededError
     from .errors import RateLimitError as RateLimitError
+    from .errors import StoreError as StoreError
     from .errors import StreamInterruptedError as StreamInterruptedError
     from .inspect_ai import FlashliteModelAPI as FlashliteModelAPI
+    from .middleware import Budget as Budget
+    from .middleware import Ledger as Ledger
     from .middleware import Middleware as Middleware
     from .middleware import RetryConfig as RetryConfig
     from .models import ModelProfile as ModelProfile
     from .models import Prices as Prices
     from .models import register_model as register_model
+    from .options import CallOptions as CallOptions
     from .providers import MockProvider as MockProvider
+    from .stores import DiskCache as DiskCache
+    from .stores import FSCache as FSCache
+    from .stores import MemoryCache as MemoryCache
     from .types import Choice as Choice
     from .types import CompletionRequest as CompletionRequest
     from .types import CompletionResponse as CompletionResponse
@@ -62,17 +70,20 @@ if TYPE_CHECKING:
     ResponseTimeoutError = APITimeoutError
 
 _HOMES = {
-    "client": "CallOptions Flashlite",
+    "client": "Flashlite",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError "
-        "CompletionError ConfigError ContentPolicyViolationError ContextWindowExceededError "
+        "BudgetExceededError CacheMiss CompletionError ConfigError ContentPolicyViolationError ContextWindowExceededError "
         "FlashliteError InternalServerError MalformedResponseError NotFoundError "
-        "PermissionDeniedError QuotaExceededError RateLimitError StreamInterruptedError"
+        "PermissionDeniedError QuotaExceededError RateLimitError StoreError "
+        "StreamInterruptedError"
     ),
     "inspect_ai": "FlashliteModelAPI",
-    "middleware": "Middleware RetryConfig",
+    "middleware": "Budget Ledger Middleware RetryConfig",
     "models": "ModelProfile Prices register_model",
+    "options": "CallOptions",
     "providers": "MockProvider",
+    "stores": "DiskCache FSCache MemoryCache",
     "types": (
         "Choice CompletionRequest CompletionResponse Handler Message MessageInput Role StreamEvent "
         "StreamEventType Timeout ToolCall ToolCallDelta Usage assistant_message audio_part "

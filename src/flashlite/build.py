@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Set
 from difflib import get_close_matches
 from math import isfinite
-from typing import Any
+from typing import Any, get_args
 
 from .errors import ConfigError
-from .types import PARAMS, CompletionRequest, MessageInput, Timeout, normalize_messages
+from .options import ClientOptions
+from .types import PARAMS, CacheMode, CompletionRequest, MessageInput, Timeout, normalize_messages
 
 
 def build_request(
@@ -21,6 +22,9 @@ def build_request(
     extra_headers: Mapping[str, str] | None = None,
     extra_body: Mapping[str, Any] | None = None,
     base_url: str | None = None,
+    fallbacks: Iterable[str] = (),
+    cache: CacheMode = "on",
+    tags: Iterable[str] = (),
     **delivery: Any,
 ) -> CompletionRequest:
     """Check and normalise the arguments of a call.
@@ -42,8 +46,20 @@ def build_request(
         extra_headers=extra_headers or {},
         extra_body=extra_body or {},
         base_url=_address(base_url),
+        fallbacks=_texts("fallbacks", fallbacks),
+        cache=_cache_mode(cache),
+        tags=_texts("tags", tags),
         **delivery,
     )
+
+
+def check_client(defaults: Mapping[str, Any], middleware: Any) -> None:
+    """Refuse what a client cannot work with; what a call cannot is refused there."""
+    if "model" in defaults:
+        raise ConfigError("a client's own model is default_model=...: Flashlite('openai/gpt-4o')")
+    check_names(defaults, ClientOptions.__annotations__.keys())
+    if callable(middleware):
+        raise ConfigError("middleware is a list of layers: middleware=[layer]")
 
 
 def check_names(names: Iterable[str], known: Set[str]) -> None:
@@ -71,6 +87,18 @@ def _params(params: Mapping[str, Any]) -> dict[str, Any]:
 def _require(name: str, value: Any, kind: type, what: str) -> None:
     if not isinstance(value, kind):
         raise ConfigError(f"{name} is {what}; got {value!r:.80}")
+
+
+def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name} is a list of texts; got {values!r:.80}")
+    return tuple(values)
+
+
+def _cache_mode(mode: CacheMode) -> CacheMode:
+    if mode not in get_args(CacheMode):
+        raise ConfigError(f"cache is one of {', '.join(get_args(CacheMode))}; got {mode!r:.80}")
+    return mode
 
 
 def _address(base_url: str | None) -> str | None:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
 from typing import Any, Literal, Self, Unpack, overload
 
 from . import env
-from .build import build_request, check_names
-from .errors import APITimeoutError, ConfigError
-from .middleware import Middleware, Retry, RetryConfig, stack
+from .build import build_request, check_client
+from .errors import APITimeoutError, ConfigError, FlashliteError
+from .many import Crowd, OneInput
+from .middleware import (
+    Aim,
+    Budget,
+    Cache,
+    Ledger,
+    Middleware,
+    Retry,
+    RetryConfig,
+    WithinBudget,
+    fallback,
+    stack,
+)
+from .options import CallOptions, ClientOptions
+from .progress import shown
 from .providers import Router
+from .stores import Store
 from .sync import run_sync
 from .types import (
     CompletionParams,
@@ -20,37 +34,21 @@ from .types import (
     Handler,
     MessageInput,
     StreamEvent,
-    Timeout,
+    target_of,
 )
 from .wire import AiohttpTransport, Transport
-
-
-class CallOptions(CompletionParams, total=False):
-    """What a call takes beside its messages and its model.
-
-    `sample` tells independent draws of one prompt apart. `timeout` is seconds in total, or a
-    `Timeout`. `extra_headers` and `extra_body` are sent as they are, over what flashlite says.
-    `on_send` is called with the JSON body right before each send.
-    """
-
-    tools: Iterable[Mapping[str, Any]] | None
-    sample: int | None
-    timeout: float | Timeout | None
-    api_key: str | None
-    base_url: str | None
-    extra_headers: Mapping[str, str] | None
-    extra_body: Mapping[str, Any] | None
-    strict_params: bool
-    on_send: Callable[[Mapping[str, Any]], None] | None
 
 
 class Flashlite:
     """A client for every model.
 
-    `defaults` are call options that hold for every call which does not say otherwise. `provider`
-    answers all calls instead of the provider that a model's name leads to. `middleware` are layers
-    of your own, outermost first, around those of flashlite. One client serves any number of tasks,
-    threads (through `complete_sync`) and event loops.
+    `cache` is a store (`MemoryCache`, `DiskCache`, `FSCache`). `budget_limit` is a limit in dollars
+    for all calls of this client, or a `Budget` that several clients share; `track_costs=False`
+    leaves the cost report out. `provider` answers all calls
+    instead of the provider that a model's name leads to. `middleware` are layers of your own,
+    outermost first, around those of flashlite. The rest are call options that hold for every call
+    which does not say otherwise. One client serves any number of tasks, threads (through
+    `complete_sync`) and event loops.
     """
 
     def __init__(
@@ -58,25 +56,33 @@ class Flashlite:
         default_model: str | None = None,
         *,
         retry: RetryConfig | None = None,
+        cache: Store | None = None,
+        budget_limit: float | Budget | None = None,
+        track_costs: bool = True,
         middleware: Iterable[Middleware] = (),
         provider: Handler | None = None,
         transport: Transport | None = None,
-        **defaults: Unpack[CallOptions],
+        **defaults: Unpack[ClientOptions],
     ) -> None:
-        if "model" in defaults:
-            raise ConfigError(
-                "a client's own model is default_model=...: Flashlite('openai/gpt-4o')"
-            )
-        check_names(defaults, CallOptions.__annotations__.keys())
-        if callable(middleware):
-            raise ConfigError("middleware is a list of layers: middleware=[layer]")
+        check_client(defaults, middleware)
         self.default_model = default_model
+        self.ledger = Ledger()
         self._defaults = defaults
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
-        self._handler = stack(
-            [*middleware, Retry(retry)],
-            provider or Router(self._transport),
-        )
+        bottom = provider or Router(self._transport)
+        target = target_of(bottom)
+        self._cache = None if cache is None else Cache(cache, target=target)
+        budget = Budget.of(budget_limit)
+        layers: list[Middleware | None] = [
+            *middleware,
+            fallback,
+            self.ledger if track_costs else None,
+            Aim(target) if cache or budget else None,
+            self._cache,
+            WithinBudget(budget, target=target) if budget else None,
+            Retry(retry),
+        ]
+        self._handler = stack([layer for layer in layers if layer is not None], bottom)
 
     async def complete(
         self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -105,56 +111,73 @@ class Flashlite:
     @overload
     async def complete_many(
         self,
-        requests: Iterable[MessageInput | Mapping[str, Any]],
+        requests: Iterable[OneInput],
         *,
         max_concurrency: int = ...,
+        progress: bool = ...,
         return_exceptions: Literal[False] = ...,
     ) -> list[CompletionResponse]: ...
 
     @overload
     async def complete_many(
         self,
-        requests: Iterable[MessageInput | Mapping[str, Any]],
+        requests: Iterable[OneInput],
         *,
         max_concurrency: int = ...,
+        progress: bool = ...,
         return_exceptions: bool,
     ) -> list[CompletionResponse | BaseException]: ...
 
     async def complete_many(
         self,
-        requests: Iterable[MessageInput | Mapping[str, Any]],
+        requests: Iterable[OneInput],
         *,
         max_concurrency: int = 10,
+        progress: bool = False,
         return_exceptions: bool = False,
     ) -> Any:
         """Ask for many answers at once and return them in the order of the requests.
 
-        A request is a dict of arguments of `complete`, or just its messages. The first
-        failure stops the rest and is raised, unless `return_exceptions` puts each failure in its
-        place.
+        A request is a dict of arguments of `complete`, or just its messages. The first failure
+        stops what was not sent yet and is raised when what was sent has come back; `error.answers`
+        has all that was answered, by position. With `return_exceptions`, each failure is in its
+        place instead. `progress` draws a bar where standard error is a terminal.
         """
-        if isinstance(requests, str | Mapping):
-            raise ConfigError("complete_many takes a list of requests; for one call complete()")
-        if max_concurrency < 1:
-            raise ConfigError(f"max_concurrency is at least 1; got {max_concurrency}")
-        seats = asyncio.Semaphore(max_concurrency)
+        answers: dict[int, Any] = {}
+        failure: Exception | None = None
+        crowd = Crowd(self._complete_one, requests, workers=max_concurrency)
+        outcomes = crowd.outcomes()
+        if progress:
+            outcomes = shown(outcomes, requests=requests)
+        async with aclosing(outcomes):
+            async for number, outcome in outcomes:
+                if isinstance(outcome, Exception) and not return_exceptions:
+                    failure = failure or outcome
+                    crowd.stop()
+                else:
+                    answers[number] = outcome
+        if isinstance(failure, FlashliteError):
+            failure.answers = answers
+        if failure is not None:
+            raise failure
+        return [answers[number] for number in sorted(answers)]
 
-        async def ask(one: MessageInput | Mapping[str, Any]) -> CompletionResponse:
-            arguments: dict[str, Any] = {"messages": one}
-            if isinstance(one, Mapping) and "role" not in one:
-                arguments = dict(one)
-                if "messages" not in one:
-                    raise ConfigError(f"a request needs messages; got {', '.join(map(str, one))}")
-            async with seats:
-                return await self.complete(**arguments)
+    async def as_completed(
+        self,
+        requests: Iterable[OneInput] | AsyncIterable[OneInput],
+        *,
+        max_concurrency: int = 10,
+    ) -> AsyncGenerator[tuple[int, CompletionResponse | Exception]]:
+        """Ask for many answers and yield each when it comes, with its request's position.
 
-        tasks = [asyncio.ensure_future(ask(one)) for one in requests]
-        try:
-            return await asyncio.gather(*tasks, return_exceptions=return_exceptions)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        Takes any source, also an endless or asynchronous one, and keeps nothing that was yielded. A
+        failure is yielded in its place. A reader who may stop early closes the iterator
+        (`contextlib.aclosing`), which ends what is running.
+        """
+        outcomes = Crowd(self._complete_one, requests, workers=max_concurrency).outcomes()
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                yield outcome
 
     def complete_sync(
         self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
@@ -162,9 +185,42 @@ class Flashlite:
         """Do what `complete` does, without `await`: in scripts, threads and notebooks."""
         return run_sync(self.complete(messages, model=model, **options))
 
+    @property
+    def total_cost(self) -> float:
+        """US dollars that all calls of this client cost, as far as prices are known."""
+        return self.ledger.total.paid
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens that were paid for, in and out."""
+        return self.ledger.total.tokens["total"]
+
+    def get_cost_report(self) -> dict[str, Any]:
+        """Return what was paid, saved by the cache and wasted: in all, per model, agent and tag."""
+        return self.ledger.report()
+
+    async def cache_stats(self) -> dict[str, Any]:
+        """Return hits, misses, `hit_rate` (0 to 1) and how much the cache holds."""
+        return await self._require_cache().stats()
+
+    async def clear_cache(self, *, collection: str | None = None) -> int:
+        """Forget one collection of stored answers, or all; return how many answers that was."""
+        return await self._require_cache().store.clear(collection=collection)
+
+    async def explain(
+        self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
+    ) -> list[str]:
+        """Say why a call is not answered from the cache: how the nearest stored request differs.
+
+        One line a field, such as `params.temperature: 0 here, 0.7 stored`; empty for a hit.
+        """
+        return await self._require_cache().explain(self._build(messages, model, options))
+
     async def aclose(self) -> None:
-        """Close the connections that this event loop holds; the client stays usable."""
+        """Close what this event loop holds and write what is to be written; it stays usable."""
         await self._transport.aclose()
+        if self._cache is not None:
+            await self._cache.store.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -185,12 +241,22 @@ class Flashlite:
             )
         return response
 
+    def _require_cache(self) -> Cache:
+        if self._cache is None:
+            raise ConfigError("this client has no cache: Flashlite(cache=MemoryCache())")
+        return self._cache
+
+    async def _complete_one(self, arguments: dict[str, Any]) -> Any:
+        return await self.complete(**arguments)
+
     def _build(
         self, messages: MessageInput, model: str | None, options: CallOptions
     ) -> CompletionRequest:
         said = {name: value for name, value in options.items() if value is not None}
         given: dict[str, Any] = {**self._defaults, **said}
         own = {name: given.pop(name) for name in _OWN & given.keys()}
+        if own.get("cache") == "only":
+            self._require_cache()
         model = model or self.default_model or env.get("FLASHLITE_DEFAULT_MODEL")
         return build_request(messages, model=model, params=given, **own)
 

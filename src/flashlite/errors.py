@@ -2,11 +2,15 @@
 
 FlashliteError
 ├── ConfigError                      the caller's: nothing was sent; the message says what to do
+├── StoreError                       a cache's store cannot be read or written
+├── CacheMiss                        cache="only", and the answer is not stored
+├── BudgetExceededError              what is left of the budget cannot pay for it; nothing was sent
 └── CompletionError                  the world's: a request was tried and brought no answer
     ├── APIConnectionError           no connection, or it broke before the answer     retried
     ├── APITimeoutError              connect, idle or total limit passed              retried
     ├── MalformedResponseError       status 200, but not an answer                    retried
     │   └── StreamInterruptedError   the stream ended before its finish reason        retried ¹
+    ├── StructuredOutputError        the answers never fitted the response_model
     └── APIStatusError               the server refused
         ├── BadRequestError          400, 413, 422
         │   ├── ContextWindowExceededError
@@ -27,11 +31,19 @@ whoever asks. The model's own mistakes are no errors here: they are data that th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
 class FlashliteError(Exception):
-    """Anything that flashlite raises."""
+    """Anything that flashlite raises.
+
+    `answers` is what `complete_many` had when it stopped. `usage` (a `Usage`) is what was used
+    before this was raised, as far as it is known.
+    """
+
+    answers: Mapping[int, Any] = MappingProxyType({})
+    usage: Any = None
 
     @property
     def message(self) -> str:
@@ -43,16 +55,40 @@ class ConfigError(FlashliteError):
     """The call cannot work as written; nothing was sent."""
 
 
+class StoreError(FlashliteError):
+    """A store could not be read or written; the message names the file and what to do."""
+
+
+class CacheMiss(FlashliteError):
+    """The call was to be answered from the cache only, and it has no answer; nothing was sent."""
+
+
+class BudgetExceededError(FlashliteError):
+    """What is left of the budget cannot pay for this call; nothing was sent.
+
+    Amounts are US dollars: `limit` is the whole budget, `spent` what is gone, `needed` what this
+    call may cost at most.
+    """
+
+    def __init__(self, message: str, *, limit: float, spent: float, needed: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.spent = spent
+        self.needed = needed
+
+
 class CompletionError(FlashliteError):
     """A request was tried and brought no answer.
 
     `reason` is the bare cause, in the server's own words where it gave any; `message` adds whose it
     is. `retryable` says whether the same request may succeed later, `retry_after` how many seconds
     the server asked to wait, `code` the server's slug (`insufficient_quota`), `body` what it
-    answered (parsed JSON, else text), `attempts` how many requests were sent in all.
+    answered (parsed JSON, else text), `attempts` how many requests were sent in all. `was_sent`
+    is False where the request surely never left, so that nobody can have been paid for it.
     """
 
     retryable = False
+    was_sent = True
 
     def __init__(
         self,
@@ -78,6 +114,11 @@ class CompletionError(FlashliteError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = 1
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the provider may have done work for which it asks money."""
+        return self.was_sent
 
     def sign(self, provider: str, model: str) -> None:
         """Say whose error it is, unless that is known."""
@@ -118,8 +159,25 @@ class StreamInterruptedError(MalformedResponseError):
     """A stream ended before its finish reason: what arrived is not an answer."""
 
 
+class StructuredOutputError(CompletionError):
+    """The model answered, and no answer fitted the `response_model`.
+
+    `response` is the last `CompletionResponse`, `usage` that of all tries.
+    """
+
+    def __init__(self, reason: str, *, response: Any = None, usage: Any = None, **facts: Any):
+        super().__init__(reason, **facts)
+        self.response = response
+        self.usage = usage
+
+
 class APIStatusError(CompletionError):
     """The server answered with an error status."""
+
+    @property
+    def may_be_billed(self) -> bool:
+        """A refusal costs nothing."""
+        return False
 
 
 class BadRequestError(APIStatusError):

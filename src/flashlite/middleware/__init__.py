@@ -1,6 +1,23 @@
 """Layers: what stands between a call and its provider."""
 
+from .aim import Aim
 from .base import Middleware, stack
+from .budget import Budget, WithinBudget
+from .cache import Cache
+from .fallback import fallback
+from .ledger import Account, Ledger
 from .retry import Retry, RetryConfig
 
-__all__ = ["Middleware", "Retry", "RetryConfig", "stack"]
+__all__ = [
+    "Account",
+    "Aim",
+    "Budget",
+    "Cache",
+    "Ledger",
+    "Middleware",
+    "Retry",
+    "RetryConfig",
+    "WithinBudget",
+    "fallback",
+    "stack",
+]

@@ -15,7 +15,7 @@ from .message import (
 from .request import PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
-from .target import Target
+from .target import Target, target_of
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
 from .usage import Usage
 
@@ -49,6 +49,7 @@ __all__ = [
     "is_base64",
     "normalize_messages",
     "system_message",
+    "target_of",
     "text_part",
     "user_message",
     "without_media",

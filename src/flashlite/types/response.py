@@ -24,6 +24,16 @@ class Choice:
     index: int = 0
     logprobs: Mapping[str, Any] | None = None
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read OpenAI's wire form."""
+        return cls(
+            message=Message(data["message"]),
+            finish_reason=data.get("finish_reason"),
+            index=data.get("index", 0),
+            logprobs=data.get("logprobs"),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the choice in OpenAI's wire form."""
         wire = {"index": self.index, "message": self.message.to_dict()}
@@ -69,6 +79,7 @@ class CompletionResponse:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     _first: StreamEvent | None = field(default=None, repr=False)
     _events: AsyncGenerator[StreamEvent] | None = field(default=None, repr=False)
+    _below: tuple[AsyncGenerator[StreamEvent], ...] = field(default=(), repr=False)
     _callbacks: list[Callable[[CompletionResponse], Any]] = field(
         default_factory=list[Callable[["CompletionResponse"], Any]], repr=False
     )
@@ -87,6 +98,14 @@ class CompletionResponse:
         extra = {"reasoning_content": reasoning} if reasoning else {}
         message = Message.assistant(content, tool_calls=tool_calls or (), **extra)
         return cls(choices=(Choice(message=message, finish_reason=finish_reason),), **fields)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_dict()` wrote."""
+        known: dict[str, Any] = {name: data[name] for name in _PLAIN if data.get(name) is not None}
+        known |= {n: Usage.from_dict(data[n]) for n in ("usage", "wasted") if n in data}
+        choices = tuple(Choice.from_dict(choice) for choice in data["choices"])
+        return cls(choices=choices, **known)
 
     @classmethod
     async def open(
@@ -159,11 +178,11 @@ class CompletionResponse:
         return self.message
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer in OpenAI's wire form, with flashlite's usage."""
+        """Return the answer in OpenAI's wire form, with flashlite's usage and provenance."""
         wire: dict[str, Any] = {"choices": [choice.to_dict() for choice in self.choices]}
-        known = {"id": self.id, "model": self.model or None, "provider": self.provider}
-        wire |= {name: value for name, value in known.items() if value is not None}
-        return wire | ({"usage": self.usage.to_dict()} if self.usage else {})
+        wire |= {name: value for name in _PLAIN if (value := getattr(self, name))}
+        usages = {"usage": self.usage, "wasted": self.wasted}
+        return wire | {name: usage.to_dict() for name, usage in usages.items() if usage}
 
     async def events(self) -> AsyncGenerator[StreamEvent]:
         """Yield the answer piece by piece; a whole answer is played as if it were streamed.
@@ -181,6 +200,8 @@ class CompletionResponse:
         if event is None:
             raise ConfigError("somebody is reading this answer: read events() once, or afterwards")
         try:
+            if event is _UNREAD:
+                event = await anext(self._events)
             while event.type is not StreamEventType.DONE:
                 yield event
                 event = await anext(self._events)
@@ -192,11 +213,28 @@ class CompletionResponse:
 
     async def aclose(self) -> None:
         """Give an open answer up: close its connection and run what waits in `on_complete`."""
-        if self._events is not None:
-            try:
-                await self._events.aclose()
-            finally:
-                await self._complete()
+        if self._events is None:
+            return
+        async with AsyncExitStack() as last_first:
+            last_first.push_async_callback(self._complete)
+            for source in (*self._below, self._events):
+                last_first.push_async_callback(source.aclose)
+
+    def transform(
+        self,
+        change: Callable[[AsyncGenerator[StreamEvent], Self], AsyncGenerator[StreamEvent]],
+    ) -> None:
+        """Pass the events of an open answer through `change`, before anybody reads them.
+
+        `change` gets all events and this answer; it may add events, leave some out, fill in fields
+        and raise, and it ends with DONE. What it raises reaches the reader: `error` is to say so
+        in words. Closing and `on_complete` stay as they are.
+        """
+        if self._events is None or self._first is None:
+            raise ConfigError("only an open answer that nobody reads yet can be transformed")
+        source = self._events if self._first is _UNREAD else _resumed(self._first, self._events)
+        self._below = (*self._below, self._events, source)
+        self._events, self._first = change(source, self), _UNREAD
 
     async def on_complete(self, callback: Callable[[CompletionResponse], Any]) -> None:
         """Call back when the answer is final: now if it is, else after the last event.
@@ -211,7 +249,7 @@ class CompletionResponse:
             self._callbacks.append(callback)
 
     async def _complete(self) -> None:
-        self._events = None
+        self._events, self._below = None, ()
         callbacks, self._callbacks = self._callbacks, []
         async with AsyncExitStack() as last_first:
             for callback in reversed(callbacks):
@@ -224,12 +262,26 @@ class CompletionResponse:
                 callback(self)
 
 
+async def _resumed(
+    first: StreamEvent, rest: AsyncGenerator[StreamEvent]
+) -> AsyncGenerator[StreamEvent]:
+    yield first
+    async for event in rest:
+        yield event
+
+
+_UNREAD = StreamEvent(StreamEventType.META)  # stands for a first event that has to be asked for
+
+
 async def _call(
     callback: Callable[[CompletionResponse], Any], response: CompletionResponse
 ) -> None:
     result = callback(response)
     if isawaitable(result):
         await result
+
+
+_PLAIN = ("id", "model", "provider", "request_id", "facts")
 
 
 def _replay(response: CompletionResponse) -> Iterator[StreamEvent]:

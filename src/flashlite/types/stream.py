@@ -18,6 +18,7 @@ class StreamEventType(StrEnum):
     TOOL_CALL_START = "tool_call_start"  # ToolCallDelta: a call whose name is known
     TOOL_CALL_DELTA = "tool_call_delta"  # ToolCallDelta: text that its arguments gain
     TOOL_CALL_END = "tool_call_end"  # ToolCall: the whole call
+    PARTIAL = "partial"  # Any: the JSON value of a structured answer, as far as it is written
     META = "meta"  # dict
     USAGE = "usage"  # Usage
     DONE = "done"  # CompletionResponse: the whole answer; always the last event

@@ -1,0 +1,121 @@
+"""Many calls at once: a fixed crowd of workers, in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
+from typing import Any, TypeAlias
+
+from .errors import ConfigError
+from .types import MessageInput
+
+OneInput: TypeAlias = MessageInput | Mapping[str, Any]
+"""One request among many: the arguments of `complete` as a dict, or just its messages."""
+
+
+class Crowd:
+    """Workers that take requests from one source, and their outcomes as they come.
+
+    An outcome is the request's position in the source with an answer or an exception. A worker goes
+    on when its outcome was taken, so a slow reader slows it down, and one that stops the crowd
+    because of a failure stops it before the next request.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[dict[str, Any]], Awaitable[Any]],
+        requests: Iterable[OneInput] | AsyncIterable[OneInput],
+        *,
+        workers: int,
+    ) -> None:
+        if isinstance(requests, str | Mapping):
+            raise ConfigError("complete_many takes a list of requests; for one call complete()")
+        if workers < 1:
+            raise ConfigError(f"max_concurrency is at least 1; got {workers}")
+        self._ask = ask
+        self._requests = _numbered(requests)
+        self._size = workers
+        self._outcomes: asyncio.Queue[tuple[int, Any] | None] = asyncio.Queue()
+        self._taken = asyncio.Semaphore(0)
+        self._turn = asyncio.Lock()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._is_stopped = False
+
+    async def outcomes(self) -> AsyncGenerator[tuple[int, Any]]:
+        """Yield every outcome; a reader who stops early ends the workers too."""
+        self._workers = {asyncio.create_task(self._work()) for _ in range(self._size)}
+        everyone = asyncio.gather(*self._workers, return_exceptions=True)
+        everyone.add_done_callback(lambda _: self._outcomes.put_nowait(None))
+        try:
+            while (outcome := await self._outcomes.get()) is not None:
+                self._taken.release()
+                yield outcome
+            for worker in self._workers:  # a source that raised
+                if not worker.cancelled() and (error := worker.exception()):
+                    raise error
+        finally:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Begin nothing more and drop what is not on the wire; what was sent is being paid for."""
+        self._is_stopped = True
+        for worker in self._workers - self._sending:
+            worker.cancel()
+
+    async def _work(self) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        while (item := await self._next()) is not None:
+            number, request = item
+            try:
+                outcome = await self._ask(_arguments(request, noting=lambda: self._sending.add(me)))
+            except Exception as error:  # noqa: BLE001 - whoever takes the outcome raises it
+                outcome = error
+            self._outcomes.put_nowait((number, outcome))
+            self._sending.discard(me)
+            await self._taken.acquire()
+
+    async def _next(self) -> tuple[int, OneInput] | None:
+        async with self._turn:  # an asynchronous source serves one at a time
+            return None if self._is_stopped else await anext(self._requests, None)
+
+
+def _arguments(request: OneInput, *, noting: Callable[[], None]) -> dict[str, Any]:
+    """Return the arguments of one call, which also tells when it is sent."""
+    if not isinstance(request, Mapping) or "role" in request:
+        request = {"messages": request}
+    if "messages" not in request:
+        raise ConfigError(f"a request needs messages; got {', '.join(map(str, request))}")
+    asked: Callable[[Mapping[str, Any]], None] | None = request.get("on_send")
+
+    def on_send(body: Mapping[str, Any]) -> None:
+        noting()
+        if asked is not None:
+            asked(body)
+
+    return {**request, "on_send": on_send}
+
+
+async def _numbered(
+    requests: Iterable[OneInput] | AsyncIterable[OneInput],
+) -> AsyncIterator[tuple[int, OneInput]]:
+    number = 0
+    if isinstance(requests, AsyncIterable):
+        async for request in requests:
+            yield number, request
+            number += 1
+        return
+    for request in requests:
+        yield number, request
+        number += 1

@@ -1,0 +1,210 @@
+"""Answering from what was answered before."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..errors import CacheMiss, CompletionError
+from ..models import lookup
+from ..stores import Entry, Store, StoreError
+from ..types import CompletionRequest, CompletionResponse, Handler, Target
+from .cache_key import canonical, differences, key_of
+from .flights import Flight, Flights
+from .stored_answer import is_worth_keeping, read_answer, write_answer
+
+log = logging.getLogger("flashlite.cache")
+
+_NEAREST_OF = 1000  # stored requests that are looked through for the nearest one
+
+
+@dataclass(slots=True)
+class CacheCounts:
+    """What became of the calls that asked the cache."""
+
+    hits: int = 0
+    misses: int = 0
+    shared: int = 0
+    stored: int = 0
+
+
+class Cache:
+    """Answer from a store; identical calls in flight share one.
+
+    `request.cache` says how: "on", "off", "refresh" (ask anew and store), "only" (a miss raises
+    CacheMiss). A store that cannot be read is a miss, with one warning, unless it is `required`.
+    Stored are whole answers that are no refusals; a hit is a fresh object that costs nothing.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        target: Callable[[CompletionRequest], Target],
+        required: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.counts = CacheCounts()
+        self._target = target
+        self._required = required
+        self._clock = clock
+        self._flights: Flights[Entry | CompletionError] = Flights()
+        self._warned: set[str] = set()
+
+    async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        if request.cache == "off":
+            return await call_next(request)
+        self._warn_of_repetition(request)
+        decisive = canonical(request, self._target(request))
+        key = key_of(decisive)
+        joined = await self._flights.join(f"{request.cache}/{request.cache_collection}/{key}")
+        if isinstance(joined, Flight):
+            return await self._lead(_Kept(key, decisive, joined), request, call_next)
+        self.counts.shared += 1
+        if isinstance(joined, CompletionError):
+            raise copy(joined)
+        return self._count_hit(read_answer(joined, request.response_model))
+
+    async def stats(self) -> dict[str, Any]:
+        """Return the counts, the hit rate (0 to 1) and how much the store holds."""
+        counts, held = self.counts, await self.store.stats()
+        asked = counts.hits + counts.misses
+        return {
+            "hits": counts.hits,
+            "misses": counts.misses,
+            "hit_rate": counts.hits / asked if asked else 0.0,
+            "shared": counts.shared,
+            "stored": counts.stored,
+            "entries": held.entries,
+            "bytes": held.bytes,
+        }
+
+    async def explain(self, request: CompletionRequest) -> list[str]:
+        """Name the fields in which the nearest stored request differs; empty for a hit.
+
+        Nearest is the one with the fewest differences among the last 1,000 of the collection.
+        """
+        decisive = canonical(request, self._target(request))
+        nearest: list[str] | None = None
+        entries = self.store.entries(collection=request.cache_collection, limit=_NEAREST_OF)
+        async for entry in entries:
+            found = differences(decisive, entry.request)
+            if nearest is None or len(found) < len(nearest):
+                nearest = found
+            if not found:
+                break
+        return ["nothing is stored in this collection"] if nearest is None else nearest
+
+    async def _lead(
+        self, kept: _Kept, request: CompletionRequest, call_next: Handler
+    ) -> CompletionResponse:
+        """Look it up, else ask; whatever happens, the followers are told."""
+        try:
+            entry = await self._find(kept.key, request)
+            if entry and (known := read_answer(entry, request.response_model)):
+                kept.flight.land(entry)
+                return self._count_hit(known)
+            if request.cache == "only":
+                raise CacheMiss(await self._sentence(request))
+            response = await call_next(request)
+        except BaseException as error:
+            kept.flight.land(error if isinstance(error, CompletionError) else None)
+            raise
+        self.counts.misses += 1
+        try:
+            await response.on_complete(partial(self._keep, kept, request))
+        finally:
+            # Apart from the above, which an answer that is dropped unread cannot wait for.
+            await response.on_complete(kept.land)
+        return response
+
+    async def _find(self, key: str, request: CompletionRequest) -> Entry | None:
+        if request.cache == "refresh":
+            return None
+        try:
+            return await self.store.get(key, collection=request.cache_collection)
+        except StoreError as error:
+            self._report(error)
+            return None
+
+    def _count_hit(self, response: CompletionResponse | None) -> CompletionResponse:
+        assert response is not None, "whoever leads gives others only what can be read"
+        self.counts.hits += 1
+        return response
+
+    async def _keep(
+        self, kept: _Kept, request: CompletionRequest, response: CompletionResponse
+    ) -> None:
+        """Store an answer, when it is whole."""
+        if not response.ok or response.cached:
+            return
+        kept.entry = Entry(
+            key=kept.key,
+            request=kept.decisive,
+            response=write_answer(response),
+            created=self._clock(),
+        )
+        if not is_worth_keeping(response):
+            return
+        try:
+            await self.store.put(kept.entry, collection=request.cache_collection)
+        except StoreError as error:
+            self._report(error)
+        else:
+            self.counts.stored += 1
+
+    async def _sentence(self, request: CompletionRequest) -> str:
+        found = await self.explain(request)
+        where = f" in collection {request.cache_collection!r}" if request.cache_collection else ""
+        return (
+            f"no stored answer for this request to {request.model}{where}; the nearest one differs "
+            f"in {len(found)} fields, first in {found[0]}"
+            if found
+            else f"the stored answer for this request to {request.model} cannot be read"
+        )
+
+    def _report(self, error: StoreError) -> None:
+        """A store that is down costs money, not answers."""
+        if self._required:
+            raise error
+        self._warn_once("down", "the cache cannot be used, every call is asked: %s", error)
+
+    def _warn_of_repetition(self, request: CompletionRequest) -> None:
+        if request.sample is not None or self._warned >= {"temperature", "reasoning"}:
+            return
+        if request.params.get("temperature") != 0:
+            self._warn_once(
+                "temperature",
+                "cached answers repeat: a temperature other than 0 draws once for all calls that "
+                "are alike; pass sample=0, 1, 2 ... for independent draws",
+            )
+        elif (profile := lookup(self._target(request).full_name)) and profile.reasoning_model:
+            self._warn_once(
+                "reasoning",
+                "cached answers repeat: a reasoning model may answer differently each time; pass "
+                "sample=0, 1, 2 ... for independent draws",
+            )
+
+    def _warn_once(self, about: str, sentence: str, *arguments: Any) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            log.warning(sentence, *arguments)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An answer on its way into the store, and those who wait for it."""
+
+    key: str
+    decisive: bytes
+    flight: Flight[Entry | CompletionError]
+    entry: Entry | None = None
+
+    def land(self, _: CompletionResponse) -> None:
+        self.flight.land(self.entry)

@@ -1,0 +1,97 @@
+"""What makes two requests the same: everything that decides the answer, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..types import CompletionRequest, Target
+
+VERSION = 1
+"""Changed when the same JSON would no longer mean the same answer."""
+
+# Headers that say who asks or trace the call; any other may change the answer.
+_NOT_PART = re.compile(
+    "auth|key|token|secret|cookie|trace|request-id|baggage|idempotency|user-agent", re.IGNORECASE
+)
+_schemas: WeakKeyDictionary[type[Any], Any] = WeakKeyDictionary()
+
+
+def canonical(request: CompletionRequest, target: Target) -> bytes:
+    """Return canonical JSON of what decides the answer: no secret, no timeout, no tag."""
+    import orjson
+
+    decisive = {
+        "version": VERSION,
+        "provider": target.provider,
+        "dialect": target.dialect,
+        "address": target.address,
+        "model": target.model,
+        "messages": request.messages,
+        "params": {name: _number(value) for name, value in request.params.items()},
+        "tools": request.tools,
+        "extra_body": request.extra_body,
+        "headers": _decisive_headers(request.extra_headers),
+        "schema": _schema(request.response_model),
+        "sample": request.sample,
+    }
+    try:
+        return orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # half an emoji, or an integer of more than 64 bits
+        return json.dumps(decisive, sort_keys=True, separators=(",", ":")).encode()
+
+
+def key_of(decisive: bytes) -> str:
+    """Return the key of canonical JSON."""
+    return sha256(decisive).hexdigest()
+
+
+def differences(mine: bytes, stored: bytes) -> list[str]:
+    """Name every field in which two requests differ, with both values."""
+    return list(_differences(json.loads(mine), json.loads(stored), "")) if mine != stored else []
+
+
+def _differences(mine: Any, stored: Any, path: str) -> Iterator[str]:
+    if mine == stored and type(mine) is type(stored):
+        return
+    if isinstance(mine, dict) and isinstance(stored, dict):
+        for name in sorted(mine.keys() | stored.keys()):
+            inner = f"{path}.{name}" if path else name
+            yield from _differences(mine.get(name), stored.get(name), inner)
+    elif isinstance(mine, list) and isinstance(stored, list) and len(mine) == len(stored):
+        for number, (left, right) in enumerate(zip(mine, stored, strict=True)):
+            yield from _differences(left, right, f"{path}[{number}]")
+    else:
+        yield f"{path}: {_short(mine)} here, {_short(stored)} stored"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _number(value: Any) -> Any:
+    """0 and 0.0 are one temperature."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _decisive_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    if not headers:
+        return headers
+    return {name.lower(): value for name, value in headers.items() if not _NOT_PART.search(name)}
+
+
+def _schema(model: type[Any] | None) -> Any:
+    if model is None:
+        return None
+    from ..schema import schema_of
+
+    try:
+        return _schemas[model]
+    except KeyError:
+        schema = _schemas[model] = schema_of(model)
+        return schema

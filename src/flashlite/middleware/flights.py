@@ -1,0 +1,49 @@
+"""Calls in flight: who asks for the same while somebody is asking waits for that answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """One call; whoever leads it says what the others get with `land`, exactly once.
+
+    An outcome of None hands the lead over: the next in line asks instead.
+    """
+
+    def __init__(self, name: tuple[asyncio.AbstractEventLoop, str], flights: Flights[T]) -> None:
+        self._name = name
+        self._flights = flights
+        self._outcome: asyncio.Future[T | None] = name[0].create_future()
+
+    def land(self, outcome: T | None) -> None:
+        """Give the followers their answer; later calls change nothing."""
+        if self._flights.running.get(self._name) is self:
+            del self._flights.running[self._name]
+        if not self._outcome.done():
+            self._outcome.set_result(outcome)
+
+    async def outcome(self) -> T | None:
+        """Wait for the leader; a follower who gives up leaves the others waiting."""
+        await asyncio.wait([self._outcome])
+        return self._outcome.result()
+
+
+class Flights(Generic[T]):
+    """The calls in flight, each under the running loop and a key."""
+
+    def __init__(self) -> None:
+        self.running: dict[tuple[asyncio.AbstractEventLoop, str], Flight[T]] = {}
+
+    async def join(self, key: str) -> Flight[T] | T:
+        """Return the outcome of a call in flight, or a flight of one's own to lead."""
+        name = (asyncio.get_running_loop(), key)
+        while (flight := self.running.get(name)) is not None:
+            outcome = await flight.outcome()
+            if outcome is not None:
+                return outcome
+        flight = self.running[name] = Flight(name, self)
+        return flight

@@ -1,0 +1,123 @@
+"""What was paid, what the cache saved, what was spent in vain."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import FlashliteError
+from ..types import CompletionRequest, CompletionResponse, Handler, Usage
+
+
+@dataclass(slots=True)
+class Account:
+    """The sums of some calls; money is US dollars.
+
+    `paid` is what providers bill, `wasted` the part of it for answers that did not fit, `saved`
+    what stored answers had cost. `unknown` counts the calls whose price or usage nobody knows:
+    they are in no sum. `input_tokens` and `output_tokens` are those that were paid for.
+    """
+
+    requests: int = 0
+    cached: int = 0
+    failed: int = 0
+    unknown: int = 0
+    paid: float = 0.0
+    saved: float = 0.0
+    wasted: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens in and out, and together."""
+        return {
+            "input": self.input_tokens,
+            "output": self.output_tokens,
+            "total": self.input_tokens + self.output_tokens,
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Return the sums as plain JSON."""
+        return {
+            "cost_usd": self.paid,
+            "saved_usd": self.saved,
+            "wasted_usd": self.wasted,
+            "requests": self.requests,
+            "cached": self.cached,
+            "failed": self.failed,
+            "unknown": self.unknown,
+            "tokens": self.tokens,
+        }
+
+    def pay(self, usage: Usage | None, *, wasted: Usage | None) -> None:
+        """Add what one call used."""
+        if usage is None or usage.total_cost is None:
+            self.unknown += 1
+        if usage is not None:
+            self.paid += usage.total_cost or 0.0
+            self.input_tokens += usage.input_tokens
+            self.output_tokens += usage.output_tokens
+        self.wasted += (wasted.total_cost if wasted else None) or 0.0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Accounts for all calls together, and per model, agent and tag.
+
+    Costs come from the providers' own usage. A stream counts when it is complete. A report is the
+    sum since the ledger was made; models that fell back to another count under their own name.
+    """
+
+    total: Account = field(default_factory=Account)
+    by_model: dict[str, Account] = field(default_factory=lambda: defaultdict(Account))
+    by_agent: dict[str, Account] = field(default_factory=lambda: defaultdict(Account))
+    by_tag: dict[str, Account] = field(default_factory=lambda: defaultdict(Account))
+
+    async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        try:
+            response = await call_next(request)
+        except FlashliteError as error:
+            self._note_failure(request, error)
+            raise
+        await response.on_complete(lambda response: self._note(request, response))
+        return response
+
+    def report(self) -> dict[str, Any]:
+        """Return every account as plain JSON."""
+        total = self.total.report()
+        return {
+            "total_cost_usd": total.pop("cost_usd"),
+            "total_requests": total.pop("requests"),
+            "total_tokens": total.pop("tokens"),
+            **total,
+            "by_model": {name: account.report() for name, account in self.by_model.items()},
+            "by_agent": {name: account.report() for name, account in self.by_agent.items()},
+            "by_tag": {name: account.report() for name, account in self.by_tag.items()},
+        }
+
+    def _accounts(self, request: CompletionRequest) -> list[Account]:
+        accounts = [self.total, self.by_model[request.model]]
+        if request.agent is not None:
+            accounts.append(self.by_agent[request.agent])
+        return accounts + [self.by_tag[tag] for tag in request.tags]
+
+    def _note(self, request: CompletionRequest, response: CompletionResponse) -> None:
+        for account in self._accounts(request):
+            account.requests += 1
+            account.failed += not response.ok
+            if response.cached:
+                account.cached += 1
+                account.saved += (response.lineage or {}).get("cost") or 0.0
+            else:
+                account.pay(response.usage, wasted=response.wasted)
+
+    def _note_failure(self, request: CompletionRequest, error: FlashliteError) -> None:
+        """A refused call is free; one that broke may be billed, which nobody here knows."""
+        used: Usage | None = getattr(error, "usage", None)
+        for account in self._accounts(request):
+            account.requests += 1
+            account.failed += 1
+            if used is not None or getattr(error, "may_be_billed", False):
+                account.pay(used, wasted=used)

@@ -1,0 +1,78 @@
+"""An answer as bytes, and back."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+
+from ..stores import Entry
+from ..types import CompletionResponse, Usage
+
+log = logging.getLogger("flashlite.cache")
+
+
+def is_worth_keeping(response: CompletionResponse) -> bool:
+    """Whether asking again could not do better: no refusal, and every choice was finished."""
+    return not response.refusal and all(
+        choice.finish_reason not in (None, "content_filter") for choice in response.choices
+    )
+
+
+def write_answer(response: CompletionResponse) -> bytes:
+    """Return the answer as JSON."""
+    import orjson
+
+    answer = response.to_dict()
+    try:
+        return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # an integer of more than 64 bits, or half an emoji
+        return json.dumps(answer).encode()
+
+
+def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionResponse | None:
+    """Return a fresh answer that cost nothing, or None where the entry is none that fits."""
+    try:
+        answer = CompletionResponse.from_dict(json_value(entry.response))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        log.warning("a stored answer cannot be read and is asked for again: %r", error)
+        return None
+    if response_model is not None and not _fits(answer, response_model):
+        return None
+    paid = answer.usage
+    answer.cached = True
+    answer.usage, answer.wasted = paid and _free(paid), None
+    answer.lineage = {
+        "key": entry.key,
+        "created": entry.created,
+        "cost": paid.total_cost if paid else None,
+    }
+    return answer
+
+
+def _fits(answer: CompletionResponse, response_model: type[Any]) -> bool:
+    """Parse the answer again; a model's own rules may have changed since it was stored."""
+    from ..schema import InvalidAnswer, validate
+
+    if answer.has_tool_calls or answer.refusal:
+        return True
+    try:
+        answer.parsed = validate(response_model, answer.content)
+    except InvalidAnswer:
+        return False
+    return True
+
+
+def json_value(text: bytes) -> Any:
+    """Read JSON, half an emoji included."""
+    import orjson
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+def _free(usage: Usage) -> Usage:
+    return replace(usage, input_cost=0.0, output_cost=0.0, total_cost=0.0)

@@ -1,0 +1,79 @@
+"""What a call may cost at most, known before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import ConfigError
+from ..models import ModelProfile, Prices, lookup
+from ..types import CompletionRequest, Target
+
+# Every token of a byte-level vocabulary stands for a byte at least, so bytes bound the tokens of
+# text; these are added for what has no text, or is not sent as text.
+_PER_MESSAGE = 16  # role and separators
+_PER_IMAGE = 6000  # the dearest images in 2026 take fewer
+_BYTES_PER_MEDIA_TOKEN = 40  # of base64: sound and documents take fewer tokens for as many bytes
+
+
+def worst_case(request: CompletionRequest, target: Target) -> float | None:
+    """Return the dollars that one send may cost at most, None where no price is known.
+
+    Raises ConfigError when nothing bounds the length of the answer.
+    """
+    profile = lookup(target.full_name)
+    if profile is None or profile.prices is None:
+        return None
+    read = most_input(request, profile)
+    tier = request.params.get("service_tier")
+    prices = profile.prices.for_request(read, tier=tier if isinstance(tier, str) else None)
+    if prices is None:
+        return None
+    written = most_output(request, profile)
+    return read * _dearest_input(prices) + written * max(prices.output, prices.reasoning or 0.0)
+
+
+def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
+    """Return the most tokens that a prompt can have."""
+    most = sum(_PER_MESSAGE + _most_tokens(message) for message in request.messages)
+    most += sum(_PER_MESSAGE + _most_tokens(tool) for tool in request.tools)
+    most += _most_tokens(request.params.get("response_format")) + _most_tokens(request.extra_body)
+    return most if profile.context_window is None else min(most, profile.context_window)
+
+
+def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
+    """Return the most tokens that all answers together can have, reasoning included."""
+    params = {**request.params, **request.extra_body}
+    asked = [params.get("max_completion_tokens"), params.get("max_tokens")]
+    bounds = [profile.max_output_tokens, *asked]
+    known = [bound for bound in bounds if isinstance(bound, int)]
+    if not known:
+        raise ConfigError(
+            f"a budget needs a bound on the answer: pass max_tokens to {request.model}"
+        )
+    return min(known) * (params.get("n") or 1)
+
+
+def _dearest_input(prices: Prices) -> float:
+    return max(prices.input, prices.cache_write or 0.0, prices.cache_write_1h or 0.0)
+
+
+def _most_tokens(value: Any) -> int:
+    """Bound the tokens of a JSON value: its text and names byte by byte, media by their kind."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+    if isinstance(value, Mapping):
+        if (kind := value.get("type")) in _MEDIA:
+            return _most_of_media(value, kind)
+        return sum(2 + len(str(name)) + _most_tokens(member) for name, member in value.items())
+    if isinstance(value, Iterable):
+        return sum(1 + _most_tokens(item) for item in value)
+    return 0 if value is None else len(str(value))
+
+
+_MEDIA = ("image_url", "input_audio", "file")
+
+
+def _most_of_media(part: Mapping[str, Any], kind: str) -> int:
+    length = len(str(part.get(kind)))
+    return _PER_IMAGE if kind == "image_url" else _PER_IMAGE + length // _BYTES_PER_MEDIA_TOKEN

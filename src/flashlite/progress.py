@@ -1,0 +1,61 @@
+"""How far many calls are: a bar on standard error, where that is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sized
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from .types import CompletionResponse
+
+
+async def shown(
+    outcomes: AsyncGenerator[tuple[int, Any]], *, requests: object
+) -> AsyncGenerator[tuple[int, Any]]:
+    """Pass outcomes on, and draw what came of them."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console, tally = Console(stderr=True), Tally()
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        total = len(requests) if isinstance(requests, Sized) else None
+        task = bar.add_task(str(tally), total=total)
+        async with aclosing(outcomes):
+            async for number, outcome in outcomes:
+                tally.add(outcome)
+                bar.update(task, advance=1, description=str(tally))
+                yield number, outcome
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the calls so far."""
+
+    failed: int = 0
+    cached: int = 0
+    tokens: int = 0
+    dollars: float = 0.0
+
+    def add(self, outcome: CompletionResponse | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self.failed += 1
+            return
+        self.cached += outcome.cached
+        if outcome.usage is not None and not outcome.cached:
+            self.tokens += outcome.usage.total_tokens
+            self.dollars += outcome.usage.total_cost or 0.0
+
+    def __str__(self) -> str:
+        facts = [f"{self.failed} failed"] if self.failed else []
+        facts += [f"{self.cached} cached"] if self.cached else []
+        return ", ".join([*facts, f"{self.tokens:,} tokens", f"${self.dollars:.4f}"])

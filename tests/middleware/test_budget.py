@@ -1,0 +1,268 @@
+"""A limit in dollars that is never passed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flashlite import (
+    APIConnectionError,
+    Budget,
+    BudgetExceededError,
+    CompletionRequest,
+    CompletionResponse,
+    ConfigError,
+    Flashlite,
+    InternalServerError,
+    Message,
+    Prices,
+    Usage,
+    register_model,
+)
+from flashlite.middleware import RetryConfig, WithinBudget, stack
+from flashlite.middleware.worst_case import most_input, most_output, worst_case
+from flashlite.models import ModelProfile, count_tokens, priced, unregister_model
+from flashlite.testing import ReplayTransport, Reply, ScriptedProvider
+from flashlite.types import Target, image_part
+
+TARGET = Target(provider="openai", dialect="openai", model="gpt-4o")
+REQUEST = CompletionRequest(
+    model="openai/gpt-4o", messages=(Message.user("Hi"),), params={"max_tokens": 10_000}
+)
+WORST = worst_case(REQUEST, TARGET) or 0.0  # a little more than $0.10
+ONCE = RetryConfig(max_attempts=1)
+
+
+def costing(dollars: float | None) -> CompletionResponse:
+    return CompletionResponse.of("x", usage=Usage(output_tokens=1, total_cost=dollars))
+
+
+def within(budget: Budget, *answers: Any) -> Any:
+    return stack([WithinBudget(budget, target=lambda _: TARGET)], ScriptedProvider(answers))
+
+
+async def test_a_call_is_settled_at_its_true_cost() -> None:
+    budget = Budget(1.0)
+    assert (await within(budget, costing(0.01))(REQUEST)).content == "x"
+    assert (budget.spent, budget.reserved) == (0.01, 0.0)
+
+
+async def test_a_call_that_can_never_fit_is_not_sent() -> None:
+    budget, provider = Budget(0.1), ScriptedProvider([])
+    handler = stack([WithinBudget(budget, target=lambda _: TARGET)], provider)
+    with pytest.raises(BudgetExceededError) as caught:
+        await handler(REQUEST)
+    assert str(caught.value) == (
+        "$0.0000 of the budget of $0.10 are spent, and this call may cost up to $0.1001; a smaller "
+        "max_tokens lowers that"
+    )
+    assert (provider.requests, budget.spent, budget.reserved) == ([], 0.0, 0.0)
+
+
+async def test_a_call_waits_while_others_may_give_back_and_fails_when_they_did_not() -> None:
+    budget = Budget(WORST * 1.5)
+    first = await budget.reserve(WORST)
+    second, third = [asyncio.create_task(budget.reserve(WORST)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not second.done()
+    budget.settle(first, WORST * 0.2)
+    budget.settle(await second, WORST)
+    with pytest.raises(BudgetExceededError):
+        await third
+    assert budget.reserved == 0
+
+
+async def test_a_small_call_does_not_overtake_a_large_one_that_waits() -> None:
+    budget = Budget(10)
+    first = await budget.reserve(6)
+    large, small = asyncio.create_task(budget.reserve(8)), asyncio.create_task(budget.reserve(1))
+    await asyncio.sleep(0)
+    assert (large.done(), small.done()) == (False, False)
+    budget.settle(first, 1)
+    await large
+    assert (budget.spent, budget.reserved) == (1, 9)
+    await small
+
+
+@pytest.mark.parametrize(
+    ("error", "spent"),
+    [
+        (InternalServerError("no", status_code=500), 0.0),
+        (APIConnectionError("the connection broke"), WORST),
+        (ConfigError("wrong"), 0.0),
+    ],
+)
+async def test_a_failure_costs_what_it_may_have_cost(error: Exception, spent: float) -> None:
+    budget = Budget(1)
+    with pytest.raises(type(error)):
+        await within(budget, error)(REQUEST)
+    assert (budget.spent, budget.reserved) == (pytest.approx(spent), 0.0)
+
+
+async def test_an_answer_without_usage_costs_all_that_was_reserved() -> None:
+    budget = Budget(1)
+    await within(budget, costing(None))(REQUEST)
+    assert (budget.spent, budget.reserved) == (pytest.approx(WORST), 0.0)
+
+
+async def test_a_call_that_was_never_sent_costs_nothing() -> None:
+    engine = Flashlite("openai/gpt-4o", base_url="http://127.0.0.1:9", retry=ONCE, budget_limit=1)
+    with pytest.raises(APIConnectionError):
+        await engine.complete("Hi")
+    assert await Budget.of(1).reserve(1)  # type: ignore[union-attr]
+    assert engine.get_cost_report()["unknown"] == 0
+
+
+STREAM = [
+    {"choices": [{"delta": {"content": "Hi"}}]},
+    {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+    {"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 10}},
+]
+
+
+@pytest.mark.parametrize("is_read_whole", [True, False])
+async def test_a_stream_is_settled_when_it_is_complete(is_read_whole: bool) -> None:
+    budget = Budget(1)
+    engine = Flashlite(
+        "openai/gpt-4o",
+        api_key="k",
+        transport=ReplayTransport([Reply.stream(STREAM)]),
+        budget_limit=budget,
+        max_tokens=10_000,
+    )
+    async with aclosing(engine.stream("Hi")) as events:
+        await anext(events)
+        assert budget.reserved == pytest.approx(WORST)
+        if is_read_whole:
+            _ = [event async for event in events]
+    spent = 100 * 2.5e-6 + 10 * 1e-5 if is_read_whole else WORST
+    assert (budget.spent, budget.reserved) == (pytest.approx(spent), 0.0)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_cancelled_call_leaves_the_budget_as_if_it_had_not_been(times: int) -> None:
+    budget, came = Budget(WORST * 1.5), asyncio.Event()
+
+    async def provider(_: CompletionRequest) -> CompletionResponse:
+        came.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    handler = stack([WithinBudget(budget, target=lambda _: TARGET)], provider)
+    running, waiting = [asyncio.ensure_future(handler(REQUEST)) for _ in range(2)]
+    await came.wait()
+    for _ in range(times):
+        waiting.cancel()
+        running.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(running, waiting, return_exceptions=True)
+    assert (running.cancelled(), waiting.cancelled()) == (True, True)
+    assert (budget.spent, budget.reserved) == (0.0, 0.0)
+    await budget.reserve(WORST)
+
+
+async def test_cancelling_in_the_moment_of_the_grant_gives_it_back() -> None:
+    budget = Budget(1)
+    first = await budget.reserve(1)
+    waiting = asyncio.create_task(budget.reserve(1))
+    await asyncio.sleep(0)
+    budget.settle(first, 0.0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert (waiting.cancelled(), budget.reserved) == (True, 0.0)
+
+
+async def test_an_unknown_price_is_refused_unless_it_is_allowed() -> None:
+    request = REQUEST.with_(model="vllm/my-model")
+    target = Target(provider="vllm", dialect="openai", model="my-model")
+    strict, lenient = (
+        stack(
+            [WithinBudget(Budget(1, allow_unknown_prices=allow), target=lambda _: target)],
+            ScriptedProvider(["x"]),
+        )
+        for allow in (False, True)
+    )
+    with pytest.raises(ConfigError) as caught:
+        await strict(request)
+    assert str(caught.value) == (
+        "a budget needs the price of vllm/my-model, which is not known: tell it with "
+        "register_model(..., prices=...), or use Budget(..., allow_unknown_prices=True)"
+    )
+    assert (await lenient(request)).content == "x"
+
+
+async def test_an_answer_of_unbounded_length_is_refused() -> None:
+    register_model("vllm/my-model", prices=Prices.per_million(input=1, output=1))
+    target = Target(provider="vllm", dialect="openai", model="my-model")
+    try:
+        with pytest.raises(ConfigError) as caught:
+            worst_case(REQUEST.with_(model="vllm/my-model", params={}), target)
+        assert worst_case(REQUEST, target) == pytest.approx(10_000e-6, rel=0.01)
+    finally:
+        unregister_model("vllm/my-model")
+    assert str(caught.value) == (
+        "a budget needs a bound on the answer: pass max_tokens to vllm/my-model"
+    )
+
+
+@given(st.text(max_size=400), st.integers(1, 5))
+def test_a_prompt_never_has_more_tokens_than_were_reserved(text: str, messages: int) -> None:
+    request = REQUEST.with_(messages=(Message.user(text),) * messages)
+    true = messages * (count_tokens(text, model="gpt-4o") + 8)
+    assert true <= most_input(request, ModelProfile(name="m"))
+
+
+def test_the_length_of_all_answers_is_bounded() -> None:
+    profile = ModelProfile(name="m", max_output_tokens=1000)
+    bounds = [
+        most_output(REQUEST.with_(params=params), profile)
+        for params in ({}, {"max_tokens": 10}, {"max_completion_tokens": 20, "n": 3})
+    ]
+    assert bounds == [1000, 10, 60]
+
+
+def test_a_picture_is_not_counted_by_its_bytes() -> None:
+    picture = image_part("data:image/png;base64," + "A" * 1_000_000)
+    request = REQUEST.with_(messages=(Message.user([picture]),))
+    assert most_input(request, ModelProfile(name="m")) < 10_000
+
+
+def test_a_budget_is_a_number_of_dollars() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Budget("5")  # type: ignore[arg-type]
+    assert str(caught.value) == "a budget is a number of dollars; got '5'"
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 2**32))
+def test_fifty_calls_of_unknown_length_never_cost_more_than_the_budget(seed: int) -> None:
+    chance, paid, sent = random.Random(seed), 0.0, 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal paid, sent
+        sent += 1
+        for _ in range(chance.randrange(5)):
+            await asyncio.sleep(0)
+        usage = Usage(input_tokens=chance.randrange(9), output_tokens=chance.randrange(16_384))
+        usage = priced(usage, "openai/gpt-4o")
+        paid += usage.total_cost or 0.0
+        return CompletionResponse.of("x", usage=usage)
+
+    async def main() -> None:
+        budget = Budget(0.5)
+        handler = stack([WithinBudget(budget, target=lambda _: TARGET)], provider)
+        calls = [handler(REQUEST.with_(params={})) for _ in range(50)]
+        came = await asyncio.gather(*calls, return_exceptions=True)
+        answers = [answer for answer in came if isinstance(answer, CompletionResponse)]
+        refused = [error for error in came if isinstance(error, BudgetExceededError)]
+        assert (len(answers), len(answers) + len(refused)) == (sent, 50)
+        assert paid <= 0.5
+        assert (budget.spent, budget.reserved) == (pytest.approx(paid), 0.0)
+
+    asyncio.run(main())

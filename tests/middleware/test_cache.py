@@ -1,0 +1,435 @@
+"""Answering from what was answered before."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flashlite import (
+    CacheMiss,
+    CompletionRequest,
+    CompletionResponse,
+    DiskCache,
+    Flashlite,
+    FSCache,
+    InternalServerError,
+    MemoryCache,
+    Message,
+    StoreError,
+    StreamEventType,
+    ToolCall,
+    Usage,
+)
+from flashlite.middleware import RetryConfig
+from flashlite.stores import Entry, Store, StoreStats
+from flashlite.testing import MockServer, ReplayTransport, Reply, ScriptedProvider
+from flashlite.types import Choice
+
+ONCE = RetryConfig(max_attempts=1)
+PAID = Usage(input_tokens=10, output_tokens=5, total_cost=0.5, input_cost=0.2, output_cost=0.3)
+FREE = Usage(input_tokens=10, output_tokens=5, total_cost=0.0, input_cost=0.0, output_cost=0.0)
+
+
+def client(*answers: Any, store: Store | None = None) -> tuple[Flashlite, ScriptedProvider]:
+    provider = ScriptedProvider(answers)
+    cached = Flashlite(
+        "m", provider=provider, cache=store or MemoryCache(), retry=ONCE, temperature=0
+    )
+    return cached, provider
+
+
+@pytest.fixture(params=["memory", "disk", "files"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    stores: dict[str, Callable[[], Store]] = {
+        "memory": MemoryCache,
+        "disk": lambda: DiskCache(tmp_path / "cache.db"),
+        "files": lambda: FSCache(tmp_path / "cache"),
+    }
+    made = stores[request.param]()
+    yield made
+    await made.aclose()
+
+
+async def test_the_same_call_is_asked_once(store: Store) -> None:
+    engine, provider = client("hello", store=store)
+    first, second = [await engine.complete("Hi") for _ in range(2)]
+    assert (first.content, second.content) == ("hello", "hello")
+    assert (first.cached, second.cached, len(provider.requests)) == (False, True, 1)
+
+
+async def test_a_hit_is_the_whole_answer_and_costs_nothing(store: Store) -> None:
+    message = Message.assistant(
+        "Sum: ",
+        tool_calls=[ToolCall("c1", "add", '{"x": 1 }')],
+        reasoning_content="Hm.",
+        thinking_blocks=[{"type": "thinking", "thinking": "Hm.", "signature": "c2lnbg=="}],
+    )
+    choice = Choice(
+        message=message,
+        finish_reason="tool_calls",
+        logprobs={"content": [{"token": "S", "logprob": -0.5, "top_logprobs": []}]},
+    )
+    answer = CompletionResponse(
+        choices=(choice, Choice(message=Message.assistant("b"), finish_reason="stop", index=1)),
+        model="m-2026",
+        provider="p",
+        id="a1",
+        request_id="r1",
+        usage=PAID,
+        facts={"system_fingerprint": "fp"},
+    )
+    engine, _ = client(answer, store=store)
+    await engine.complete("Hi")
+    hit = await engine.complete("Hi")
+    assert hit.to_dict() == {**answer.to_dict(), "usage": FREE.to_dict()}
+    assert hit.tool_calls == message.tool_calls
+    assert (hit.cost, hit.lineage and hit.lineage["cost"]) == (0.0, 0.5)
+
+
+async def test_a_hit_is_a_fresh_object() -> None:
+    engine, _ = client("hello")
+    await engine.complete("Hi")
+    (await engine.complete("Hi")).message["content"] = "spoiled"
+    assert (await engine.complete("Hi")).content == "hello"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": "Ho"},
+        {"temperature": 0.5},
+        {"max_tokens": 5},
+        {"tools": [{"name": "add"}]},
+        {"extra_body": {"top_a": 1}},
+        {"extra_headers": {"anthropic-beta": "x"}},
+        {"sample": 1},
+        {"model": "n"},
+        {"cache_collection": "other"},
+    ],
+)
+async def test_what_decides_the_answer_is_part_of_the_key(change: dict[str, Any]) -> None:
+    engine, provider = client("a", "b")
+    await engine.complete("Hi")
+    await engine.complete(**{"messages": "Hi", **change})
+    assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timeout": 5},
+        {"api_key": "another-key"},
+        {"extra_headers": {"Authorization": "Bearer x", "traceparent": "00-1"}},
+        {"tags": ["t"], "agent": "a", "priority": 3},
+        {"temperature": 0.0},
+        {"messages": [{"content": "Hi", "role": "user"}]},
+    ],
+)
+async def test_what_does_not_decide_the_answer_is_not(change: dict[str, Any]) -> None:
+    engine, provider = client("a")
+    await engine.complete("Hi")
+    assert (await engine.complete(**{"messages": "Hi", **change})).cached
+    assert len(provider.requests) == 1
+
+
+async def test_two_addresses_never_share_an_answer() -> None:
+    with MockServer("echo") as one, MockServer("echo") as other:
+        engine = Flashlite("openai/m", cache=MemoryCache(), temperature=0)
+        for server in (one, other, one, other):
+            await engine.complete("Hi", base_url=server.base_url)
+        assert (len(one.requests), len(other.requests)) == (1, 1)
+
+
+async def test_five_epochs_are_five_answers_and_a_second_run_asks_nobody() -> None:
+    engine, provider = client(*"abcde")
+    runs = [[(await engine.complete("Hi", sample=n)).content for n in range(5)] for _ in range(2)]
+    assert (runs, len(provider.requests)) == ([list("abcde")] * 2, 5)
+
+
+@pytest.mark.parametrize("count", [100])
+async def test_identical_calls_at_once_share_one(store: Store, count: int) -> None:
+    with MockServer("echo", latency=0.05) as server:
+        engine = Flashlite("openai/m", base_url=server.base_url, cache=store, temperature=0)
+        answers = await asyncio.gather(*(engine.complete("Hi") for _ in range(count)))
+        assert len(server.requests) == 1
+    assert [answer.content for answer in answers] == ["Hi"] * count
+    assert sum(not answer.cached for answer in answers) == 1
+
+
+class Gate:
+    """A provider whose answers wait until they are let through."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.came = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        self.asked += 1
+        self.came.set()
+        await self.open.wait()
+        return CompletionResponse.of("hello")
+
+
+async def test_a_follower_takes_over_when_the_leader_is_cancelled() -> None:
+    gate = Gate()
+    engine = Flashlite("m", provider=gate, cache=MemoryCache(), temperature=0)
+    leader, *followers = [asyncio.create_task(engine.complete("Hi")) for _ in range(4)]
+    await gate.came.wait()
+    leader.cancel()
+    gate.open.set()
+    answers = await asyncio.gather(*followers)
+    assert ([answer.content for answer in answers], gate.asked) == (["hello"] * 3, 2)
+    assert leader.cancelled()
+
+
+async def test_a_follower_who_gives_up_leaves_the_others_waiting() -> None:
+    gate = Gate()
+    engine = Flashlite("m", provider=gate, cache=MemoryCache(), temperature=0)
+    leader, quitter, follower = [asyncio.create_task(engine.complete("Hi")) for _ in range(3)]
+    await gate.came.wait()
+    quitter.cancel()
+    quitter.cancel()
+    gate.open.set()
+    assert [(await leader).content, (await follower).content] == ["hello", "hello"]
+    assert (quitter.cancelled(), gate.asked) == (True, 1)
+
+
+async def test_a_failure_is_shared_by_those_who_wait_and_not_stored() -> None:
+    script = ScriptedProvider([InternalServerError("down", status_code=500), "hello"])
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        await asyncio.sleep(0)
+        return await script(request)
+
+    engine = Flashlite("m", provider=provider, cache=MemoryCache(), retry=ONCE, temperature=0)
+    failures = await asyncio.gather(
+        *(engine.complete("Hi") for _ in range(10)), return_exceptions=True
+    )
+    assert {str(failure) for failure in failures} == {"down (status 500)"}
+    assert len({id(failure) for failure in failures}) == 10
+    assert ((await engine.complete("Hi")).content, len(script.requests)) == ("hello", 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CompletionResponse.of("no", finish_reason="content_filter"),
+        CompletionResponse.of("half", finish_reason=None),
+        CompletionResponse(
+            choices=(
+                Choice(message=Message.assistant(refusal="I will not."), finish_reason="stop"),
+            )
+        ),
+    ],
+)
+async def test_refusals_and_halves_are_not_stored(answer: CompletionResponse) -> None:
+    engine, provider = client(answer, "hello")
+    await engine.complete("Hi")
+    assert ((await engine.complete("Hi")).content, len(provider.requests)) == ("hello", 2)
+
+
+async def test_refresh_asks_anew_and_replaces_what_is_read_next(store: Store) -> None:
+    engine, _ = client("old", "new", store=store)
+    modes = ["on", "refresh", "on"]
+    said = [(await engine.complete("Hi", cache=mode)).content for mode in modes]  # type: ignore[arg-type]
+    assert said == ["old", "new", "new"]
+
+
+async def test_off_neither_reads_nor_writes() -> None:
+    engine, provider = client("a", "b", "c")
+    said = [(await engine.complete("Hi", cache=mode)).content for mode in ("off", "on", "off")]  # type: ignore[arg-type]
+    assert (said, len(provider.requests)) == (["a", "b", "c"], 3)
+
+
+async def test_only_asks_nobody_and_names_what_differs(store: Store) -> None:
+    engine, provider = client("hello", store=store)
+    await engine.complete("Hi", seed=7)
+    assert (await engine.complete("Hi", seed=7, cache="only")).content == "hello"
+    with pytest.raises(CacheMiss) as caught:
+        await engine.complete("Hi", seed=8, cache="only")
+    assert str(caught.value) == (
+        "no stored answer for this request to m; the nearest one differs in 1 fields, first in "
+        "params.seed: 8 here, 7 stored"
+    )
+    assert len(provider.requests) == 1
+
+
+async def test_explain_compares_with_the_nearest_stored_request(store: Store) -> None:
+    engine, _ = client("a", "b", store=store)
+    await engine.complete("Hi", seed=7)
+    await engine.complete("Something else", seed=7, max_tokens=5)
+    assert await engine.explain("Hi", seed=7) == []
+    assert await engine.explain("Ho", seed=7) == ['messages[0].content: "Ho" here, "Hi" stored']
+    assert await engine.explain("Hi", cache_collection="new") == [
+        "nothing is stored in this collection"
+    ]
+
+
+async def test_stats_count_hits_and_misses_for_every_store(store: Store) -> None:
+    engine, _ = client("a", "b", store=store)
+    for text in ("Hi", "Hi", "Ho", "Hi"):
+        await engine.complete(text)
+    stats = await engine.cache_stats()
+    assert stats.pop("bytes") > 100
+    assert stats == {
+        "hits": 2,
+        "misses": 2,
+        "hit_rate": 0.5,
+        "shared": 0,
+        "stored": 2,
+        "entries": 2,
+    }
+    assert await engine.clear_cache() == 2
+
+
+class Broken:
+    """A store that is down."""
+
+    async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        raise StoreError("the disk is gone")
+
+    async def put(self, entry: Entry, *, collection: str = "") -> None:
+        raise StoreError("the disk is gone")
+
+    async def stats(self) -> StoreStats:
+        raise StoreError("the disk is gone")
+
+
+async def test_a_store_that_is_down_is_a_miss_with_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, provider = client("a", "b", store=Broken())  # type: ignore[arg-type]
+    with caplog.at_level(logging.WARNING, "flashlite.cache"):
+        assert [(await engine.complete("Hi")).content for _ in range(2)] == ["a", "b"]
+    assert len(provider.requests) == 2
+    assert caplog.messages == ["the cache cannot be used, every call is asked: the disk is gone"]
+
+
+async def test_an_entry_that_cannot_be_read_is_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MemoryCache()
+    engine, _ = client("a", "b", store=store)
+    await engine.complete("Hi")
+    [entry] = [entry async for entry in store.entries()]
+    torn = Entry(key=entry.key, request=entry.request, response=b"{}", created=entry.created)
+    await store.put(torn)
+    assert (await engine.complete("Hi")).content == "b"
+    assert caplog.messages == [
+        "a stored answer cannot be read and is asked for again: KeyError('choices')"
+    ]
+
+
+async def test_repetition_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    provider = ScriptedProvider("abcd")
+    engine = Flashlite("m", provider=provider, cache=MemoryCache())
+    for number in range(3):
+        await engine.complete(f"Hi {number}")
+    await engine.complete("Hi", sample=0)
+    assert [message.partition(":")[0] for message in caplog.messages] == ["cached answers repeat"]
+
+
+WHOLE = {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}
+STREAM = [
+    {"choices": [{"delta": {"content": "Hel"}}]},
+    {"choices": [{"delta": {"content": "lo"}}]},
+    {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+]
+
+
+async def test_a_stream_is_stored_when_it_is_whole_and_played_to_the_next() -> None:
+    transport = ReplayTransport([Reply.stream(STREAM)])
+    engine = Flashlite(
+        "openai/m", api_key="k", transport=transport, cache=MemoryCache(), temperature=0
+    )
+    texts = [
+        [e.data async for e in engine.stream("Hi") if e.type is StreamEventType.TOKEN]
+        for _ in range(2)
+    ]
+    assert texts == [["Hel", "lo"], ["Hello"]]
+    assert (await engine.complete("Hi")).content == "Hello"
+
+
+async def test_a_reader_who_stops_early_stores_nothing_and_hands_over() -> None:
+    transport = ReplayTransport([Reply.stream(STREAM), Reply.of(WHOLE)])
+    engine = Flashlite(
+        "openai/m", api_key="k", transport=transport, cache=MemoryCache(), temperature=0
+    )
+    async with aclosing(engine.stream("Hi")) as events:
+        await anext(events)
+        follower = asyncio.create_task(engine.complete("Hi"))
+        await asyncio.sleep(0)
+        assert len(transport.requests) == 1
+    assert ((await follower).content, len(transport.requests)) == ("Hello", 2)
+
+
+async def test_a_stream_that_is_dropped_unread_hands_over() -> None:
+    replies = [Reply.stream(STREAM), Reply.of(WHOLE)]
+    engine = Flashlite(
+        "openai/m",
+        api_key="k",
+        transport=ReplayTransport(replies),
+        cache=MemoryCache(),
+        temperature=0,
+    )
+    events = engine.stream("Hi")
+    await anext(events)
+    follower = asyncio.create_task(engine.complete("Hi"))
+    await asyncio.sleep(0)
+    del events
+    gc.collect()
+    assert (await follower).content == "Hello"
+
+
+async def test_the_request_is_left_as_it_was() -> None:
+    seen: list[CompletionRequest] = []
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        seen.append(request)
+        return CompletionResponse.of("x")
+
+    engine = Flashlite("m", provider=provider, cache=MemoryCache(), temperature=0)
+    await engine.complete("Hi")
+    assert seen[0].params == {"temperature": 0}
+    assert seen[0].messages == (Message.user("Hi"),)
+
+
+def test_a_store_serves_one_loop_after_another(tmp_path: Path) -> None:
+    provider = ScriptedProvider(["hello"])
+    engine = Flashlite("m", provider=provider, cache=DiskCache(tmp_path / "c.db"), temperature=0)
+
+    async def ask() -> str:
+        answer = (await engine.complete("Hi")).content
+        await engine.aclose()
+        return answer
+
+    assert [asyncio.run(ask()) for _ in range(3)] == ["hello"] * 3
+    assert len(provider.requests) == 1
+
+
+def test_no_key_is_in_the_file(tmp_path: Path) -> None:
+    canary = "sk-canary-0123456789"
+    with MockServer("echo") as server:
+        engine = Flashlite(
+            "openai/m",
+            base_url=server.base_url,
+            api_key=canary,
+            extra_headers={"x-api-key": canary},
+            cache=DiskCache(tmp_path / "c.db"),
+        )
+        engine.complete_sync("Hi")
+
+    async def close() -> None:
+        await engine.aclose()
+
+    asyncio.run(close())
+    assert b"Hi" in (tmp_path / "c.db").read_bytes()
+    assert canary.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())

@@ -1,0 +1,218 @@
+"""Many calls at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from flashlite import (
+    AuthenticationError,
+    CompletionRequest,
+    CompletionResponse,
+    ConfigError,
+    Flashlite,
+    MemoryCache,
+    Usage,
+)
+from flashlite.progress import Tally, shown
+from flashlite.testing import MockServer, ScriptedProvider
+
+
+async def test_many_answers_come_back_in_order() -> None:
+    client = Flashlite("mock/echo")
+    responses = await client.complete_many([str(n) for n in range(30)], max_concurrency=7)
+    assert [response.content for response in responses] == [str(n) for n in range(30)]
+
+
+async def test_requests_may_be_texts_messages_or_arguments() -> None:
+    provider = ScriptedProvider(["a", "b", "c", "d"])
+    requests: list[Any] = [
+        "text",
+        {"role": "user", "content": "message"},
+        [{"role": "system", "content": "list"}],
+        {"messages": "arguments", "model": "other", "temperature": 0},
+    ]
+    await Flashlite("m", provider=provider).complete_many(requests, max_concurrency=1)
+    assert [(r.model, r.messages[0].text, dict(r.params)) for r in provider.requests] == [
+        ("m", "text", {}),
+        ("m", "message", {}),
+        ("m", "list", {}),
+        ("other", "arguments", {"temperature": 0}),
+    ]
+
+
+@pytest.mark.parametrize(("requests", "seats"), [("text", 1), ({"messages": "x"}, 1), (["x"], 0)])
+async def test_many_wants_a_list_and_a_seat(requests: Any, seats: int) -> None:
+    with pytest.raises(ConfigError):
+        await Flashlite("mock/echo").complete_many(requests, max_concurrency=seats)
+
+
+async def test_a_request_without_messages_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        await Flashlite("mock/echo").complete_many([{"prompt": "Hi"}])
+    assert str(caught.value) == "a request needs messages; got prompt"
+
+
+async def test_no_more_than_max_concurrency_run_at_once() -> None:
+    running = peak = 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return CompletionResponse.of("x")
+
+    await Flashlite("m", provider=provider).complete_many(["x"] * 50, max_concurrency=5)
+    assert peak == 5
+
+
+async def test_the_first_failure_stops_the_rest() -> None:
+    asked: list[str] = []
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        asked.append(request.messages[0].text)
+        if request.messages[0].text == "3":
+            raise ConfigError("no")
+        await asyncio.sleep(0)
+        return CompletionResponse.of("x")
+
+    with pytest.raises(ConfigError):
+        await Flashlite("m", provider=provider).complete_many(
+            map(str, range(99)), max_concurrency=2
+        )
+    assert len(asked) < 10
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_failures_may_be_returned_in_their_places() -> None:
+    failure = ConfigError("no")
+    client = Flashlite("m", provider=ScriptedProvider(["a", failure, "c"]))
+    results = await client.complete_many(["1"] * 3, max_concurrency=1, return_exceptions=True)
+    assert [r if r is failure else r.content for r in results] == ["a", failure, "c"]
+
+
+async def test_what_was_sent_is_handed_back_and_nothing_more_is_sent() -> None:
+    """One of four fails at once while three are on the wire; of the rest none is sent."""
+    with MockServer() as server:
+        client = Flashlite(base_url=server.base_url)
+        models = ["openai/echo?latency=0.3"] * 99
+        models[1] = "openai/echo?status=401"
+        requests = [{"model": model, "messages": str(n)} for n, model in enumerate(models)]
+        with pytest.raises(AuthenticationError) as caught:
+            await client.complete_many(requests, max_concurrency=4)
+        assert len(server.requests) == 4
+    answers = {number: answer.content for number, answer in caught.value.answers.items()}
+    assert answers == {0: "0", 2: "2", 3: "3"}
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_cancelling_ends_everything() -> None:
+    came, running = asyncio.Event(), 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal running
+        running += 1
+        came.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running -= 1
+        raise AssertionError
+
+    many = asyncio.create_task(Flashlite("m", provider=provider).complete_many(["x"] * 9))
+    await came.wait()
+    many.cancel()
+    await asyncio.gather(many, return_exceptions=True)
+    assert (many.cancelled(), running, len(asyncio.all_tasks())) == (True, 0, 1)
+
+
+async def test_answers_can_be_had_as_they_come_from_any_source() -> None:
+    async def source() -> AsyncIterator[str]:
+        for number in range(20):
+            await asyncio.sleep(0)
+            yield str(number)
+
+    client = Flashlite("mock/echo")
+    async with aclosing(client.as_completed(source(), max_concurrency=3)) as answers:
+        came = {n: a.content async for n, a in answers if isinstance(a, CompletionResponse)}
+    assert came == {n: str(n) for n in range(20)}
+
+
+async def test_a_failure_comes_in_its_place() -> None:
+    failure = ConfigError("no")
+    client = Flashlite("m", provider=ScriptedProvider(["a", failure, "c"]))
+    came = [outcome async for outcome in client.as_completed(["1"] * 3, max_concurrency=1)]
+    assert [n for n, _ in came] == [0, 1, 2]
+    assert came[1][1] is failure
+
+
+async def test_an_endless_source_is_read_no_further_than_needed() -> None:
+    taken = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield "x"
+
+    client = Flashlite("mock/echo")
+    async with aclosing(client.as_completed(endless(), max_concurrency=4)) as answers:
+        for _ in range(10):
+            await anext(answers)
+    assert taken <= 10 + 2 * 4
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_what_was_yielded_is_not_kept() -> None:
+    client = Flashlite("mock/echo")
+    async with aclosing(client.as_completed(["x"] * 50, max_concurrency=2)) as answers:
+        _, first = await anext(answers)
+        forgotten = weakref.ref(first.choices[0].message)  # type: ignore[union-attr]
+        del first
+        for _ in range(20):
+            await anext(answers)
+        gc.collect()
+        assert forgotten() is None
+
+
+async def test_a_source_that_raises_is_an_error() -> None:
+    def source() -> Iterator[str]:
+        yield "x"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await Flashlite("mock/echo").complete_many(source())
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_progress_is_counted_and_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    client = Flashlite("mock/echo", cache=MemoryCache(), temperature=0)
+    answers = await client.complete_many(["a", "b"], max_concurrency=1, progress=True)
+    assert [answer.content for answer in answers] == ["a", "b"]
+    assert capsys.readouterr() == ("", "")  # no terminal, no bar
+
+
+def test_a_tally_says_what_came() -> None:
+    tally = Tally()
+    tally.add(CompletionResponse.of("x", usage=Usage(input_tokens=1234, total_cost=0.25)))
+    assert str(tally) == "1,234 tokens, $0.2500"
+    tally.add(CompletionResponse.of("x", cached=True, usage=Usage(input_tokens=1)))
+    tally.add(ConfigError("no"))
+    assert str(tally) == "1 failed, 1 cached, 1,234 tokens, $0.2500"
+
+
+async def test_a_bar_is_drawn_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    outcomes = Flashlite("mock/echo").as_completed(["a", "b"])
+    assert len([n async for n, _ in shown(outcomes, requests=["a", "b"])]) == 2
+    assert "2/2" in capsys.readouterr().err
