@@ -1,0 +1,169 @@
+"""Who is measured: one function for each, which opens a client and says how to ask it.
+
+Each asks for the same and hands the text over; each keeps its own defaults but for retries, which
+would hide a failure. Their libraries are imported inside, since a process measures one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NamedTuple
+
+Messages = list[dict[str, str]]
+
+# A name with a known price: without one, what some do at the end of a call is to fail at its price.
+MODEL = "gpt-4o-mini"
+KEY = "bench"
+
+
+class Client(NamedTuple):
+    """How to ask: `complete` returns the text, `stream` the number of pieces of text."""
+
+    complete: Callable[[Messages], Awaitable[str]]
+    stream: Callable[[Messages], Awaitable[int]]
+
+
+@asynccontextmanager
+async def raw_aiohttp(url: str) -> AsyncIterator[Client]:
+    """The least that can be done in Python without leaving the line: send, read, take the text."""
+    import aiohttp
+    import orjson
+
+    path = f"{url}/chat/completions"
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    connector = aiohttp.TCPConnector(limit=0)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+
+        async def complete(messages: Messages) -> str:
+            body = orjson.dumps({"model": MODEL, "messages": messages})
+            async with session.post(path, data=body, headers=headers) as response:
+                answer = orjson.loads(await response.read())
+            text: str = answer["choices"][0]["message"]["content"]
+            return text
+
+        async def stream(messages: Messages) -> int:
+            options = {"stream": True, "stream_options": {"include_usage": True}}
+            body = orjson.dumps({"model": MODEL, "messages": messages, **options})
+            pieces = 0
+            async with session.post(path, data=body, headers=headers) as response:
+                async for line in response.content:
+                    if line.startswith(b"data: {"):
+                        choices = orjson.loads(line[6:])["choices"]
+                        pieces += bool(choices and choices[0]["delta"].get("content"))
+            return pieces
+
+        yield Client(complete, stream)
+
+
+@asynccontextmanager
+async def openai_sdk(url: str) -> AsyncIterator[Client]:
+    """OpenAI's own client."""
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
+        ask: Any = client.chat.completions.create
+
+        async def complete(messages: Messages) -> str:
+            answer = await ask(model=MODEL, messages=messages)
+            text: str = answer.choices[0].message.content
+            return text
+
+        async def stream(messages: Messages) -> int:
+            usage = {"include_usage": True}
+            chunks = await ask(model=MODEL, messages=messages, stream=True, stream_options=usage)
+            return await _pieces(chunks)
+
+        yield Client(complete, stream)
+
+
+@asynccontextmanager
+async def litellm(url: str) -> AsyncIterator[Client]:
+    """litellm's `acompletion`."""
+    import litellm
+
+    litellm.suppress_debug_info = True
+    where: dict[str, Any] = {"api_base": url, "api_key": KEY, "num_retries": 0, "max_retries": 0}
+    ask: Any = litellm.acompletion
+
+    async def complete(messages: Messages) -> str:
+        answer = await ask(model=f"openai/{MODEL}", messages=messages, **where)
+        text: str = answer.choices[0].message.content
+        return text
+
+    async def stream(messages: Messages) -> int:
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        return await _pieces(
+            await ask(model=f"openai/{MODEL}", messages=messages, **options, **where)
+        )
+
+    yield Client(complete, stream)
+
+
+@asynccontextmanager
+async def flashlite(url: str, **options: Any) -> AsyncIterator[Client]:
+    """Flashlite as it comes."""
+    from flashlite import Flashlite, StreamEventType
+
+    async with Flashlite(f"openai/{MODEL}", base_url=url, api_key=KEY, **options) as client:
+
+        async def complete(messages: Messages) -> str:
+            return (await client.complete(messages)).content
+
+        async def stream(messages: Messages) -> int:
+            token = StreamEventType.TOKEN
+            return sum([event.type is token async for event in client.stream(messages)])
+
+        yield Client(complete, stream)
+
+
+@asynccontextmanager
+async def flashlite_all_layers(url: str) -> AsyncIterator[Client]:
+    """Flashlite with every layer switched on."""
+    async with flashlite(url, **all_layers()) as client:
+        yield client
+
+
+def all_layers() -> dict[str, Any]:
+    """Return the options that switch on every layer; each call is one that the cache misses."""
+    from flashlite import RetryConfig
+
+    return {"retry": RetryConfig(max_attempts=5), "timeout": 120.0}
+
+
+async def _pieces(chunks: Any) -> int:
+    pieces = 0
+    async for chunk in chunks:
+        pieces += bool(chunk.choices and chunk.choices[0].delta.content)
+    return pieces
+
+
+class Contender(NamedTuple):
+    """One who is measured.
+
+    `share` is the part of the calls that is enough for a slow one, so that a round stays short.
+    """
+
+    name: str
+    title: str
+    package: str
+    imports: str
+    open: Callable[[str], AbstractAsyncContextManager[Client]]
+    share: float = 1.0
+
+
+CONTENDERS = (
+    Contender("aiohttp", "raw aiohttp", "aiohttp", "import aiohttp", raw_aiohttp),
+    Contender("openai", "openai SDK", "openai", "import openai", openai_sdk, 0.25),
+    Contender("litellm", "litellm", "litellm", "import litellm", litellm, 0.25),
+    Contender("flashlite", "flashlite", "flashlite", "import flashlite", flashlite),
+    Contender(
+        "flashlite-all",
+        "flashlite, all layers",
+        "flashlite",
+        # The package alone imports nothing; a user's first line imports this.
+        "from flashlite import Flashlite",
+        flashlite_all_layers,
+    ),
+)

@@ -1,0 +1,62 @@
+"""What we hold ourselves to, and how far off it a measurement may be before it counts as broken.
+
+A shared machine is noisy, so a missed target is shown and no more. Only a ratio may fail a run, and
+only far outside of its target: then it is the code.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .measure import Results
+
+
+class Target(NamedTuple):
+    """A number of one contender, over the same number of another one if there is one."""
+
+    scenario: str
+    number: str
+    of: str
+    over: str | None
+    at_most: float
+    fails_above: float | None = None
+    unit: str = "x"
+
+    @property
+    def title(self) -> str:
+        """The target in words."""
+        over = f" / {self.over}" if self.over else ""
+        return f"{self.scenario} {self.number}: {self.of}{over}"
+
+    def measured(self, results: Results) -> float | None:
+        """Return what came out, None where one of the two was not measured."""
+        value = results.median(self.scenario, self.of, self.number)
+        if value is None or self.over is None:
+            return value
+        other = results.median(self.scenario, self.over, self.number)
+        return value / other if other else None
+
+    def broken(self, results: Results) -> bool:
+        """Whether the margin is passed, or our own side could not be measured at all."""
+        if (self.scenario, self.of) in results.failures:
+            return True
+        value = self.measured(results)
+        return value is not None and self.fails_above is not None and value > self.fails_above
+
+
+TARGETS = (
+    *(
+        target
+        for scenario in ("complete-64", "complete-500")
+        for target in (
+            Target(scenario, "cpu", "flashlite-all", "aiohttp", 2.5, 6),
+            Target(scenario, "cpu", "flashlite-all", "openai", 1 / 5, 0.6),
+            Target(scenario, "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
+        )
+    ),
+    Target("stream", "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
+    Target("burst", "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
+    Target("import", "wall", "flashlite", None, 40, None, "ms"),
+    Target("endurance", "change", "flashlite-all", None, 1.1, 1.5),
+    Target("endurance", "memory", "flashlite-all", None, 1.02, 1.3),
+)
