@@ -21,6 +21,7 @@ from flashlite import (
     Handler,
     InternalServerError,
     Message,
+    RateLimitConfig,
     RetryConfig,
     StreamEventType,
     StreamInterruptedError,
@@ -348,3 +349,30 @@ def test_a_program_that_ends_in_the_middle_of_a_stream_says_nothing() -> None:
         [sys.executable, "-W", "error", "-c", STOP_READING], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_limits_of_a_client_hold_its_calls_back() -> None:
+    came, go, running = asyncio.Event(), asyncio.Event(), 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal running
+        running += 1
+        came.set()
+        await go.wait()
+        running -= 1
+        return CompletionResponse.of("x")
+
+    limits: list[dict[str, Any]] = [
+        {"max_concurrency": 1},
+        {"rate_limit": RateLimitConfig(requests_per_minute=1)},
+    ]
+    for limit in limits:
+        came.clear(), go.clear()
+        client = Flashlite("m", provider=provider, **limit)
+        first, second = [asyncio.create_task(client.complete("Hi")) for _ in range(2)]
+        await came.wait()
+        await asyncio.sleep(0)
+        assert running == 1
+        second.cancel()
+        go.set()
+        assert (await first).content == "x"

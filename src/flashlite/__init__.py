@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .middleware import Budget as Budget
     from .middleware import Ledger as Ledger
     from .middleware import Middleware as Middleware
+    from .middleware import RateLimit as RateLimit
+    from .middleware import RateLimitConfig as RateLimitConfig
     from .middleware import RetryConfig as RetryConfig
     from .models import ModelProfile as ModelProfile
     from .models import Prices as Prices
@@ -79,7 +81,7 @@ _HOMES = {
         "StreamInterruptedError"
     ),
     "inspect_ai": "FlashliteModelAPI",
-    "middleware": "Budget Ledger Middleware RetryConfig",
+    "middleware": "Budget Ledger Middleware RateLimit RateLimitConfig RetryConfig",
     "models": "ModelProfile Prices register_model",
     "options": "CallOptions",
     "providers": "MockProvider",

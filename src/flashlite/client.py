@@ -14,8 +14,11 @@ from .middleware import (
     Aim,
     Budget,
     Cache,
+    Concurrency,
     Ledger,
     Middleware,
+    RateLimit,
+    RateLimitConfig,
     Retry,
     RetryConfig,
     WithinBudget,
@@ -42,13 +45,14 @@ from .wire import AiohttpTransport, Transport
 class Flashlite:
     """A client for every model.
 
-    `cache` is a store (`MemoryCache`, `DiskCache`, `FSCache`). `budget_limit` is a limit in dollars
-    for all calls of this client, or a `Budget` that several clients share; `track_costs=False`
-    leaves the cost report out. `provider` answers all calls
-    instead of the provider that a model's name leads to. `middleware` are layers of your own,
-    outermost first, around those of flashlite. The rest are call options that hold for every call
-    which does not say otherwise. One client serves any number of tasks, threads (through
-    `complete_sync`) and event loops.
+    `cache` is a store (`MemoryCache`, `DiskCache`, `FSCache`). `rate_limit` is what may be sent in
+    a minute, `max_concurrency` how many calls may run at once, `budget_limit` how many dollars may
+    be spent; a `RateLimit` or a `Budget` object may be shared by several clients.
+    `track_costs=False` leaves the cost report out. `provider` answers all calls instead of the
+    provider that a model's name leads to. `middleware` are layers of your own, outermost first,
+    around those of flashlite. The rest are call options that hold for every call which does not say
+    otherwise. One client serves any number of tasks, threads (through `complete_sync`) and event
+    loops.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class Flashlite:
         default_model: str | None = None,
         *,
         retry: RetryConfig | None = None,
+        rate_limit: RateLimitConfig | RateLimit | None = None,
+        max_concurrency: int | None = None,
         cache: Store | None = None,
         budget_limit: float | Budget | None = None,
         track_costs: bool = True,
@@ -70,17 +76,20 @@ class Flashlite:
         self._defaults = defaults
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
         bottom = provider or Router(self._transport)
-        target = target_of(bottom)
-        self._cache = None if cache is None else Cache(cache, target=target)
+        self._target = target_of(bottom)
+        self._cache = None if cache is None else Cache(cache)
         budget = Budget.of(budget_limit)
+        limit = RateLimit.of(rate_limit)
         layers: list[Middleware | None] = [
             *middleware,
             fallback,
             self.ledger if track_costs else None,
-            Aim(target) if cache or budget else None,
+            Aim(self._target) if cache or budget or limit else None,
             self._cache,
-            WithinBudget(budget, target=target) if budget else None,
+            WithinBudget(budget) if budget else None,
             Retry(retry),
+            Concurrency(max_concurrency) if max_concurrency is not None else None,
+            limit,
         ]
         self._handler = stack([layer for layer in layers if layer is not None], bottom)
 
@@ -214,7 +223,9 @@ class Flashlite:
 
         One line a field, such as `params.temperature: 0 here, 0.7 stored`; empty for a hit.
         """
-        return await self._require_cache().explain(self._build(messages, model, options))
+        request = self._build(messages, model, options)
+        request = request.with_(target=self._target(request))
+        return await self._require_cache().explain(request)
 
     async def aclose(self) -> None:
         """Close what this event loop holds and write what is to be written; it stays usable."""

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..errors import ConfigError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 
 
+def aimed(request: CompletionRequest) -> Target:
+    """Return the target that `Aim` found, for the layers that go by it."""
+    if request.target is None:
+        raise ConfigError("a layer that goes by the target of a request needs Aim above it")
+    return request.target
+
+
 class Aim:
-    """Put the target into the request; layers that go by it ask the same function without this."""
+    """Put the target into the request, for all layers below."""
 
     def __init__(self, target: Callable[[CompletionRequest], Target]) -> None:
         self._target = target

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections import deque
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from functools import partial
+from math import ceil, inf
 
 from ..errors import BudgetExceededError, CompletionError, ConfigError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
+from .aim import aimed
+from .waiting import WaitingLine
 from .worst_case import worst_case
 
 _UNIT = 10**12  # amounts are whole numbers of this part of a dollar: sums of fractions leave dust
@@ -28,11 +29,8 @@ class Budget:
         if not isinstance(limit, int | float) or not 0 <= limit < float("inf"):
             raise ConfigError(f"a budget is a number of dollars; got {limit!r:.80}")
         self.allow_unknown_prices = allow_unknown_prices
-        self._limit = int(limit * _UNIT)
-        self._spent = 0
-        self._reserved = 0
-        self._lock = threading.Lock()  # held for arithmetic, never while waiting
-        self._waiting: deque[_Waiter] = deque()
+        self._purse = _Purse(int(limit * _UNIT))
+        self._line = WaitingLine(self._purse, clock=time.monotonic)
 
     @classmethod
     def of(cls, value: float | Budget | None) -> Budget | None:
@@ -41,82 +39,28 @@ class Budget:
 
     @property
     def limit(self) -> float:
-        return self._limit / _UNIT
+        return self._purse.limit / _UNIT
 
     @property
     def spent(self) -> float:
-        return self._spent / _UNIT
+        return self._purse.spent / _UNIT
 
     @property
     def reserved(self) -> float:
         """What running calls may still cost."""
-        return self._reserved / _UNIT
+        return self._purse.reserved / _UNIT
 
-    async def reserve(self, dollars: float) -> Reservation:
+    async def reserve(self, dollars: float, *, priority: int = 0) -> Reservation:
         """Wait until the amount fits; raises BudgetExceededError when it never will."""
-        amount = ceil(dollars * _UNIT)
-        with self._lock:
-            if not self._waiting and self._fits(amount):
-                return self._grant(amount)
-            if not self._can_ever_fit(amount):
-                raise self._refusal(amount)
-            waiter = _Waiter(amount, asyncio.get_running_loop().create_future())
-            self._waiting.append(waiter)
-        try:
-            return await waiter.answer
-        except asyncio.CancelledError:
-            self._withdraw(waiter)
-            raise
+        answer = await self._line.enter(ceil(dollars * _UNIT), priority=priority)
+        if isinstance(answer, BudgetExceededError):
+            raise answer
+        return answer
 
     def settle(self, reservation: Reservation, dollars: float | None) -> None:
         """Count what a call cost, None for all that was reserved; only the first time counts."""
-        with self._lock:
-            if reservation.is_settled:
-                return
-            reservation.is_settled = True
-            self._reserved -= reservation.amount
-            self._spent += reservation.amount if dollars is None else ceil(dollars * _UNIT)
-            self._advance()
-
-    def _fits(self, amount: int) -> bool:
-        return self._spent + self._reserved + amount <= self._limit
-
-    def _can_ever_fit(self, amount: int) -> bool:
-        return self._spent + amount <= self._limit
-
-    def _grant(self, amount: int) -> Reservation:
-        self._reserved += amount
-        return Reservation(amount)
-
-    def _refusal(self, amount: int) -> BudgetExceededError:
-        needed = amount / _UNIT
-        return BudgetExceededError(
-            f"${self.spent:.4f} of the budget of ${self.limit:.2f} are spent, and this call may "
-            f"cost up to ${needed:.4f}; a smaller max_tokens lowers that",
-            limit=self.limit,
-            spent=self.spent,
-            needed=needed,
-        )
-
-    def _advance(self) -> None:
-        """Answer waiting calls from the front, until one has to go on waiting."""
-        while self._waiting:
-            waiter = self._waiting[0]
-            if self._fits(waiter.amount):
-                waiter.reservation = self._grant(waiter.amount)
-            elif self._can_ever_fit(waiter.amount):
-                return
-            waiter.wake(waiter.reservation or self._refusal(waiter.amount))
-            self._waiting.popleft()
-
-    def _withdraw(self, waiter: _Waiter) -> None:
-        """Forget a waiter, or give back what it was granted in the moment it gave up."""
-        with self._lock:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-                self._advance()
-        if waiter.reservation is not None:
-            self.settle(waiter.reservation, 0.0)
+        cost = reservation.amount if dollars is None else ceil(dollars * _UNIT)
+        self._line.tell(partial(self._purse.settle, reservation, cost))
 
 
 @dataclass(slots=True, eq=False)
@@ -127,24 +71,43 @@ class Reservation:
     is_settled: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    """A call that waits for its turn, perhaps in another loop than those it waits for."""
+class _Purse:
+    """The room of a line in which whoever can never be paid for gets a refusal instead."""
 
-    amount: int
-    answer: asyncio.Future[Reservation]
-    reservation: Reservation | None = None
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.spent = 0
+        self.reserved = 0
 
-    def wake(self, answer: Reservation | BudgetExceededError) -> None:
-        self.answer.get_loop().call_soon_threadsafe(self._give, answer)
+    def opens_at(self, amount: int, now: float) -> float:
+        left = self.limit - self.spent - amount
+        return now if left < 0 or left >= self.reserved else inf
 
-    def _give(self, answer: Reservation | BudgetExceededError) -> None:
-        if self.answer.done():
-            return
-        if isinstance(answer, Reservation):
-            self.answer.set_result(answer)
-        else:
-            self.answer.set_exception(answer)
+    def take(self, amount: int, now: float) -> Reservation | BudgetExceededError:
+        if self.spent + amount > self.limit:
+            return self._refusal(amount / _UNIT)
+        self.reserved += amount
+        return Reservation(amount)
+
+    def undo(self, grant: Reservation | BudgetExceededError) -> None:
+        if isinstance(grant, Reservation):
+            self.settle(grant, 0)
+
+    def settle(self, reservation: Reservation, cost: int) -> None:
+        if not reservation.is_settled:
+            reservation.is_settled = True
+            self.reserved -= reservation.amount
+            self.spent += cost
+
+    def _refusal(self, needed: float) -> BudgetExceededError:
+        limit, spent = self.limit / _UNIT, self.spent / _UNIT
+        return BudgetExceededError(
+            f"${spent:.4f} of the budget of ${limit:.2f} are spent, and this call may cost up to "
+            f"${needed:.4f}; a smaller max_tokens lowers that",
+            limit=limit,
+            spent=spent,
+            needed=needed,
+        )
 
 
 class WithinBudget:
@@ -155,7 +118,9 @@ class WithinBudget:
     reserved; a refused or cancelled one with nothing.
     """
 
-    def __init__(self, budget: Budget, *, target: Callable[[CompletionRequest], Target]) -> None:
+    def __init__(
+        self, budget: Budget, *, target: Callable[[CompletionRequest], Target] = aimed
+    ) -> None:
         self._budget = budget
         self._target = target
 
@@ -168,7 +133,7 @@ class WithinBudget:
                 f"a budget needs the price of {request.model}, which is not known: tell it with "
                 "register_model(..., prices=...), or use Budget(..., allow_unknown_prices=True)"
             )
-        reservation = await self._budget.reserve(worst)
+        reservation = await self._budget.reserve(worst, priority=request.priority)
         try:
             response = await call_next(request)
         except BaseException as error:

@@ -14,6 +14,7 @@ from ..errors import CacheMiss, CompletionError
 from ..models import lookup
 from ..stores import Entry, Store, StoreError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
+from .aim import aimed
 from .cache_key import canonical, differences, key_of
 from .flights import Flight, Flights
 from .stored_answer import is_worth_keeping, read_answer, write_answer
@@ -45,7 +46,7 @@ class Cache:
         self,
         store: Store,
         *,
-        target: Callable[[CompletionRequest], Target],
+        target: Callable[[CompletionRequest], Target] = aimed,
         required: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:

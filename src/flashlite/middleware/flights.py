@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,17 +18,25 @@ class Flight(Generic[T]):
     def __init__(self, name: tuple[asyncio.AbstractEventLoop, str], flights: Flights[T]) -> None:
         self._name = name
         self._flights = flights
+        self._followers = 0
         self._outcome: asyncio.Future[T | None] = name[0].create_future()
 
     def land(self, outcome: T | None) -> None:
-        """Give the followers their answer; later calls change nothing."""
+        """Give the followers their answer, from any thread; later calls change nothing."""
         if self._flights.running.get(self._name) is self:
             del self._flights.running[self._name]
+        if not self._followers:
+            return
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            self._name[0].call_soon_threadsafe(self._tell, outcome)
+
+    def _tell(self, outcome: T | None) -> None:
         if not self._outcome.done():
             self._outcome.set_result(outcome)
 
     async def outcome(self) -> T | None:
         """Wait for the leader; a follower who gives up leaves the others waiting."""
+        self._followers += 1
         await asyncio.wait([self._outcome])
         return self._outcome.result()
 

@@ -2,7 +2,7 @@
 
 from .accumulate import StreamAccumulator, assemble
 from .content import Part, audio_part, file_part, image_part, is_base64, text_part, without_media
-from .handler import Handler
+from .handler import Handler, target_of
 from .message import (
     Message,
     MessageInput,
@@ -15,7 +15,7 @@ from .message import (
 from .request import PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
-from .target import Target, target_of
+from .target import Target
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
 from .usage import Usage
 

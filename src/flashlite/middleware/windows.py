@@ -1,0 +1,106 @@
+"""What was let through in the last minute: exact in every window of 60 seconds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import islice
+from math import inf
+from operator import add, sub
+from typing import NamedTuple
+
+SPAN = 60.1
+"""Seconds that a grant counts: a minute, and some jitter of the way to the server."""
+
+_AHEAD = 64  # grants to look through for the moment when a request fits, at a time
+
+
+class Amount(NamedTuple):
+    """What a request takes of each limit; `tokens` are input and output together."""
+
+    requests: float = 0
+    input_tokens: float = 0
+    output_tokens: float = 0
+    tokens: float = 0
+
+
+UNLIMITED = Amount(inf, inf, inf, inf)
+
+
+@dataclass(slots=True, eq=False)
+class Grant:
+    """A request that was let through, when, and what it counts for."""
+
+    at: float
+    amount: Amount
+
+
+class Window:
+    """A log of the grants of the last minute; the room of a `WaitingLine`.
+
+    A request that is larger than a limit takes the whole of it: it fits when nothing else counts,
+    and nothing fits beside it.
+    """
+
+    def __init__(self, limits: Amount = UNLIMITED) -> None:
+        self.limits = limits
+        self._log = OrderedDict[Grant, None]()
+        self._used = Amount()
+        self._closed_until = -inf
+
+    def opens_at(self, amount: Amount, now: float) -> float:
+        """Return from when on an amount fits, or when to ask again if that is far ahead."""
+        self._expire(now)
+        missing = [
+            used + min(asked, limit) - limit
+            for used, asked, limit in zip(self._used, amount, self.limits, strict=True)
+        ]
+        opens = self._closed_until
+        if max(missing) <= 0:
+            return opens
+        # A bounded look ahead: else each settlement would walk over the minute for a huge head.
+        for grant in islice(self._log, _AHEAD):
+            missing = list(map(sub, missing, grant.amount))
+            opens = max(opens, grant.at + SPAN)
+            if max(missing) <= 0:
+                break
+        return opens
+
+    def take(self, amount: Amount, now: float) -> Grant:
+        """Let a request through."""
+        grant = Grant(now, amount)
+        self._log[grant] = None
+        self._used = Amount(*map(add, self._used, amount))
+        return grant
+
+    def undo(self, grant: Grant) -> None:
+        """Strike a grant out, as if it had not been."""
+        if grant in self._log:
+            del self._log[grant]
+            self._used = Amount(*map(sub, self._used, grant.amount))
+
+    def correct(self, grant: Grant, amount: Amount, now: float) -> None:
+        """Say what a request really took.
+
+        What is left over is free at once; what was taken on top counts too. Of a request that
+        took longer than a minute the surplus counts from now, for nobody counted it before.
+        """
+        self._expire(now)
+        if grant in self._log:
+            self._used = Amount(*map(add, self._used, map(sub, amount, grant.amount)))
+            grant.amount = amount
+            return
+        surplus = Amount(*(max(0, more) for more in map(sub, amount, grant.amount)))
+        if any(surplus):
+            self.take(surplus, now)
+
+    def close_until(self, moment: float) -> None:
+        """Let nobody through before a moment."""
+        self._closed_until = max(self._closed_until, moment)
+
+    def _expire(self, now: float) -> None:
+        while self._log:
+            oldest = next(iter(self._log))
+            if oldest.at + SPAN > now:
+                return
+            self.undo(oldest)
