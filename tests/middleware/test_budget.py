@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,6 +240,72 @@ def test_a_budget_is_a_number_of_dollars() -> None:
     with pytest.raises(ConfigError) as caught:
         Budget("5")  # type: ignore[arg-type]
     assert str(caught.value) == "a budget is a number of dollars; got '5'"
+
+
+SPENDER = """
+import asyncio, os, signal, sys
+from flashlite import Budget
+async def main():
+    budget = Budget(10, file=sys.argv[1])
+    budget.settle(await budget.reserve(2), 1.5)
+    await budget.reserve(3)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_does_not_forget_what_it_spent(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "spend.jsonl"
+    killed = [sys.executable, "-c", SPENDER, str(file)]
+    await asyncio.to_thread(subprocess.run, killed, check=False)
+    budget = Budget(10, file=file)
+    assert budget.spent == 4.5  # 1.50 spent, and 3.00 that may have been
+    with pytest.raises(BudgetExceededError):
+        await budget.reserve(6)
+    budget.settle(await budget.reserve(5.5), 0.5)
+    assert (budget.spent, Budget(10, file=file).spent) == (5.0, 5.0)
+
+
+async def test_a_torn_line_costs_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "spend.jsonl"
+    budget = Budget(10, file=file)
+    budget.settle(await budget.reserve(2), 1)
+    with file.open("ab") as lines:
+        lines.write(b'{"id": "x", "reser\n')
+    assert Budget(10, file=file).spent == 1.0
+
+
+CROWD = """
+import asyncio, random, sys
+from flashlite import Budget, BudgetExceededError
+async def main():
+    budget, chance, paid = Budget(1, file=sys.argv[1]), random.Random(sys.argv[2]), 0
+    async def call():
+        nonlocal paid
+        try:
+            reservation = await budget.reserve(0.05)
+        except BudgetExceededError:
+            return
+        await asyncio.sleep(0)
+        cost = chance.randrange(50_000) / 1_000_000
+        paid += cost
+        budget.settle(reservation, cost)
+    for _ in range(40):
+        await asyncio.gather(*(call() for _ in range(5)))
+    print(paid)
+asyncio.run(main())
+"""
+
+
+def test_processes_that_share_a_file_never_spend_more_together(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CROWD, str(tmp_path / "spend.jsonl")]
+    crowd = [
+        subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, text=True)
+        for seed in range(3)
+    ]
+    paid = sum(float(child.communicate()[0]) for child in crowd)
+    assert 0.8 < paid <= 1
+    assert Budget(1, file=tmp_path / "spend.jsonl").spent == pytest.approx(paid)
 
 
 @settings(max_examples=200)

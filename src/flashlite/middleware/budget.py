@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from math import ceil, inf
 from ..errors import BudgetExceededError, CompletionError, ConfigError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from .aim import aimed
+from .spend_file import SpendFile
 from .waiting import WaitingLine
 from .worst_case import worst_case
 
@@ -21,15 +23,23 @@ class Budget:
     """Dollars that may be spent, by everybody who holds this object.
 
     A call that does not fit waits, first come first served, while running calls may give something
-    back, and fails unsent when they cannot. With `allow_unknown_prices`, calls whose price nobody
-    knows pass by and are not counted.
+    back, and fails unsent when they cannot. With a `file`, what was spent outlives the process, and
+    processes that name the same file share one budget: what another one has reserved counts as
+    spent. With `allow_unknown_prices`, calls whose price nobody knows pass by and are not counted.
     """
 
-    def __init__(self, limit: float, *, allow_unknown_prices: bool = False) -> None:
+    def __init__(
+        self,
+        limit: float,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        allow_unknown_prices: bool = False,
+    ) -> None:
         if not isinstance(limit, int | float) or not 0 <= limit < float("inf"):
             raise ConfigError(f"a budget is a number of dollars; got {limit!r:.80}")
         self.allow_unknown_prices = allow_unknown_prices
-        self._purse = _Purse(int(limit * _UNIT))
+        amount = int(limit * _UNIT)
+        self._purse = _Purse(amount) if file is None else _FiledPurse(amount, SpendFile(file))
         self._line = WaitingLine(self._purse, clock=time.monotonic)
 
     @classmethod
@@ -43,7 +53,8 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        return self._purse.spent / _UNIT
+        """What is gone, by whoever shares the budget."""
+        return self._purse.gone() / _UNIT
 
     @property
     def reserved(self) -> float:
@@ -68,6 +79,7 @@ class Reservation:
     """What one running call may cost, in parts of a dollar."""
 
     amount: int
+    line: str = ""
     is_settled: bool = False
 
 
@@ -79,12 +91,16 @@ class _Purse:
         self.spent = 0
         self.reserved = 0
 
+    def gone(self) -> int:
+        """Return what no running call can give back any more."""
+        return self.spent
+
     def opens_at(self, amount: int, now: float) -> float:
-        left = self.limit - self.spent - amount
+        left = self.limit - self.gone() - amount
         return now if left < 0 or left >= self.reserved else inf
 
     def take(self, amount: int, now: float) -> Reservation | BudgetExceededError:
-        if self.spent + amount > self.limit:
+        if self.gone() + self.reserved + amount > self.limit:
             return self._refusal(amount / _UNIT)
         self.reserved += amount
         return Reservation(amount)
@@ -100,7 +116,7 @@ class _Purse:
             self.spent += cost
 
     def _refusal(self, needed: float) -> BudgetExceededError:
-        limit, spent = self.limit / _UNIT, self.spent / _UNIT
+        limit, spent = self.limit / _UNIT, self.gone() / _UNIT
         return BudgetExceededError(
             f"${spent:.4f} of the budget of ${limit:.2f} are spent, and this call may cost up to "
             f"${needed:.4f}; a smaller max_tokens lowers that",
@@ -108,6 +124,30 @@ class _Purse:
             spent=spent,
             needed=needed,
         )
+
+
+class _FiledPurse(_Purse):
+    """A purse that writes down what it gives, and counts what others took out of it."""
+
+    def __init__(self, limit: int, file: SpendFile) -> None:
+        super().__init__(limit)
+        self._file = file
+
+    def gone(self) -> int:
+        self._file.refresh()
+        return self.spent + self._file.others
+
+    def take(self, amount: int, now: float) -> Reservation | BudgetExceededError:
+        with self._file.alone():
+            taken = super().take(amount, now)
+            if isinstance(taken, Reservation):
+                taken.line = self._file.reserve(amount)
+        return taken
+
+    def settle(self, reservation: Reservation, cost: int) -> None:
+        if not reservation.is_settled:
+            self._file.spend(reservation.line, cost)
+        super().settle(reservation, cost)
 
 
 class WithinBudget:

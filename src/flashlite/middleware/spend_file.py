@@ -1,0 +1,95 @@
+"""What a budget spent, in a file: it outlives the process, and processes may share it.
+
+One JSON object a line: `{"id": …, "reserved": …}` before a call is sent and `{"id": …, "spent": …}`
+when its cost is known, in 10⁻¹² dollars. A line is written at once, so what a killed process had
+reserved counts as spent. Lines take microseconds and are written in place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+from ..errors import ConfigError
+
+
+class SpendFile:
+    """The lines of one budget; `others` is what everybody else spent or has reserved in it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.others = 0
+        self._path = Path(path).expanduser().absolute()
+        self._descriptor: int | None = None
+        self._offset = 0
+        self._torn = b""
+        self._mine: set[str] = set()
+        self._reserved: dict[str, int] = {}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out for a moment, with their lines read."""
+        from fcntl import LOCK_EX, LOCK_UN, flock
+
+        descriptor = self._open()
+        flock(descriptor, LOCK_EX)
+        try:
+            self.refresh()
+            yield
+        finally:
+            flock(descriptor, LOCK_UN)
+
+    def refresh(self) -> None:
+        """Read what was written since the last time."""
+        descriptor = self._open()
+        while block := os.pread(descriptor, 1 << 20, self._offset):
+            self._offset += len(block)
+            *lines, self._torn = (self._torn + block).split(b"\n")
+            for line in lines:
+                self._read(line)
+
+    def reserve(self, amount: int) -> str:
+        """Write down what a call may cost, and return the name of the line."""
+        name = token_hex(8)
+        self._mine.add(name)
+        self._write({"id": name, "reserved": amount})
+        return name
+
+    def spend(self, name: str, cost: int) -> None:
+        """Write down what a call did cost."""
+        self._write({"id": name, "spent": cost})
+
+    def _read(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+            name, reserved, spent = entry["id"], entry.get("reserved"), entry.get("spent")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return  # of a process that was killed while it wrote; nothing was sent for it
+        if name in self._mine:
+            if spent is not None:
+                self._mine.discard(name)
+        elif reserved is not None:
+            self._reserved[name] = reserved
+            self.others += reserved
+        elif spent is not None:
+            self.others += spent - self._reserved.pop(name, 0)
+
+    def _write(self, entry: dict[str, str | int]) -> None:
+        os.write(self._open(), json.dumps(entry).encode() + b"\n")
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o644)
+            except OSError as error:
+                raise ConfigError(f"the budget's file cannot be used: {error}") from error
+        return self._descriptor
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
