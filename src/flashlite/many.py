@@ -12,9 +12,10 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
-from .errors import ConfigError
+from .errors import ConfigError, FlashliteError
 from .types import MessageInput
 
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
@@ -89,6 +90,31 @@ class Crowd:
     async def _next(self) -> tuple[int, OneInput] | None:
         async with self._turn:  # an asynchronous source serves one at a time
             return None if self._is_stopped else await anext(self._requests, None)
+
+
+async def collect(
+    outcomes: AsyncGenerator[tuple[int, Any]], stop: Callable[[], None] | None
+) -> list[Any]:
+    """Return all answers in their order; an instance of a `response_model` stands for its answer.
+
+    With `stop`, the first failure stops the rest and is raised, with the answers that there are;
+    without it, a failure is returned in its place.
+    """
+    answers: dict[int, Any] = {}
+    failure: Exception | None = None
+    async with aclosing(outcomes):
+        async for number, outcome in outcomes:
+            if stop is not None and isinstance(outcome, Exception):
+                failure = failure or outcome
+                stop()
+            else:
+                instance = getattr(outcome, "parsed", None)
+                answers[number] = outcome if instance is None else instance
+    if isinstance(failure, FlashliteError):
+        failure.answers = answers
+    if failure is not None:
+        raise failure
+    return [answers[number] for number in sorted(answers)]
 
 
 def _arguments(request: OneInput, *, noting: Callable[[], None]) -> dict[str, Any]:

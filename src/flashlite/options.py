@@ -12,12 +12,15 @@ class ClientOptions(CompletionParams, total=False):
     """What holds for every call of a client, and may be said for one call too.
 
     `timeout` is seconds in total, or a `Timeout`. `extra_headers` and `extra_body` are sent as they
-    are, over what flashlite says. `fallbacks` are models to ask in turn when one fails for good.
-    `cache_collection` keeps stored answers apart; `agent` and `tags` name accounts in the cost
-    report. `on_send` is called with the JSON body right before each send.
+    are, over what flashlite says. `structured_retries` is how often an answer that does not fit a
+    `response_model` is asked for again. `fallbacks` are models to ask in turn when one fails for
+    good. `cache_collection` keeps stored answers apart; `agent` and `tags` name accounts in the
+    cost report; the lowest `priority` goes first where calls wait. `on_send` is called with the
+    JSON body right before each send.
     """
 
     tools: Iterable[Mapping[str, Any]] | None
+    structured_retries: int
     timeout: float | Timeout | None
     api_key: str | None
     base_url: str | None

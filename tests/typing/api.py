@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
+
+from pydantic import BaseModel
 
 from flashlite import (
     CompletionResponse,
@@ -28,11 +30,20 @@ async def completing(client: Flashlite) -> None:
 
 
 async def completing_many(client: Flashlite) -> None:
-    assert_type(await client.complete_many(["a", "b"]), list[CompletionResponse])
-    assert_type(
-        await client.complete_many(["a"], return_exceptions=True),
-        list[CompletionResponse | BaseException],
-    )
+    assert_type(await client.complete_many(["a", "b"]), list[Any])
+    async for number, outcome in client.as_completed(["a"]):
+        assert_type(number, int)
+        assert_type(outcome, CompletionResponse | Exception)
+
+
+class Sentiment(BaseModel):
+    label: str
+
+
+async def completing_in_a_shape(client: Flashlite) -> None:
+    assert_type(await client.complete("Hi", response_model=Sentiment), Sentiment)
+    assert_type(client.complete_sync("Hi", response_model=Sentiment), Sentiment)
+    assert_type(await client.ask("Hi", response_model=Sentiment), CompletionResponse)
 
 
 async def streaming(client: Flashlite) -> None:

@@ -5,24 +5,33 @@ from .base import Middleware, stack
 from .budget import Budget, WithinBudget
 from .cache import Cache
 from .concurrency import Concurrency
+from .events import CallbackManager, Events
 from .fallback import fallback
 from .ledger import Account, Ledger
+from .log import Log, StructuredLogger, read_log
 from .rate_limit import RateLimit, RateLimitConfig
 from .retry import Retry, RetryConfig
+from .structured import Structured
 
 __all__ = [
     "Account",
     "Aim",
     "Budget",
     "Cache",
+    "CallbackManager",
     "Concurrency",
+    "Events",
     "Ledger",
+    "Log",
     "Middleware",
     "RateLimit",
     "RateLimitConfig",
     "Retry",
     "RetryConfig",
+    "Structured",
+    "StructuredLogger",
     "WithinBudget",
     "fallback",
+    "read_log",
     "stack",
 ]

@@ -20,10 +20,11 @@ class Middleware(Protocol):
     ) -> CompletionResponse: ...
 
 
-def stack(layers: Iterable[Middleware], handler: Handler) -> Handler:
-    """Put layers on a handler; the first is the outermost."""
+def stack(layers: Iterable[Middleware | None], handler: Handler) -> Handler:
+    """Put layers on a handler; the first is the outermost, None is no layer."""
     for layer in reversed(list(layers)):
-        handler = _on_top(layer, handler)
+        if layer is not None:
+            handler = _on_top(layer, handler)
     return handler
 
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..schema import schema_of
 from ..types import CompletionRequest, Target
 
 VERSION = 1
@@ -88,8 +89,6 @@ def _decisive_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 def _schema(model: type[Any] | None) -> Any:
     if model is None:
         return None
-    from ..schema import schema_of
-
     try:
         return _schemas[model]
     except KeyError:

@@ -7,6 +7,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+from ..schema import InvalidAnswer, validate
 from ..stores import Entry
 from ..types import CompletionResponse, Usage
 
@@ -53,8 +54,6 @@ def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionRes
 
 def _fits(answer: CompletionResponse, response_model: type[Any]) -> bool:
     """Parse the answer again; a model's own rules may have changed since it was stored."""
-    from ..schema import InvalidAnswer, validate
-
     if answer.has_tool_calls or answer.refusal:
         return True
     try:

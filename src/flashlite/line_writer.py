@@ -1,0 +1,272 @@
+"""A file that grows line by line: written off the event loop, by any number of processes."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeAlias
+
+log = logging.getLogger("flashlite.line_writer")
+
+_FULL = 10_000  # lines in the queue, from which on `room` waits
+_BATCH = 1_000_000  # bytes that are written at once, give or take a line
+_PATIENCE_AT_THE_END = 15.0  # seconds
+
+
+class LineWriter:
+    """Append lines to a file, in the order in which they come.
+
+    The file and its folders are made with the first line. A thread writes; several lines may go
+    in one write, but a line is never split over two, and writes append: so processes may share a
+    local file. Where the file cannot be written, a warning says so once and lines are lost.
+    Everything is written when the process ends, unless it is killed. A fork has its own thread.
+    """
+
+    _thread: _Thread | None = None
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        _watch_end_of(os.getpid())
+        self._file = _File(Path(path).expanduser().absolute())
+        self._locks: dict[int, threading.RLock] = {}
+
+    def __del__(self) -> None:
+        thread = self._own_thread()
+        if thread is not None:
+            thread.end()
+
+    def write(self, line: bytes) -> None:
+        """Append a line, given without its line feed, soon; this never waits."""
+        thread = self._own_thread() or self._begin()
+        if not thread.put(line + b"\n"):
+            thread.end_in_time()  # the process ends, and no other thread is to come
+            self._file.append(line + b"\n")
+
+    async def room(self) -> None:
+        """Return when there are not too many lines waiting to be written."""
+        thread = self._thread
+        if thread is not None and thread.is_full:
+            await self.aflush()
+
+    def flush(self) -> None:
+        """Return when every line is written, as far as it could be."""
+        thread = self._own_thread()
+        if thread is not None and (written := thread.mark()) is not None:
+            written.result()
+
+    async def aflush(self) -> None:
+        """Do what `flush` does without blocking the loop."""
+        thread = self._own_thread()
+        if thread is not None and (written := thread.mark()) is not None:
+            await asyncio.wrap_future(written)
+
+    def close(self) -> None:
+        """Flush, and let go of the file; it opens again with the next line."""
+        thread = self._own_thread()
+        if thread is not None and (written := thread.mark(closing=True)) is not None:
+            written.result()
+
+    def _own_thread(self) -> _Thread | None:
+        """Return the thread, unless it is one of the process that this one is a fork of."""
+        thread = self._thread
+        return thread if thread is not None and thread.pid == os.getpid() else None
+
+    def _begin(self) -> _Thread:
+        # For each process its own: a fork may copy one that is held, by a thread it does not copy.
+        with self._locks.setdefault(os.getpid(), threading.RLock()):
+            thread = self._own_thread()
+            if thread is None:
+                thread = self._thread = _Thread(self._file)
+            return thread
+
+
+class _Mark(Future[None]):
+    """A place in the queue; done when everything before it is written."""
+
+    def __init__(self, *, closing: bool) -> None:
+        super().__init__()
+        self.closing = closing
+        self.set_running_or_notify_cancel()  # one who stops waiting does not take it away
+
+
+class _End:
+    """What comes last in the queue."""
+
+
+_Item: TypeAlias = bytes | _Mark | _End
+
+
+class _Thread:
+    """What takes lines out of a queue and writes them, from the first line to the last."""
+
+    def __init__(self, file: _File) -> None:
+        self.pid = os.getpid()
+        self._file = file
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        # The collector may end a forgotten writer anywhere, also where this thread holds the lock.
+        self._lock = threading.RLock()
+        self._is_ending = False
+        name = f"flashlite {file.name}"
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        _watch_end_of(self.pid)
+        _living[id(self)] = self
+        if not self._starts():
+            self._leave()
+
+    @property
+    def is_full(self) -> bool:
+        return self._queue.qsize() > _FULL
+
+    def put(self, item: _Item) -> bool:
+        """Queue something; False when the thread takes nothing any more."""
+        with self._lock:
+            if not self._is_ending:
+                self._queue.put(item)
+            return not self._is_ending
+
+    def mark(self, *, closing: bool = False) -> _Mark | None:
+        """Return what to wait for until everything so far is written."""
+        mark = _Mark(closing=closing)
+        return mark if self.put(mark) else None
+
+    def end(self) -> None:
+        """Write what is queued, then end."""
+        with self._lock:
+            self.put(_End())
+            self._is_ending = True
+
+    def end_in_time(self) -> None:
+        """End before the process does: wait for it, but not for ever."""
+        if self.pid == os.getpid():
+            self.end()
+            # The collector may call this in the thread itself, which cannot wait for itself.
+            if self._thread.is_alive() and self._thread is not threading.current_thread():
+                self._thread.join(_PATIENCE_AT_THE_END)
+
+    def _starts(self) -> bool:
+        if _end.is_set():
+            return False
+        try:
+            self._thread.start()
+        except RuntimeError:  # there are too many threads, or the interpreter is ending
+            return False
+        return True
+
+    # From here on everything runs in the thread.
+
+    def _live(self) -> None:
+        try:
+            while not isinstance(last := self._write_batch(), _End):
+                if last is not None:
+                    self._reach(last)
+        finally:
+            self._file.close()
+            self._leave()
+
+    def _write_batch(self) -> _Mark | _End | None:
+        """Wait for lines and write those that are there; return what ended them, if anything."""
+        lines: list[bytes] = []
+        size = 0
+        item: _Item | None = self._queue.get()
+        with suppress(Empty):
+            while isinstance(item, bytes):
+                lines.append(item)
+                size += len(item)
+                item = None if size >= _BATCH else self._queue.get_nowait()
+        if lines:
+            self._file.append(b"".join(lines))
+        return None if isinstance(item, bytes) else item
+
+    def _reach(self, mark: _Mark) -> None:
+        if mark.closing:
+            self._file.close()
+        mark.set_result(None)
+
+    def _leave(self) -> None:
+        """Let nobody wait for ever, whatever ended the thread."""
+        with self._lock:
+            self._is_ending = True
+        with suppress(Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if isinstance(item, _Mark):  # pragma: no cover - the thread ended unexpectedly
+                    item.set_result(None)
+        _living.pop(id(self), None)
+
+
+class _File:
+    """The end of a file; one thread at a time appends to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self._path = path
+        self._descriptor: int | None = None
+        self._is_torn = False
+        self._is_reported = False
+
+    def append(self, lines: bytes) -> None:
+        """Write whole lines, or say once that it is impossible."""
+        try:
+            self._write(self._open(), lines)
+        except (OSError, ValueError) as error:  # ValueError: a path that none can be
+            if not self._is_reported:
+                self._is_reported = True
+                log.warning("lines are lost (said once): %s: %s", self._path, error)
+
+    def close(self) -> None:
+        """Let go of the file until the next line."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._is_torn = _ends_torn(self._path)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self._path, flags, 0o666)
+        return self._descriptor
+
+    def _write(self, descriptor: int, lines: bytes) -> None:
+        left = memoryview(b"\n" + lines if self._is_torn else lines)
+        while left:
+            written = os.write(descriptor, left)
+            left = left[written:]
+            self._is_torn = len(left) > 0
+
+
+def _ends_torn(path: Path) -> bool:
+    """Whether somebody was killed, or the disk was full, in the middle of the last line."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read()[-1:] != b"\n"
+
+
+_living: dict[int, _Thread] = {}
+_end = threading.Event()  # set when this process begins to end
+
+
+@cache
+def _watch_end_of(pid: int) -> None:
+    """Have everything written when this process ends."""
+    atexit.register(_end_all)
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:  # its children run nothing that is registered with atexit
+        multiprocessing.Finalize(None, _end_all, exitpriority=0)
+
+
+def _end_all() -> None:
+    _end.set()
+    for thread in list(_living.values()):
+        thread.end_in_time()

@@ -1,0 +1,286 @@
+"""What a log says of a call: enough to follow it, without secrets, media and endless texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import unquote
+
+from ..types import Choice, CompletionRequest, CompletionResponse, Target, ToolCall, without_media
+
+_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
+_SHORTEST_SECRET = 8  # characters; a local server's key may be a word such as "none"
+_STRUCK = "***"
+_LONGEST_PLAIN = 255  # characters; a text up to this is no media, unless it begins like a data URI
+_DEEPEST = 60  # nested values; JSON libraries give up somewhere beyond 200
+
+
+def of_request(request: CompletionRequest, *, with_messages: bool) -> dict[str, Any]:
+    """Return what is asked for, and on whose behalf; empty values are to be left out."""
+    return {
+        "target": request.target and _place(request.target),
+        "params": request.params,
+        "extra_body": request.extra_body and _concealed(request.extra_body),
+        "tools": request.tools and [_tool_name(tool) for tool in request.tools],
+        "response_model": getattr(request.response_model, "__name__", None),
+        "sample": request.sample,
+        "stream": request.stream,
+        "agent": request.agent,
+        "tags": request.tags,
+        "messages": request.messages if with_messages else None,
+    }
+
+
+def of_response(response: CompletionResponse, *, with_content: bool) -> dict[str, Any]:
+    """Return who answered, what, and at which price; the answers after the first are `others`."""
+    choices = [_choice(choice, with_content) for choice in response.choices]
+    return {
+        "cached": response.cached,
+        "attempts": response.attempts,
+        "model_served": response.model,
+        "provider": response.provider,
+        "provider_request_id": response.request_id,
+        "fallback_from": response.fallback_from,
+        **(choices[0] if choices else {}),
+        "others": [known(choice) for choice in choices[1:]],
+        "usage": response.usage and response.usage.to_dict(),
+        "wasted": response.wasted and response.wasted.to_dict(),
+        "cost": response.cost,
+        "lineage": response.lineage,
+        "facts": response.facts,
+    }
+
+
+def of_error(error: BaseException) -> dict[str, Any]:
+    """Return what went wrong, and whether it may pass."""
+    return {
+        "error_type": type(error).__name__,
+        "message": str(error),
+        "status_code": getattr(error, "status_code", None),
+        "code": getattr(error, "code", None),
+        "retryable": getattr(error, "retryable", None),
+        "attempts": getattr(error, "attempts", None),
+        "retry_after": getattr(error, "retry_after", None),
+        "provider": getattr(error, "provider", None),
+        "provider_request_id": getattr(error, "request_id", None),
+    }
+
+
+def known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is not there; a number is, whatever its value."""
+    return {name: value for name, value in fields.items() if value or type(value) in _NUMBERS}
+
+
+_NUMBERS = frozenset({int, float, bool})
+
+
+def secrets_of(request: CompletionRequest) -> tuple[str, ...]:
+    """Return every text that no log may show, the longest first.
+
+    They are the key, what stands in headers and in the body under names that look secret, and what
+    an address holds; each also as it looks inside JSON.
+    """
+    if not (request.api_key or request.extra_headers or request.extra_body or request.base_url):
+        return ()
+    found = {request.api_key or "", *_in_address(request.base_url or "")}
+    for value in _hidden(request.extra_headers):
+        found |= {value, value.rpartition(" ")[2]}
+    found |= set(_hidden(request.extra_body))
+    found |= {json.dumps(word)[1:-1] for word in found}
+    long_enough = (word for word in found if len(word) >= _SHORTEST_SECRET)
+    return tuple(sorted(long_enough, key=len, reverse=True))
+
+
+def to_line(record: Mapping[str, Any], *, max_text: int | None, secrets: tuple[str, ...]) -> bytes:
+    """Return a record as JSON on one line.
+
+    The values are taken as they are now; what is no JSON is named by its type.
+    """
+    if not _may_be_huge(record, max_text):
+        line = _dump(record)
+        if line is not None and _may_be_shown(line, max_text, secrets):
+            return line
+    plain = _Plain(max_text, secrets).copy(record, None, 0)
+    # The standard library also writes half an emoji, and numbers beyond 64 bits.
+    return _dump(plain) or json.dumps(plain, separators=(",", ":")).encode()
+
+
+def _may_be_huge(record: Mapping[str, Any], max_text: int | None) -> bool:
+    """Whether messages are long, or more than text: an image may have many megabytes."""
+    length = 0
+    for message in record.get("messages", ()):
+        content = message.get("content") if isinstance(message, dict) else message
+        if type(content) is str:
+            length += len(content)
+        elif content is not None:
+            return True
+    return max_text is not None and length > max_text
+
+
+def _dump(value: Any) -> bytes | None:
+    """Return a value as JSON, None when something in it is none."""
+    try:
+        return _orjson_dumps()(value)
+    except TypeError:
+        return None
+
+
+def _may_be_shown(line: bytes, max_text: int | None, secrets: tuple[str, ...]) -> bool:
+    """Whether nothing in a line is to be cut or struck out; False where that is not sure."""
+    is_long = max_text is not None and len(line) > max_text
+    if is_long or b'"data' in line:  # sound's name, and how an address with base64 begins
+        return False
+    # What JSON escapes looks otherwise in a line, and otherwise again in JSON inside of it.
+    return not secrets or not any("\\" in word or word.encode() in line for word in secrets)
+
+
+@cache
+def _orjson_dumps() -> Callable[[Any], bytes]:
+    import orjson
+
+    return orjson.dumps
+
+
+class _Plain:
+    """Copies values as JSON, without secrets and media, and cuts long texts."""
+
+    __slots__ = ("_longest", "_max_text", "_secrets")
+
+    def __init__(self, max_text: int | None, secrets: tuple[str, ...]) -> None:
+        self._max_text = max_text
+        self._secrets = secrets
+        self._longest = _LONGEST_PLAIN if max_text is None else min(max_text, _LONGEST_PLAIN)
+
+    def copy(self, value: Any, key: str | None, depth: int) -> Any:
+        kind = type(value)
+        if kind is str:
+            return self._text(value, key)
+        if kind in _ATOMS:
+            return value
+        if depth > _DEEPEST:
+            return "<nested too deeply>"
+        if isinstance(value, dict):
+            return self._mapping(value, depth + 1)
+        if isinstance(value, list | tuple):
+            return [self.copy(member, None, depth + 1) for member in value]
+        return self._other(value, key, depth)
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        if not self._secrets:
+            return {
+                name if type(name) is str else str(name): self.copy(member, name, depth)
+                for name, member in value.items()
+            }
+        return {
+            self._struck(str(name)): self.copy(member, name, depth)
+            for name, member in value.items()
+        }
+
+    def _other(self, value: Any, key: str | None, depth: int) -> Any:
+        if isinstance(value, str):  # an enum's member
+            return self._text(str(value), key)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth + 1)
+        if isinstance(value, ToolCall):
+            return self.copy(value.to_dict(), None, depth)
+        return f"<{getattr(value, '__name__', None) or type(value).__name__}>"
+
+    def _text(self, text: str, key: str | None) -> str:
+        if len(text) > self._longest or text.startswith("data:"):
+            text = without_media(text, key)
+        if self._secrets:
+            text = self._struck(text)
+        limit = self._max_text
+        if limit is None or len(text) <= limit:
+            return text
+        return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+    def _struck(self, text: str) -> str:
+        for word in self._secrets:
+            if word in text:
+                text = text.replace(word, _STRUCK)
+        return text
+
+
+_ATOMS = frozenset({int, float, bool, type(None)})
+
+
+def _choice(choice: Choice, with_content: bool) -> dict[str, Any]:
+    message = choice.message
+    calls = message.get("tool_calls")
+    if not with_content:
+        names = calls and [(call.get("function") or call).get("name") for call in calls]
+        return {"finish_reason": choice.finish_reason, "tool_calls": names}
+    return {
+        "finish_reason": choice.finish_reason,
+        "content": message.get("content"),
+        "reasoning": message.get("reasoning_content"),
+        "refusal": message.get("refusal"),
+        "tool_calls": calls,
+    }
+
+
+def _tool_name(tool: Mapping[str, Any]) -> Any:
+    return (tool.get("function") or tool).get("name") or tool.get("type")
+
+
+def _place(target: Target) -> dict[str, str]:
+    address = target.address.partition("?")[0]
+    if "@" in address:
+        address = re.sub(r"//[^/]*@", "//", address)
+    return known(
+        {
+            "provider": target.provider,
+            "dialect": target.dialect,
+            "model": target.model,
+            "address": address,
+            "account": target.account,
+        }
+    )
+
+
+def _concealed(value: Any) -> Any:
+    """Strike out every text under a name that looks secret."""
+    if isinstance(value, list | tuple):
+        return [_concealed(member) for member in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: _blackened(member) if _SECRET.search(str(name)) else _concealed(member)
+        for name, member in value.items()
+    }
+
+
+def _blackened(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _blackened(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_blackened(member) for member in value]
+    return _STRUCK if isinstance(value, str) else value
+
+
+def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[str]:
+    """Yield the texts under names that look secret, at any depth."""
+    if isinstance(value, str) and is_secret:
+        yield value
+    elif isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from _hidden(member, is_secret=is_secret or bool(_SECRET.search(str(name))))
+    elif isinstance(value, list | tuple):
+        for member in value:
+            yield from _hidden(member, is_secret=is_secret)
+
+
+def _in_address(url: str) -> Iterator[str]:
+    """Yield the secrets of an address, as they stand there and as they are meant."""
+    if "?" in url or "@" in url:
+        pairs = (pair.partition("=") for pair in url.partition("?")[2].split("&"))
+        found = [*_PASSWORD.findall(url), *_hidden({name: value for name, _, value in pairs})]
+        yield from found
+        yield from map(unquote, found)
+
+
+_PASSWORD = re.compile("//[^/@]*:([^/@]*)@")

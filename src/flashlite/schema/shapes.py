@@ -1,0 +1,157 @@
+"""From a type to what a model is asked for; pydantic knows the type."""
+
+from __future__ import annotations
+
+import json
+import re
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from .strictness import at_root, strict
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic.json_schema import GenerateJsonSchema
+
+
+def schema_of(model: type[Any]) -> dict[str, Any]:
+    """Return the JSON schema of a Pydantic model or of anything else that pydantic validates.
+
+    It is the one that pydantic makes, without the titles that only repeat a field's name. Raises
+    ConfigError for what pydantic cannot validate or JSON cannot say.
+    """
+    return deepcopy(shape_of(model).schema)
+
+
+def response_format_for(model: type[Any]) -> dict[str, Any]:
+    """Return the `response_format` that asks for this type, strictly where that can be said.
+
+    A type that is no object (a list, a union) is asked for as the `value` of one: providers take
+    only objects. `validate` knows.
+    """
+    return deepcopy(shape_of(model).response_format)
+
+
+def instruction_for(model: type[Any]) -> str:
+    """Return what to say to a model that takes no schema, so that it answers with this type."""
+    return shape_of(model).instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is asked for: `inside` reads it where the type itself is the `value` of an object."""
+
+    adapter: TypeAdapter[Any]
+    inside: TypeAdapter[Any] | None
+    schema: dict[str, Any]
+    response_format: dict[str, Any]
+    instruction: str
+
+    @property
+    def is_wrapped(self) -> bool:
+        return self.inside is not None
+
+    def read(self, text: str) -> Any:
+        """Return the instance that a JSON text is; raises pydantic's ValidationError."""
+        from pydantic import ValidationError
+
+        if self.inside is None:
+            return self.adapter.validate_json(text)
+        try:
+            return self.inside.validate_json(text).value
+        except ValidationError as error:
+            try:
+                return self.adapter.validate_json(text)
+            except ValidationError:
+                raise error from None
+
+
+def shape_of(model: Any) -> Shape:
+    """Return what is known of a type; it is found out once."""
+    try:
+        hash(model)
+    except TypeError:  # Annotated with a list
+        return _shape(model)
+    # int | str is equal to str | int, but the order is part of what is asked for.
+    return _kept(model, "" if isinstance(model, type) else repr(model))
+
+
+def adapter_of(kind: Any, what: str) -> TypeAdapter[Any]:
+    """Return pydantic's adapter of a type; `what` names it in the ConfigError for a wrong one."""
+    from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
+
+    try:
+        return TypeAdapter(kind)
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise _wrong(what, kind, error) from error
+
+
+@cache
+def generator() -> type[GenerateJsonSchema]:
+    """Return pydantic's generator, told to make up no titles."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Untitled(GenerateJsonSchema):
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+    return Untitled
+
+
+def _shape(model: Any) -> Shape:
+    adapter = adapter_of(model, "response_model")
+    schema = asked = _schema(adapter, model)
+    inside = None
+    if at_root(schema).get("type") != "object":
+        inside = adapter_of(_wrapper(model), "response_model")
+        asked = _schema(inside, model)
+    asked = at_root(asked)
+    strictly = strict(asked)
+    wanted = {
+        "name": _name(model),
+        "schema": asked if strictly is None else strictly,
+        "strict": strictly is not None,
+    }
+    form = {"type": "json_schema", "json_schema": wanted}
+    text = json.dumps(asked, ensure_ascii=False)
+    instruction = (
+        "Your answer has to be one JSON object that fits this JSON schema, "
+        f"with nothing before or after it:\n{text}"
+    )
+    return Shape(adapter, inside, schema, form, instruction)
+
+
+@lru_cache(maxsize=256)
+def _kept(model: Any, _order: str) -> Shape:
+    return _shape(model)
+
+
+def _schema(adapter: TypeAdapter[Any], model: Any) -> dict[str, Any]:
+    from pydantic import PydanticUserError
+
+    try:
+        return adapter.json_schema(schema_generator=generator())
+    except PydanticUserError as error:
+        raise _wrong("response_model", model, error) from error
+
+
+def _wrapper(model: Any) -> Any:
+    from pydantic import ConfigDict, create_model
+
+    return create_model("answer", __config__=ConfigDict(extra="forbid"), value=(model, ...))
+
+
+def _name(model: Any) -> str:
+    """Return a name that providers take."""
+    name = model.__name__ if isinstance(model, type) else "answer"
+    return re.sub(r"[^a-zA-Z0-9_-]+", "_", name).strip("_")[:64] or "answer"
+
+
+def _wrong(what: str, kind: Any, error: Exception) -> ConfigError:
+    reason = str(error).partition("\n")[0]
+    return ConfigError(f"{what} is a type that pydantic can validate; got {kind!r:.80}: {reason}")

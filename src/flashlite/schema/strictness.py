@@ -1,0 +1,161 @@
+"""The strict form of a JSON schema: the part of it that OpenAI guarantees an answer to fit.
+
+Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. What it does
+not list is refused with a 400, so a keyword that only narrows a value is told in the description
+instead, and a schema that cannot do without the keyword has no strict form.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+_KEPT = frozenset({
+    "$defs", "$ref", "anyOf", "const", "definitions", "description", "enum", "exclusiveMaximum",
+    "exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems", "minimum",
+    "multipleOf", "pattern", "properties", "title", "type",
+})  # fmt: skip
+_TOLD = ("minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties")
+_FORMATS = frozenset({
+    "date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"
+})  # fmt: skip
+_LOOKAROUND = re.compile(r"(?<!\\)(?:\\\\)*\(\?<?[=!]")
+_UNSAYABLE = frozenset({
+    "additionalItems", "contains", "contentSchema", "dependencies", "dependentRequired",
+    "dependentSchemas", "else", "if", "not", "patternProperties", "propertyNames", "then",
+    "unevaluatedItems", "unevaluatedProperties",
+})  # fmt: skip
+_ANNOTATIONS = frozenset({"default", "description", "examples", "title"})
+_KINDS = {
+    bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"
+}  # fmt: skip
+
+
+class _Unsayable(Exception):
+    """There is no strict form."""
+
+
+def strict(schema: Schema) -> dict[str, Any] | None:
+    """Return a schema in OpenAI's strict form, None where it cannot be said strictly.
+
+    Objects are closed and all their properties required; where a property had a default, its
+    description tells. A dict with free keys, a tuple of different types and an untyped value have
+    no strict form, nor has a schema whose root is no object.
+    """
+    try:
+        root = _strict(at_root(schema))
+    except _Unsayable:
+        return None
+    return root if root.get("type") == "object" and "anyOf" not in root else None
+
+
+def at_root(schema: Schema) -> dict[str, Any]:
+    """Return a schema whose root says what it is: pydantic's may be a reference if it recurs."""
+    root, definitions = dict(schema), schema.get("$defs", {})
+    for _ in definitions:  # a reference may lead to another, but hardly to all of them
+        name = str(root.get("$ref", "")).removeprefix("#/$defs/")
+        if name in definitions:
+            root = {**definitions[name], **{key: root[key] for key in root if key != "$ref"}}
+    return root
+
+
+def _strict(schema: Any) -> dict[str, Any]:
+    """Return one node, with all below it, in the strict form."""
+    if not isinstance(schema, Mapping) or not _UNSAYABLE.isdisjoint(schema):
+        raise _Unsayable
+    schema = _uniform(_merged(schema))
+    node = {key: value for key, value in schema.items() if key in _KEPT}
+    for key in ("$defs", "definitions", "properties"):
+        if key in node:
+            node[key] = {name: _strict(inner) for name, inner in node[key].items()}
+    if "items" in node:
+        node["items"] = _strict(node["items"])
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        node["anyOf"] = [_strict(choice) for choice in choices]
+    _tell(node, schema)
+    _say_type(node)
+    if "object" in _types(node):
+        _close(node, schema)
+    return _alone(node)
+
+
+def _merged(schema: Schema) -> Schema:
+    """Return the node without allOf, which is one where pydantic had something to add."""
+    while "allOf" in schema:
+        parts = schema["allOf"]
+        rest = {key: value for key, value in schema.items() if key != "allOf"}
+        if len(parts) != 1 or parts[0].keys() & rest.keys() - _ANNOTATIONS:
+            raise _Unsayable
+        schema = {**parts[0], **rest}
+    return schema
+
+
+def _uniform(schema: Schema) -> Schema:
+    """Return the node without prefixItems, which a tuple of one type does not need."""
+    if "prefixItems" not in schema:
+        return schema
+    items = schema["prefixItems"]
+    if "items" in schema or not items or any(item != items[0] for item in items):
+        raise _Unsayable
+    return {**schema, "items": items[0]}
+
+
+def _tell(node: dict[str, Any], schema: Schema) -> None:
+    """Put into the description what the strict form has no keyword for."""
+    told = dict(_untold(schema))
+    for key in told:
+        node.pop(key, None)
+    if told:
+        notes = ", ".join(f"{key}: {json.dumps(value, default=str)}" for key, value in told.items())
+        node["description"] = f"{node['description']} ({notes})" if "description" in node else notes
+
+
+def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
+    yield from ((key, schema[key]) for key in _TOLD if key in schema)
+    if schema.get("format", "date") not in _FORMATS:
+        yield "format", schema["format"]
+    if _LOOKAROUND.search(schema.get("pattern", "")):
+        yield "pattern", schema["pattern"]
+    if schema.get("default") not in (None, "", [], {}):
+        yield "default", schema["default"]
+
+
+def _say_type(node: dict[str, Any]) -> None:
+    """Say the type of a node, which enumerated values and properties imply."""
+    if "properties" in node:
+        node.setdefault("type", "object")
+    values = node.get("enum", [node["const"]] if "const" in node else [])
+    if values and "type" not in node:
+        kinds = list(dict.fromkeys(_KINDS.get(type(value)) for value in values))
+        node["type"] = kinds[0] if len(kinds) == 1 else kinds
+    types = _types(node)
+    is_typed = types or "$ref" in node or "anyOf" in node
+    if not is_typed or None in types or ("array" in types and "items" not in node):
+        raise _Unsayable
+
+
+def _types(node: Schema) -> list[Any]:
+    kinds = node.get("type", [])
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _close(node: dict[str, Any], schema: Schema) -> None:
+    if schema.get("additionalProperties", "properties" not in schema) is not False:
+        raise _Unsayable
+    node["properties"] = node.get("properties", {})
+    node["required"] = list(node["properties"])
+    node["additionalProperties"] = False
+
+
+def _alone(node: dict[str, Any]) -> dict[str, Any]:
+    """Leave a reference without siblings: beside anyOf they may stand."""
+    if "$ref" not in node or len(node) == 1:
+        return node
+    if "anyOf" in node:
+        raise _Unsayable
+    reference = {"$ref": node.pop("$ref")}
+    return {"anyOf": [reference], **node}
