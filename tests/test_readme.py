@@ -22,9 +22,12 @@ def test_there_is_python_to_run() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_python_block_runs_and_prints_what_its_comments_say(
-    block: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    block: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.chdir(tmp_path)
     code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = eval(code, {"__name__": "__main__"})
     if inspect.iscoroutine(result):

@@ -29,8 +29,9 @@ def worst_case(request: CompletionRequest, target: Target) -> float | None:
     prices = profile.prices.for_request(read, tier=tier if isinstance(tier, str) else None)
     if prices is None:
         return None
-    written = most_output(request, profile)
-    return read * _dearest_input(prices) + written * max(prices.output, prices.reasoning or 0.0)
+    dearest = max(prices.output, prices.reasoning or 0.0)
+    written = most_output(request, profile) if dearest else 0
+    return read * _dearest_input(prices) + written * dearest
 
 
 def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
