@@ -205,7 +205,7 @@ class Flashlite:
         has all that was answered, by position. With `return_exceptions`, each failure is in its
         place instead. `progress` draws a bar where standard error is a terminal.
         """
-        crowd = Crowd(self._ask_one, requests, workers=max_concurrency)
+        crowd = Crowd(self.ask, requests, workers=max_concurrency)
         outcomes = crowd.outcomes()
         if progress:
             outcomes = shown(outcomes, requests=requests)
@@ -223,7 +223,7 @@ class Flashlite:
         failure is yielded in its place. A reader who may stop early closes the iterator
         (`contextlib.aclosing`), which ends what is running.
         """
-        outcomes = Crowd(self._ask_one, requests, workers=max_concurrency).outcomes()
+        outcomes = Crowd(self.ask, requests, workers=max_concurrency).outcomes()
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 yield outcome
@@ -283,13 +283,18 @@ class Flashlite:
         return await self._require_cache().store.clear(collection=collection)
 
     async def explain(
-        self, messages: MessageInput, *, model: str | None = None, **options: Unpack[CallOptions]
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
     ) -> list[str]:
         """Say why a call is not answered from the cache: how the nearest stored request differs.
 
         One line a field, such as `params.temperature: 0 here, 0.7 stored`; empty for a hit.
         """
-        request = self._build(messages, model, options)
+        request = self._build(messages, model, options, response_model)
         request = request.with_(target=self._target(request))
         return await self._require_cache().explain(request)
 
@@ -324,9 +329,6 @@ class Flashlite:
         if self._cache is None:
             raise ConfigError("this client has no cache: Flashlite(cache=MemoryCache())")
         return self._cache
-
-    async def _ask_one(self, arguments: dict[str, Any]) -> CompletionResponse:
-        return await self.ask(**arguments)
 
     def _build(
         self,

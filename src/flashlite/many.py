@@ -32,7 +32,7 @@ class Crowd:
 
     def __init__(
         self,
-        ask: Callable[[dict[str, Any]], Awaitable[Any]],
+        ask: Callable[..., Awaitable[Any]],
         requests: Iterable[OneInput] | AsyncIterable[OneInput],
         *,
         workers: int,
@@ -80,7 +80,8 @@ class Crowd:
         while (item := await self._next()) is not None:
             number, request = item
             try:
-                outcome = await self._ask(_arguments(request, noting=lambda: self._sending.add(me)))
+                arguments = _arguments(request, noting=lambda: self._sending.add(me))
+                outcome = await self._ask(**arguments)
             except Exception as error:  # noqa: BLE001 - whoever takes the outcome raises it
                 outcome = error
             self._outcomes.put_nowait((number, outcome))
