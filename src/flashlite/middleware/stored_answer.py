@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from typing import Any
 
 from ..schema import InvalidAnswer, validate
 from ..stores import Entry
-from ..types import CompletionResponse, Usage
+from ..types import CompletionResponse
 
 log = logging.getLogger("flashlite.cache")
 
@@ -43,7 +42,7 @@ def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionRes
         return None
     paid = answer.usage
     answer.cached = True
-    answer.usage, answer.wasted = paid and _free(paid), None
+    answer.usage, answer.wasted = paid and paid.costing(0.0, 0.0), None
     answer.lineage = {
         "key": entry.key,
         "created": entry.created,
@@ -71,7 +70,3 @@ def json_value(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return json.loads(text)
-
-
-def _free(usage: Usage) -> Usage:
-    return replace(usage, input_cost=0.0, output_cost=0.0, total_cost=0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 from ..errors import ConfigError
@@ -108,13 +108,8 @@ def cost(
     prices = prices and prices.for_request(usage.input_tokens, batch=batch, tier=tier)
     if prices is None:
         return usage
-    input_cost = _input_cost(usage, prices, cache_write_1h_tokens)
-    output_cost = _output_cost(usage, prices)
-    return replace(
-        usage,
-        input_cost=input_cost,
-        output_cost=output_cost,
-        total_cost=input_cost + output_cost,
+    return usage.costing(
+        _input_cost(usage, prices, cache_write_1h_tokens), _output_cost(usage, prices)
     )
 
 

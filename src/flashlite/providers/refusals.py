@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -126,28 +126,30 @@ def inner_status(error: Any) -> int:
     return 500
 
 
-@contextmanager
-def signed(
-    provider: str,
-    model: str,
-    *,
-    api_key: str | None,
-    sent: Mapping[str, str] | None = None,
-    received: Mapping[str, str] | None = None,
-) -> Iterator[None]:
+@dataclass(slots=True)
+class signed:
     """Say in every error whose it is, and strike the keys out of what the server repeats.
 
     `sent` are the caller's own headers, which may hold secrets too; `received` the answer's.
     """
-    try:
-        yield
-    except CompletionError as error:
-        error.sign(provider, model)
-        if received and not error.headers:
-            error.headers, error.request_id = received, request_id(received)
-        for secret in _secrets(api_key, sent or {}):
-            _conceal(error, secret)
-        raise
+
+    provider: str
+    model: str
+    _: KW_ONLY
+    api_key: str | None
+    sent: Mapping[str, str] | None = None
+    received: Mapping[str, str] | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: Any) -> None:
+        if isinstance(error, CompletionError):
+            error.sign(self.provider, self.model)
+            if self.received and not error.headers:
+                error.headers, error.request_id = self.received, request_id(self.received)
+            for secret in _secrets(self.api_key, self.sent or {}):
+                _conceal(error, secret)
 
 
 def _secrets(api_key: str | None, headers: Mapping[str, str]) -> set[str]:

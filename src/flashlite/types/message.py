@@ -108,9 +108,9 @@ class Message(dict[str, Any]):
 
 
 def _is_content(content: Any) -> bool:
-    if isinstance(content, list | tuple):
-        return all(isinstance(part, Mapping) for part in content)
-    return content is None or isinstance(content, str)
+    if content is None or isinstance(content, str):
+        return True
+    return isinstance(content, list | tuple) and all(isinstance(part, Mapping) for part in content)
 
 
 MessageInput: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from math import inf
 from numbers import Real
-from secrets import token_hex
 from typing import Any, Literal, Self, TypeAlias, TypedDict
 
 from ..errors import ConfigError
+from .ids import new_id
 from .message import Message
 from .target import Target
 
@@ -115,7 +114,7 @@ class CompletionRequest:
     tags: tuple[str, ...] = ()
     priority: int = 0
     target: Target | None = field(default=None, compare=False)
-    id: str = field(default_factory=partial(token_hex, 8), compare=False)
+    id: str = field(default_factory=new_id, compare=False)
     on_send: Callable[[Mapping[str, Any]], None] | None = field(
         default=None, repr=False, compare=False
     )

@@ -277,7 +277,7 @@ async def _call(
     callback: Callable[[CompletionResponse], Any], response: CompletionResponse
 ) -> None:
     result = callback(response)
-    if isawaitable(result):
+    if result is not None and isawaitable(result):
         await result
 
 

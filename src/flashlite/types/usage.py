@@ -47,26 +47,38 @@ class Usage:
             return self
         if self == _NOTHING:
             return other
-        return Usage(
-            **{f.name: _add(getattr(self, f.name), getattr(other, f.name)) for f in _FIELDS}
-        )
+        return Usage(**{n: _add(getattr(self, n), getattr(other, n)) for n in _FIELDS})
 
     def __radd__(self, other: int) -> Usage:
         """Let `sum(usages)` start from its 0."""
         return self if other == 0 else NotImplemented
 
+    def costing(self, input_cost: float, output_cost: float) -> Usage:
+        """Return the same usage with what it cost in US dollars."""
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            total_tokens=self.total_tokens,
+            input_tokens_cached=self.input_tokens_cached,
+            input_tokens_cache_write=self.input_tokens_cache_write,
+            reasoning_tokens=self.reasoning_tokens,
+            input_cost=input_cost,
+            output_cost=output_cost,
+            total_cost=input_cost + output_cost,
+            estimated=self.estimated,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return every field that is known, as plain JSON."""
-        values = {f.name: getattr(self, f.name) for f in _FIELDS}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Build from `to_dict()`; names that this version does not know are left out."""
-        return cls(**{f.name: data[f.name] for f in _FIELDS if f.name in data})
+        return cls(**{name: data[name] for name in _FIELDS if name in data})
 
 
-_FIELDS = fields(Usage)
+_FIELDS = tuple(field.name for field in fields(Usage))
 _NOTHING = Usage()
 
 
