@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from . import env
 from .build import build_request, check_client
-from .errors import APITimeoutError, ConfigError, StructuredOutputError
+from .errors import ConfigError, StructuredOutputError
 from .many import Crowd, OneInput, collect
 from .middleware import (
     Aim,
@@ -28,6 +28,7 @@ from .middleware import (
     StructuredLogger,
     WithinBudget,
     fallback,
+    outermost,
     stack,
 )
 from .options import CallOptions, ClientOptions
@@ -93,6 +94,7 @@ class Flashlite:
         self._logger = structured_logger or (StructuredLogger() if log_requests else None)
         budget, limit = Budget.of(budget_limit), RateLimit.of(rate_limit)
         layers = [
+            outermost,
             *middleware,
             fallback,
             Events(callbacks) if callbacks else None,
@@ -167,7 +169,7 @@ class Flashlite:
         With a `response_model` the instance is in `response.parsed`, None where the model called
         tools or refused.
         """
-        return await self._send(self._build(messages, model, options, response_model))
+        return await self._handler(self._build(messages, model, options, response_model))
 
     async def stream(
         self,
@@ -184,7 +186,7 @@ class Flashlite:
         stop early wraps the call in `contextlib.aclosing`, which closes the connection.
         """
         request = self._build(messages, model, options, response_model).with_(stream=True)
-        response = await self._send(request)
+        response = await self._handler(request)
         async with aclosing(response.events()) as events:
             async for event in events:
                 yield event
@@ -311,19 +313,6 @@ class Flashlite:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-    async def _send(self, request: CompletionRequest) -> CompletionResponse:
-        """Send a request through the layers, of which one may be a caller's own."""
-        try:
-            response = await self._handler(request)
-        except TimeoutError as error:  # Inspect takes one for the end of a sample, without an error
-            raise APITimeoutError(f"a layer ran out of time: {error}".rstrip(": ")) from error
-        if not isinstance(response, CompletionResponse):
-            raise ConfigError(
-                f"a layer or provider returned {type(response).__name__}: it has to return the "
-                "response of call_next(request), or one of its own"
-            )
-        return response
 
     def _require_cache(self) -> Cache:
         if self._cache is None:

@@ -34,6 +34,9 @@ def load(folder: str) -> list[Any]:
     ]
 
 
+_TRAVELS = ("duration", "headers", "latency", "raw")
+
+
 def plain(value: Any) -> Any:
     """Write a value as JSON, without what a fresh one of its class would say too.
 
@@ -44,7 +47,7 @@ def plain(value: Any) -> Any:
             told = {
                 name: getattr(value, name)
                 for name, default in _defaults(CompletionResponse).items()
-                if getattr(value, name) != default and name not in ("headers", "latency", "raw")
+                if getattr(value, name) != default and name not in _TRAVELS
             }
             choices = [choice.to_dict() for choice in value.choices]
             return (

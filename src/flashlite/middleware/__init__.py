@@ -9,6 +9,7 @@ from .events import CallbackManager, Events
 from .fallback import fallback
 from .ledger import Account, Ledger
 from .log import Log, StructuredLogger, read_log
+from .outermost import outermost
 from .rate_limit import RateLimit, RateLimitConfig
 from .retry import Retry, RetryConfig
 from .structured import Structured
@@ -32,6 +33,7 @@ __all__ = [
     "StructuredLogger",
     "WithinBudget",
     "fallback",
+    "outermost",
     "read_log",
     "stack",
 ]

@@ -50,13 +50,15 @@ class CompletionResponse:
     is said with `await response.on_complete(callback)`, which works for both. The properties speak
     of the first choice.
 
-    `error` says why this is no answer (a stream that broke or was not read to its end). `latency`
-    is the time on the wire in seconds, without any waiting for limits or retries; `raw` is the
-    provider's JSON (None for a stream); `facts` what else the provider told. `usage` is all that
-    this call used; `wasted` the part of it that went into answers which did not fit. `lineage`
-    says where a cached answer comes from: its key, its age, what it had cost. `fallback_from` are
-    the models that failed before this one answered. `parsed` is the answer as an instance of the
-    request's `response_model`.
+    `error` says why this is no answer (a stream that broke or was not read to its end). `usage` is
+    all that this call used; `wasted` the part of it that went into answers which did not fit.
+    `parsed` is the answer as an instance of the request's `response_model`. `fallback_from` are the
+    models that failed before this one answered; `lineage` says where a cached answer comes from:
+    its key, when it was stored, what it had cost.
+
+    `latency` is the time on the wire in seconds, without any waiting for limits or retries,
+    `duration` that of the whole call; `raw` is the provider's JSON (None for a stream); `facts` is
+    what else the provider told.
     """
 
     choices: tuple[Choice, ...] = ()
@@ -73,6 +75,7 @@ class CompletionResponse:
     fallback_from: tuple[str, ...] = ()
     attempts: int = 1
     latency: float | None = None
+    duration: float | None = None
     request_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     raw: Mapping[str, Any] | None = field(default=None, repr=False)
