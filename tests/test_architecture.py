@@ -173,6 +173,7 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         "middleware/budget.py",
         "middleware/cache.py",
         "middleware/events.py",
+        "middleware/ledger.py",
         "middleware/log.py",
         "providers/http.py",
         "loop_thread.py",

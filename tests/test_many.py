@@ -13,6 +13,7 @@ import pytest
 
 from flashlite import (
     AuthenticationError,
+    CompletionError,
     CompletionRequest,
     CompletionResponse,
     ConfigError,
@@ -216,3 +217,42 @@ async def test_a_bar_is_drawn_on_a_terminal(
     outcomes = Flashlite("mock/echo").as_completed(["a", "b"])
     assert len([n async for n, _ in shown(outcomes, requests=["a", "b"])]) == 2
     assert "2/2" in capsys.readouterr().err
+
+
+async def test_a_call_that_is_cancelled_from_inside_is_a_failure_in_its_place() -> None:
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        text = request.messages[0].text
+        if text == "3":
+            raise asyncio.CancelledError
+        return CompletionResponse.of(text)
+
+    client = Flashlite("m", provider=provider)
+    answers = await client.complete_many(map(str, range(8)), return_exceptions=True)
+    assert [getattr(answer, "content", type(answer)) for answer in answers] == [
+        *("0", "1", "2"),
+        CompletionError,
+        *("4", "5", "6", "7"),
+    ]
+    with pytest.raises(CompletionError):
+        await client.complete_many(map(str, range(8)), max_concurrency=1)
+
+
+async def test_what_was_answered_before_a_source_raised_is_handed_back() -> None:
+    def source() -> Iterator[str]:
+        yield "x"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        await Flashlite("mock/echo").complete_many(source(), max_concurrency=1)
+    assert [answer.content for answer in caught.value.answers.values()] == ["x"]  # type: ignore[attr-defined]
+
+
+async def test_a_client_may_be_entered_by_many_and_closes_with_the_last() -> None:
+    with MockServer("echo") as server:
+        client = Flashlite("openai/m", base_url=server.base_url)
+        async with client:
+            async with client:
+                await client.complete("a")
+            slow = asyncio.create_task(client.complete("b"))
+            assert (await slow).content == "b"
+        assert len(server.requests) == 2

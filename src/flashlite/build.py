@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any, get_args
@@ -27,10 +27,9 @@ def build_request(
     tags: Iterable[str] = (),
     **delivery: Any,
 ) -> CompletionRequest:
-    """Check and normalise the arguments of a call.
+    """Check and normalise the arguments of a call; a parameter that is None was not given.
 
-    A parameter that is None was not given. Raises ConfigError with a sentence that says what to
-    write instead.
+    Raises ConfigError with a sentence that says what to write instead.
     """
     if not model:
         raise ConfigError("no model given: pass model=... or Flashlite(default_model=...)")
@@ -49,17 +48,31 @@ def build_request(
         fallbacks=_texts("fallbacks", fallbacks),
         cache=_cache_mode(cache),
         tags=_texts("tags", tags),
-        **delivery,
+        **_checked(delivery),
     )
 
 
-def check_client(defaults: Mapping[str, Any], middleware: Any) -> None:
+def check_client(
+    defaults: Mapping[str, Any], *, middleware: Any, cache: Any, provider: Any
+) -> None:
     """Refuse what a client cannot work with; what a call cannot is refused there."""
     if "model" in defaults:
         raise ConfigError("a client's own model is default_model=...: Flashlite('openai/gpt-4o')")
     check_names(defaults, ClientOptions.__annotations__.keys())
-    if callable(middleware):
+    if callable(middleware) or not isinstance(middleware, Iterable):
         raise ConfigError("middleware is a list of layers: middleware=[layer]")
+    if cache is not None and (isinstance(cache, type) or not hasattr(cache, "get")):
+        raise ConfigError(f"cache is a store such as MemoryCache(); got {cache!r:.80}")
+    if provider is not None and not callable(provider):
+        raise ConfigError(f"provider is a function from a request to an answer; got {provider!r}")
+
+
+def kept(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return defaults that serve any number of calls: what can be read once becomes a list."""
+    return {
+        name: list(value) if isinstance(value, Iterator) else value
+        for name, value in defaults.items()
+    }
 
 
 def check_names(names: Iterable[str], known: Set[str]) -> None:
@@ -92,7 +105,17 @@ def _require(name: str, value: Any, kind: type, what: str) -> None:
 def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} is a list of texts; got {values!r:.80}")
-    return tuple(values)
+    texts = tuple(values)
+    for text in texts:
+        _require(name, text, str, "a list of texts")
+    return texts
+
+
+def _checked(delivery: dict[str, Any]) -> dict[str, Any]:
+    _require("agent", delivery.get("agent") or "", str, "a name")
+    _require("priority", delivery.get("priority", 0), int, "a whole number")
+    _require("cache_collection", delivery.get("cache_collection", ""), str, "a name")
+    return delivery
 
 
 def _cache_mode(mode: CacheMode) -> CacheMode:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from . import env
-from .build import build_request, check_client
-from .errors import ConfigError, StructuredOutputError
+from .build import build_request, check_client, kept
+from .errors import ConfigError, StoreError
 from .many import Crowd, OneInput, collect
 from .middleware import (
     Aim,
@@ -17,9 +18,11 @@ from .middleware import (
     CallbackManager,
     Concurrency,
     Events,
+    Fallback,
     Ledger,
     Log,
     Middleware,
+    OnWire,
     RateLimit,
     RateLimitConfig,
     Retry,
@@ -27,7 +30,7 @@ from .middleware import (
     Structured,
     StructuredLogger,
     WithinBudget,
-    fallback,
+    fitting,
     outermost,
     stack,
 )
@@ -83,10 +86,10 @@ class Flashlite:
         transport: Transport | None = None,
         **defaults: Unpack[ClientOptions],
     ) -> None:
-        check_client(defaults, middleware)
-        self.default_model = default_model
+        check_client(defaults, middleware=middleware, cache=cache, provider=provider)
+        self.default_model, self._defaults = default_model, kept(defaults)
         self.ledger = Ledger()
-        self._defaults = defaults
+        self._on_wire, self._entered = OnWire(), 0
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
         bottom = provider or Router(self._transport)
         self._target = target_of(bottom)
@@ -96,17 +99,18 @@ class Flashlite:
         layers = [
             outermost,
             *middleware,
-            fallback,
+            Fallback(self._target),
             Events(callbacks) if callbacks else None,
             Log(self._logger) if self._logger else None,
             self.ledger if track_costs else None,
-            Aim(self._target) if cache or budget or limit else None,
+            Aim(self._target) if (cache, budget, limit) != (None,) * 3 else None,
             self._cache,
             Structured(target=self._target),
-            WithinBudget(budget) if budget else None,
             Retry(retry),
             Concurrency(max_concurrency) if max_concurrency is not None else None,
             limit,
+            WithinBudget(budget) if budget else None,
+            self._on_wire,
         ]
         self._handler = stack(layers, bottom)
 
@@ -144,17 +148,10 @@ class Flashlite:
         CompletionError when it was tried and brought no answer, and StructuredOutputError when
         no answer fitted the `response_model`.
         """
-        response = await self.ask(messages, model=model, response_model=response_model, **options)
-        if response_model is None:
-            return response
-        if response.parsed is None:
-            did = "called tools" if response.has_tool_calls else "refused"
-            raise StructuredOutputError(
-                f"the model {did} instead of answering; ask() returns such a response",
-                response=response,
-                usage=response.usage,
-            )
-        return response.parsed
+        response = await self._fitting(
+            messages, model=model, response_model=response_model, **options
+        )
+        return response if response_model is None else response.parsed
 
     async def ask(
         self,
@@ -207,7 +204,7 @@ class Flashlite:
         has all that was answered, by position. With `return_exceptions`, each failure is in its
         place instead. `progress` draws a bar where standard error is a terminal.
         """
-        crowd = Crowd(self.ask, requests, workers=max_concurrency)
+        crowd = self._crowd(self._fitting, requests, max_concurrency)
         outcomes = crowd.outcomes()
         if progress:
             outcomes = shown(outcomes, requests=requests)
@@ -225,7 +222,7 @@ class Flashlite:
         failure is yielded in its place. A reader who may stop early closes the iterator
         (`contextlib.aclosing`), which ends what is running.
         """
-        outcomes = Crowd(self.ask, requests, workers=max_concurrency).outcomes()
+        outcomes = self._crowd(self.ask, requests, max_concurrency).outcomes()
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 yield outcome
@@ -303,16 +300,29 @@ class Flashlite:
     async def aclose(self) -> None:
         """Close what this event loop holds and write what is to be written; it stays usable."""
         await self._transport.aclose()
-        if self._cache is not None:
-            await self._cache.store.aclose()
         if self._logger is not None:
             await self._logger.aflush()
+        if self._cache is not None:
+            await self._cache.store.aclose()
 
     async def __aenter__(self) -> Self:
+        self._entered += 1
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+        self._entered -= 1
+        if self._entered:  # others are still using it
+            return
+        try:
+            await self.aclose()
+        except StoreError as error:  # what was answered is not lost for want of a cache
+            logging.getLogger("flashlite.cache").warning("not all could be stored: %s", error)
+
+    async def _fitting(self, messages: MessageInput, **arguments: Any) -> CompletionResponse:
+        return fitting(await self.ask(messages, **arguments), arguments.get("response_model"))
+
+    def _crowd(self, ask: Callable[..., Any], requests: Any, workers: int) -> Crowd:
+        return Crowd(ask, requests, workers=workers, is_on_wire=self._on_wire.has)
 
     def _require_cache(self) -> Cache:
         if self._cache is None:

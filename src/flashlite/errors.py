@@ -83,8 +83,9 @@ class CompletionError(FlashliteError):
     `reason` is the bare cause, in the server's own words where it gave any; `message` adds whose it
     is. `retryable` says whether the same request may succeed later, `retry_after` how many seconds
     the server asked to wait, `code` the server's slug (`insufficient_quota`), `body` what it
-    answered (parsed JSON, else text), `attempts` how many requests were sent in all. `was_sent`
-    is False where the request surely never left, so that nobody can have been paid for it.
+    answered (parsed JSON, else text), `attempts` how many requests were sent in all, `lost` how
+    many of those before the last may be billed, though they brought nothing. `was_sent` is False
+    where the request surely never left, so that nobody can have been paid for it.
     """
 
     retryable = False
@@ -114,6 +115,7 @@ class CompletionError(FlashliteError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.attempts = 1
+        self.lost = 0
 
     @property
     def may_be_billed(self) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import (
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
-from .errors import ConfigError, FlashliteError
+from .errors import CompletionError, ConfigError
 from .types import MessageInput
 
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
@@ -27,7 +27,8 @@ class Crowd:
 
     An outcome is the request's position in the source with an answer or an exception. A worker goes
     on when its outcome was taken, so a slow reader slows it down, and one that stops the crowd
-    because of a failure stops it before the next request.
+    because of a failure stops it before the next request. `is_on_wire` tells whether a task has
+    sent a request and waits for its answer.
     """
 
     def __init__(
@@ -36,19 +37,22 @@ class Crowd:
         requests: Iterable[OneInput] | AsyncIterable[OneInput],
         *,
         workers: int,
+        is_on_wire: Callable[[asyncio.Task[Any]], bool],
     ) -> None:
         if isinstance(requests, str | Mapping):
             raise ConfigError("complete_many takes a list of requests; for one call complete()")
+        if not isinstance(requests, Iterable | AsyncIterable):
+            raise ConfigError(f"complete_many takes a list of requests; got {requests!r:.80}")
         if workers < 1:
             raise ConfigError(f"max_concurrency is at least 1; got {workers}")
         self._ask = ask
+        self._is_on_wire = is_on_wire
         self._requests = _numbered(requests)
         self._size = workers
         self._outcomes: asyncio.Queue[tuple[int, Any] | None] = asyncio.Queue()
         self._taken = asyncio.Semaphore(0)
         self._turn = asyncio.Lock()
         self._workers: set[asyncio.Task[None]] = set()
-        self._sending: set[asyncio.Task[None]] = set()
         self._is_stopped = False
 
     async def outcomes(self) -> AsyncGenerator[tuple[int, Any]]:
@@ -69,24 +73,30 @@ class Crowd:
             await asyncio.gather(*self._workers, return_exceptions=True)
 
     def stop(self) -> None:
-        """Begin nothing more and drop what is not on the wire; what was sent is being paid for."""
+        """Begin nothing more and drop what is not on the wire; what is there is being paid for."""
         self._is_stopped = True
-        for worker in self._workers - self._sending:
-            worker.cancel()
+        for worker in self._workers:
+            if not self._is_on_wire(worker):
+                worker.cancel()
 
     async def _work(self) -> None:
-        me = asyncio.current_task()
-        assert me is not None
         while (item := await self._next()) is not None:
             number, request = item
-            try:
-                arguments = _arguments(request, noting=lambda: self._sending.add(me))
-                outcome = await self._ask(**arguments)
-            except Exception as error:  # noqa: BLE001 - whoever takes the outcome raises it
-                outcome = error
-            self._outcomes.put_nowait((number, outcome))
-            self._sending.discard(me)
+            self._outcomes.put_nowait((number, await self._outcome(request)))
             await self._taken.acquire()
+
+    async def _outcome(self, request: OneInput) -> Any:
+        worker = asyncio.current_task()
+        assert worker is not None
+        try:
+            return await self._ask(**_arguments(request))
+        except asyncio.CancelledError:
+            if worker.cancelling():
+                raise
+            # Somebody below cancelled himself; for this call that is a failure like others.
+            return CompletionError("the call was cancelled from inside, by a layer or a provider")
+        except Exception as error:  # noqa: BLE001 - whoever takes the outcome raises it
+            return error
 
     async def _next(self) -> tuple[int, OneInput] | None:
         async with self._turn:  # an asynchronous source serves one at a time
@@ -98,40 +108,34 @@ async def collect(
 ) -> list[Any]:
     """Return all answers in their order; an instance of a `response_model` stands for its answer.
 
-    With `stop`, the first failure stops the rest and is raised, with the answers that there are;
-    without it, a failure is returned in its place.
+    With `stop`, the first failure stops the rest and is raised, with the answers that there are in
+    its `answers`; without it, a failure is returned in its place.
     """
     answers: dict[int, Any] = {}
     failure: Exception | None = None
-    async with aclosing(outcomes):
-        async for number, outcome in outcomes:
-            if stop is not None and isinstance(outcome, Exception):
-                failure = failure or outcome
-                stop()
-            else:
-                instance = getattr(outcome, "parsed", None)
-                answers[number] = outcome if instance is None else instance
-    if isinstance(failure, FlashliteError):
-        failure.answers = answers
-    if failure is not None:
-        raise failure
-    return [answers[number] for number in sorted(answers)]
+    try:
+        async with aclosing(outcomes):
+            async for number, outcome in outcomes:
+                if stop is not None and isinstance(outcome, Exception):
+                    failure = failure or outcome
+                    stop()
+                else:
+                    instance = getattr(outcome, "parsed", None)
+                    answers[number] = outcome if instance is None else instance
+        if failure is not None:
+            raise failure
+    except Exception as error:
+        error.answers = answers  # type: ignore[attr-defined]
+        raise
+    return [answers[number] for number in range(len(answers))]
 
 
-def _arguments(request: OneInput, *, noting: Callable[[], None]) -> dict[str, Any]:
-    """Return the arguments of one call, which also tells when it is sent."""
+def _arguments(request: OneInput) -> dict[str, Any]:
     if not isinstance(request, Mapping) or "role" in request:
         request = {"messages": request}
     if "messages" not in request:
         raise ConfigError(f"a request needs messages; got {', '.join(map(str, request))}")
-    asked: Callable[[Mapping[str, Any]], None] | None = request.get("on_send")
-
-    def on_send(body: Mapping[str, Any]) -> None:
-        noting()
-        if asked is not None:
-            asked(body)
-
-    return {**request, "on_send": on_send}
+    return dict(request)
 
 
 async def _numbered(

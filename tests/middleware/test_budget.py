@@ -25,6 +25,7 @@ from flashlite import (
     InternalServerError,
     Message,
     Prices,
+    RateLimitConfig,
     Usage,
     register_model,
 )
@@ -32,7 +33,7 @@ from flashlite.middleware import RetryConfig, WithinBudget, stack
 from flashlite.middleware.worst_case import most_input, most_output, worst_case
 from flashlite.models import ModelProfile, count_tokens, priced, unregister_model
 from flashlite.testing import ReplayTransport, Reply, ScriptedProvider
-from flashlite.types import Target, image_part
+from flashlite.types import Target, file_part, image_part
 
 TARGET = Target(provider="openai", dialect="openai", model="gpt-4o")
 REQUEST = CompletionRequest(
@@ -149,7 +150,7 @@ async def test_a_stream_is_settled_when_it_is_complete(is_read_whole: bool) -> N
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_a_cancelled_call_leaves_the_budget_as_if_it_had_not_been(times: int) -> None:
+async def test_a_cancelled_call_counts_only_where_it_was_on_the_wire(times: int) -> None:
     budget, came = Budget(WORST * 1.5), asyncio.Event()
 
     async def provider(_: CompletionRequest) -> CompletionResponse:
@@ -166,8 +167,7 @@ async def test_a_cancelled_call_leaves_the_budget_as_if_it_had_not_been(times: i
         await asyncio.sleep(0)
     await asyncio.gather(running, waiting, return_exceptions=True)
     assert (running.cancelled(), waiting.cancelled()) == (True, True)
-    assert (budget.spent, budget.reserved) == (0.0, 0.0)
-    await budget.reserve(WORST)
+    assert (budget.spent, budget.reserved) == (pytest.approx(WORST), 0.0)
 
 
 async def test_cancelling_in_the_moment_of_the_grant_gives_it_back() -> None:
@@ -233,7 +233,103 @@ def test_the_length_of_all_answers_is_bounded() -> None:
 def test_a_picture_is_not_counted_by_its_bytes() -> None:
     picture = image_part("data:image/png;base64," + "A" * 1_000_000)
     request = REQUEST.with_(messages=(Message.user([picture]),))
-    assert most_input(request, ModelProfile(name="m")) < 10_000
+    assert most_input(request, ModelProfile(name="m")) < 60_000
+    small = REQUEST.with_(messages=(Message.user([{**picture, "image_url": {"detail": "low"}}]),))
+    assert most_input(small, ModelProfile(name="m")) < 5_000
+
+
+def test_what_is_fetched_elsewhere_is_bounded_by_the_context_only() -> None:
+    request = REQUEST.with_(messages=(Message.user([file_part(file_id="f1")]),))
+    assert most_input(request, ModelProfile(name="m", context_window=128_000)) == 128_000
+
+
+@pytest.mark.parametrize(
+    "params", [{"max_tokens": -5}, {"max_tokens": "5"}, {"n": -1, "max_tokens": 5}]
+)
+def test_a_bound_that_is_none_is_refused(params: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is a whole number of at least 1"):
+        worst_case(REQUEST.with_(params=params), TARGET)
+
+
+def test_the_larger_of_two_bounds_counts_for_the_server_takes_one() -> None:
+    request = REQUEST.with_(params={"max_tokens": 10}, extra_body={"max_completion_tokens": 5000})
+    assert most_output(request, ModelProfile(name="m", max_output_tokens=9000)) == 5000
+
+
+async def test_every_attempt_that_may_be_billed_is_paid_for() -> None:
+    whole = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": {}}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    replies = [
+        Reply.of({"choices": []}),
+        Reply.of({"choices": []}),
+        Reply.of(whole | {"usage": usage}),
+    ]
+    budget = Budget(1)
+    engine = Flashlite(
+        "openai/gpt-4o",
+        api_key="k",
+        transport=ReplayTransport(replies),
+        budget_limit=budget,
+        max_tokens=10_000,
+        retry=RetryConfig(initial_delay=0),
+    )
+    response = await engine.complete("Hi")
+    assert (response.attempts, response.lost) == (3, 2)
+    assert budget.spent == pytest.approx(2 * WORST + 1000 * 2.5e-6 + 100 * 1e-5)
+    assert engine.ledger.total.unknown == 2
+
+
+async def test_a_call_that_waits_for_its_turn_has_nothing_reserved() -> None:
+    budget = Budget(1)
+    engine = Flashlite(
+        "openai/gpt-4o",
+        provider=Never(),
+        rate_limit=RateLimitConfig(requests_per_minute=1),
+        budget_limit=budget,
+        max_tokens=10_000,
+        timeout=0.05,
+        retry=ONCE,
+    )
+    calls = [engine.complete(str(n)) for n in range(5)]
+    failures = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(failure).__name__ for failure in failures} == {"APITimeoutError"}
+    assert (budget.spent, budget.reserved) == (pytest.approx(WORST, rel=0.01), 0.0)
+
+
+class Never:
+    """A provider that is asked and never answers."""
+
+    def target(self, request: CompletionRequest) -> Target:
+        return TARGET
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_a_full_disk_costs_no_answer_and_loses_no_spend(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, resource, signal
+from flashlite import Budget, StoreError
+async def main():
+    budget = Budget(1, file={str(tmp_path / "spend.jsonl")!r})
+    reservation = await budget.reserve(0.25)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    budget.settle(reservation, 0.01)
+    assert (budget.spent, budget.reserved) == (0.01, 0.0), (budget.spent, budget.reserved)
+    try:
+        await budget.reserve(0.25)
+    except StoreError as error:
+        print(error)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.partition(":")[0]) == (
+        0,
+        "the budget's file cannot be written, nothing was sent",
+    ), done.stderr
+    assert Budget(1, file=tmp_path / "spend.jsonl").spent == 0.25
 
 
 def test_a_budget_is_a_number_of_dollars() -> None:

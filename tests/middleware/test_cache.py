@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator, create_model
 
 from flashlite import (
+    APITimeoutError,
+    AuthenticationError,
     CacheMiss,
     CompletionRequest,
     CompletionResponse,
@@ -24,13 +26,15 @@ from flashlite import (
     Message,
     StoreError,
     StreamEventType,
+    StructuredOutputError,
     ToolCall,
     Usage,
 )
 from flashlite.middleware import RetryConfig
+from flashlite.middleware.cache_key import canonical
 from flashlite.stores import Entry, Store, StoreStats
 from flashlite.testing import MockServer, ReplayTransport, Reply, ScriptedProvider
-from flashlite.types import Choice
+from flashlite.types import Choice, Target
 
 ONCE = RetryConfig(max_attempts=1)
 PAID = Usage(input_tokens=10, output_tokens=5, total_cost=0.5, input_cost=0.2, output_cost=0.3)
@@ -358,35 +362,111 @@ async def test_a_stream_is_stored_when_it_is_whole_and_played_to_the_next() -> N
     assert (await engine.complete("Hi")).content == "Hello"
 
 
-async def test_a_reader_who_stops_early_stores_nothing_and_hands_over() -> None:
+async def test_a_reader_who_stops_early_stores_nothing_and_nobody_waits_for_him() -> None:
     transport = ReplayTransport([Reply.stream(STREAM), Reply.of(WHOLE)])
     engine = Flashlite(
         "openai/m", api_key="k", transport=transport, cache=MemoryCache(), temperature=0
     )
     async with aclosing(engine.stream("Hi")) as events:
         await anext(events)
-        follower = asyncio.create_task(engine.complete("Hi"))
+        assert (await engine.complete("Hi")).content == "Hello"
+    assert len(transport.requests) == 2
+
+
+async def test_a_follower_waits_no_longer_than_its_own_timeout() -> None:
+    gate = Gate()
+    engine = Flashlite("m", provider=gate, cache=MemoryCache(), temperature=0, timeout=0.05)
+    leader, follower = [asyncio.create_task(engine.complete("Hi")) for _ in range(2)]
+    failures = await asyncio.gather(leader, follower, return_exceptions=True)
+    assert {type(failure) for failure in failures} == {APITimeoutError}
+
+
+async def test_only_calls_alike_share_a_failure() -> None:
+    asked = list[str | None]()
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        asked.append(request.api_key)
         await asyncio.sleep(0)
-        assert len(transport.requests) == 1
-    assert ((await follower).content, len(transport.requests)) == ("Hello", 2)
+        if request.api_key == "bad":
+            raise AuthenticationError("wrong key", status_code=401)
+        return CompletionResponse.of("hello")
 
-
-async def test_a_stream_that_is_dropped_unread_hands_over() -> None:
-    replies = [Reply.stream(STREAM), Reply.of(WHOLE)]
-    engine = Flashlite(
-        "openai/m",
-        api_key="k",
-        transport=ReplayTransport(replies),
-        cache=MemoryCache(),
-        temperature=0,
+    provider.target = lambda request: Target(  # type: ignore[attr-defined]
+        provider="p", dialect="d", model=request.model, account=request.api_key or ""
     )
-    events = engine.stream("Hi")
-    await anext(events)
-    follower = asyncio.create_task(engine.complete("Hi"))
-    await asyncio.sleep(0)
-    del events
-    gc.collect()
-    assert (await follower).content == "Hello"
+    engine = Flashlite("m", provider=provider, cache=MemoryCache(), temperature=0)
+    bad, good = await asyncio.gather(
+        *(engine.complete("Hi", api_key=key) for key in ("bad", "good")), return_exceptions=True
+    )
+    assert (type(bad), getattr(good, "content", None)) == (AuthenticationError, "hello")
+
+
+async def test_a_failure_that_is_shared_is_paid_once() -> None:
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        await asyncio.sleep(0)
+        return CompletionResponse.of("no JSON", usage=PAID)
+
+    engine = Flashlite("m", provider=provider, cache=MemoryCache(), temperature=0)
+    calls = [engine.ask("Hi", response_model=int, structured_retries=0) for _ in range(10)]
+    failures = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(failure) for failure in failures} == {StructuredOutputError}
+    assert (engine.total_cost, engine.ledger.total.failed) == (0.5, 10)
+
+
+async def test_models_of_one_schema_and_different_rules_do_not_share_an_answer() -> None:
+    def at_most(limit: int) -> type[Any]:
+        def check(value: int) -> int:
+            assert value <= limit
+            return value
+
+        return create_model("Score", value=(Annotated[int, AfterValidator(check)], ...))
+
+    provider = ScriptedProvider(['{"value": 7}', '{"value": 2}'])
+
+    async def slow(request: CompletionRequest) -> CompletionResponse:
+        await asyncio.sleep(0)
+        return await provider(request)
+
+    engine = Flashlite("m", provider=slow, cache=MemoryCache(), temperature=0)
+    lax, strict = await asyncio.gather(
+        *(engine.complete("Hi", response_model=at_most(limit)) for limit in (10, 3))
+    )
+    assert (lax.value, strict.value) == (7, 2)
+
+
+async def test_what_a_caller_changes_later_changes_no_key_and_no_call() -> None:
+    parts = [{"type": "text", "text": "one"}]
+    gate = Gate()
+    engine = Flashlite("m", provider=gate, cache=MemoryCache(), temperature=0)
+    call = asyncio.create_task(engine.complete([{"role": "user", "content": parts}]))
+    await gate.came.wait()
+    parts[0]["text"] = "two"
+    gate.open.set()
+    await call
+    assert (
+        await engine.explain([{"role": "user", "content": [{"type": "text", "text": "one"}]}]) == []
+    )
+
+
+async def test_providers_that_may_answer_differently_do_not_share_an_answer() -> None:
+    store = MemoryCache()
+    one, other = (
+        Flashlite("m", provider=ScriptedProvider([answer]), cache=store, temperature=0)
+        for answer in ("a", "b")
+    )
+    assert [(await engine.complete("Hi")).content for engine in (one, other)] == ["a", "b"]
+
+
+def test_no_secret_of_an_address_or_a_body_is_in_a_key() -> None:
+    request = CompletionRequest(
+        model="openai/m",
+        messages=(Message.user("Hi"),),
+        base_url="http://user:hunter22@127.0.0.1:9/v1?api_key=hunter22",
+        extra_headers={"X-Password": "hunter22", "X-Signature": "hunter22"},
+        extra_body={"api_key": "hunter22"},
+    )
+    target = Flashlite("openai/m")._target(request)
+    assert b"hunter22" not in canonical(request, target)
 
 
 async def test_the_request_is_left_as_it_was() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from flashlite import (
     BadRequestError,
+    CallbackManager,
     ContextWindowExceededError,
     Flashlite,
     InternalServerError,
@@ -14,7 +15,7 @@ from flashlite import (
     QuotaExceededError,
 )
 from flashlite.middleware import RetryConfig
-from flashlite.testing import ScriptedProvider
+from flashlite.testing import ReplayTransport, Reply, ScriptedProvider
 
 ONCE = RetryConfig(max_attempts=1)
 DOWN = InternalServerError("down", status_code=500)
@@ -55,11 +56,44 @@ async def test_a_prompt_too_long_for_one_may_fit_another() -> None:
     assert response.content == "hello"
 
 
-async def test_a_key_goes_to_its_own_provider_only() -> None:
-    provider = ScriptedProvider([DOWN, DOWN, "hello"])
-    engine = Flashlite("openai/a", provider=provider, retry=ONCE, api_key="k")
-    await engine.complete("Hi", fallbacks=["openai/b", "groq/c"])
-    assert [request.api_key for request in provider.requests] == ["k", "k", None]
+async def test_what_was_given_for_one_provider_goes_to_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "deep")
+    down = Reply.of({"error": "down"}, status=500)
+    whole = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
+    transport = ReplayTransport([down, down, Reply.of(whole)])
+    engine = Flashlite("gpt-4o", transport=transport, retry=ONCE)
+    response = await engine.complete(
+        "Hi",
+        fallbacks=["openai/gpt-4o-mini", "deepseek-chat"],
+        api_key="mine",
+        extra_headers={"x-portkey-key": "secret"},
+        extra_body={"top_a": 1},
+    )
+    assert response.fallback_from == ("gpt-4o", "openai/gpt-4o-mini")
+    sent = [(r.headers, r.json.get("top_a")) for r in transport.requests]
+    own = {"Authorization": "Bearer mine", "x-portkey-key": "secret"}
+    assert sent == [(own, 1), (own, 1), ({"Authorization": "Bearer deep"}, None)]
+
+
+async def test_the_log_and_the_callbacks_know_who_failed_before() -> None:
+    callbacks, seen = CallbackManager(), list[tuple[str, ...]]()
+    callbacks.on_response(lambda response, *_: seen.append(response.fallback_from))
+    provider = ScriptedProvider([DOWN, "hello"])
+    engine = Flashlite("a", provider=provider, retry=ONCE, fallbacks=["b"], callbacks=callbacks)
+    await engine.complete("Hi")
+    assert seen == [("a",)]
+
+
+async def test_an_answer_that_another_gave_is_replayed() -> None:
+    provider = ScriptedProvider([DOWN, "hello"])
+    engine = Flashlite(
+        "a", provider=provider, retry=ONCE, fallbacks=["b"], cache=MemoryCache(), temperature=0
+    )
+    await engine.complete("Hi")
+    replayed = await engine.complete("Hi", cache="only")
+    assert (replayed.content, replayed.cached, replayed.fallback_from) == ("hello", True, ("a",))
 
 
 async def test_each_try_has_its_own_account_and_place_in_the_cache() -> None:

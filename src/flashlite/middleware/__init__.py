@@ -6,13 +6,14 @@ from .budget import Budget, WithinBudget
 from .cache import Cache
 from .concurrency import Concurrency
 from .events import CallbackManager, Events
-from .fallback import fallback
+from .fallback import Fallback
 from .ledger import Account, Ledger
 from .log import Log, StructuredLogger, read_log
+from .on_wire import OnWire
 from .outermost import outermost
 from .rate_limit import RateLimit, RateLimitConfig
 from .retry import Retry, RetryConfig
-from .structured import Structured
+from .structured import Structured, fitting
 
 __all__ = [
     "Account",
@@ -22,9 +23,11 @@ __all__ = [
     "CallbackManager",
     "Concurrency",
     "Events",
+    "Fallback",
     "Ledger",
     "Log",
     "Middleware",
+    "OnWire",
     "RateLimit",
     "RateLimitConfig",
     "Retry",
@@ -32,7 +35,7 @@ __all__ = [
     "Structured",
     "StructuredLogger",
     "WithinBudget",
-    "fallback",
+    "fitting",
     "outermost",
     "read_log",
     "stack",

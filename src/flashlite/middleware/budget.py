@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil, inf
 
-from ..errors import BudgetExceededError, CompletionError, ConfigError
+from ..errors import BudgetExceededError, ConfigError, FlashliteError, StoreError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from .aim import aimed
 from .spend_file import SpendFile
 from .waiting import WaitingLine
 from .worst_case import worst_case
+
+log = logging.getLogger("flashlite.budget")
 
 _UNIT = 10**12  # amounts are whole numbers of this part of a dollar: sums of fractions leave dust
 
@@ -64,7 +67,7 @@ class Budget:
     async def reserve(self, dollars: float, *, priority: int = 0) -> Reservation:
         """Wait until the amount fits; raises BudgetExceededError when it never will."""
         answer = await self._line.enter(ceil(dollars * _UNIT), priority=priority)
-        if isinstance(answer, BudgetExceededError):
+        if isinstance(answer, FlashliteError):
             raise answer
         return answer
 
@@ -99,13 +102,13 @@ class _Purse:
         left = self.limit - self.gone() - amount
         return now if left < 0 or left >= self.reserved else inf
 
-    def take(self, amount: int, now: float) -> Reservation | BudgetExceededError:
+    def take(self, amount: int, now: float) -> Reservation | FlashliteError:
         if self.gone() + self.reserved + amount > self.limit:
             return self._refusal(amount / _UNIT)
         self.reserved += amount
         return Reservation(amount)
 
-    def undo(self, grant: Reservation | BudgetExceededError) -> None:
+    def undo(self, grant: Reservation | FlashliteError) -> None:
         if isinstance(grant, Reservation):
             self.settle(grant, 0)
 
@@ -137,25 +140,33 @@ class _FiledPurse(_Purse):
         self._file.refresh()
         return self.spent + self._file.others
 
-    def take(self, amount: int, now: float) -> Reservation | BudgetExceededError:
-        with self._file.alone():
-            taken = super().take(amount, now)
-            if isinstance(taken, Reservation):
-                taken.line = self._file.reserve(amount)
+    def take(self, amount: int, now: float) -> Reservation | FlashliteError:
+        try:
+            with self._file.alone():
+                taken = super().take(amount, now)
+                if isinstance(taken, Reservation):
+                    taken.line = self._file.reserve(amount)
+        except OSError as error:  # given to who asked: others are served in the same moment
+            return StoreError(f"the budget's file cannot be written, nothing was sent: {error}")
         return taken
 
     def settle(self, reservation: Reservation, cost: int) -> None:
-        if not reservation.is_settled:
-            self._file.spend(reservation.line, cost)
+        if reservation.is_settled:
+            return
         super().settle(reservation, cost)
+        try:
+            self._file.spend(reservation.line, cost)
+        except OSError as error:  # the file keeps the reservation, which is more
+            log.warning("the budget's file cannot be written, it counts too much: %s", error)
 
 
 class WithinBudget:
     """Send a call only when the budget can pay for the worst that it may cost.
 
-    What comes back is always returned, and settled at its true cost. A call whose cost stays
-    unknown (a stream that was given up, a connection that broke) counts with all that was
-    reserved; a refused or cancelled one with nothing.
+    It stands next to the provider: every attempt is paid for, and what waits for anything else has
+    nothing reserved. What comes back is always returned, and settled at its true cost. A request
+    whose cost stays unknown (a stream that was given up, a connection that broke, a call that was
+    cancelled on the wire) counts with all that was reserved; a refused one with nothing.
     """
 
     def __init__(
@@ -177,8 +188,8 @@ class WithinBudget:
         try:
             response = await call_next(request)
         except BaseException as error:
-            may_be_billed = isinstance(error, CompletionError) and error.may_be_billed
-            self._budget.settle(reservation, None if may_be_billed else 0.0)
+            is_free = isinstance(error, ConfigError) or not getattr(error, "may_be_billed", True)
+            self._budget.settle(reservation, 0.0 if is_free else None)
             raise
         await response.on_complete(lambda whole: self._budget.settle(reservation, whole.cost))
         return response

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import CacheMiss, CompletionError
+from ..errors import APITimeoutError, CacheMiss, CompletionError
 from ..models import lookup
 from ..stores import Entry, Store, StoreError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
@@ -38,7 +37,8 @@ class Cache:
     """Answer from a store; identical calls in flight share one.
 
     `request.cache` says how: "on", "off", "refresh" (ask anew and store), "only" (a miss raises
-    CacheMiss). A store that cannot be read is a miss, with one warning, unless it is `required`.
+    CacheMiss). Nobody waits for a stream that somebody else reads. A store that cannot be read is a
+    miss, with one warning, unless it is `required`.
     Stored are whole answers that are no refusals; a hit is a fresh object that costs nothing.
     """
 
@@ -62,15 +62,34 @@ class Cache:
         if request.cache == "off":
             return await call_next(request)
         self._warn_of_repetition(request)
-        decisive = canonical(request, self._target(request))
+        target = self._target(request)
+        decisive = canonical(request, target)
         key = key_of(decisive)
-        joined = await self._flights.join(f"{request.cache}/{request.cache_collection}/{key}")
-        if isinstance(joined, Flight):
-            return await self._lead(_Kept(key, decisive, joined), request, call_next)
-        self.counts.shared += 1
+        while isinstance(joined := await self._join(key, target, request), Entry):
+            known = read_answer(joined, request.response_model)
+            if known is not None:
+                self.counts.shared += 1
+                return self._count_hit(known, request)
+            # It fits the leader's rules and not ours: two models may have one schema.
         if isinstance(joined, CompletionError):
-            raise copy(joined)
-        return self._count_hit(read_answer(joined, request.response_model))
+            self.counts.shared += 1
+            raise _shared(joined)
+        return await self._lead(_Kept(key, decisive, joined), request, call_next)
+
+    async def _join(
+        self, key: str, target: Target, request: CompletionRequest
+    ) -> Flight[Entry | CompletionError] | Entry | CompletionError:
+        """Wait for the same call, by the same key and with the same patience, if there is one."""
+        alike = (target.account, request.timeout, request.structured_retries, request.strict_params)
+        flight = f"{request.cache}/{request.cache_collection}/{key}/{alike}"
+        try:
+            return await self._flights.join(flight, within=request.timeout.total)
+        except TimeoutError as error:
+            late = APITimeoutError(
+                f"no answer within {request.timeout.total:g} s to the same call by somebody else"
+            )
+            late.model, late.was_sent = request.model, False
+            raise late from error
 
     async def stats(self) -> dict[str, Any]:
         """Return the counts, the hit rate (0 to 1) and how much the store holds."""
@@ -110,7 +129,7 @@ class Cache:
             entry = await self._find(kept.key, request)
             if entry and (known := read_answer(entry, request.response_model)):
                 kept.flight.land(entry)
-                return self._count_hit(known)
+                return self._count_hit(known, request)
             if request.cache == "only":
                 raise CacheMiss(await self._sentence(request))
             response = await call_next(request)
@@ -118,11 +137,12 @@ class Cache:
             kept.flight.land(error if isinstance(error, CompletionError) else None)
             raise
         self.counts.misses += 1
+        if response.is_open:  # nobody knows when its reader will be done, if ever
+            kept.flight.land(None)
         try:
             await response.on_complete(partial(self._keep, kept, request))
         finally:
-            # Apart from the above, which an answer that is dropped unread cannot wait for.
-            await response.on_complete(kept.land)
+            kept.flight.land(kept.entry)
         return response
 
     async def _find(self, key: str, request: CompletionRequest) -> Entry | None:
@@ -134,9 +154,11 @@ class Cache:
             self._report(error)
             return None
 
-    def _count_hit(self, response: CompletionResponse | None) -> CompletionResponse:
-        assert response is not None, "whoever leads gives others only what can be read"
+    def _count_hit(
+        self, response: CompletionResponse, request: CompletionRequest
+    ) -> CompletionResponse:
         self.counts.hits += 1
+        response.fallback_from = request.fallback_from
         return response
 
     async def _keep(
@@ -145,20 +167,20 @@ class Cache:
         """Store an answer, when it is whole."""
         if not response.ok or response.cached:
             return
-        kept.entry = Entry(
-            key=kept.key,
-            request=kept.decisive,
-            response=write_answer(response),
-            created=self._clock(),
-        )
-        if not is_worth_keeping(response):
-            return
         try:
-            await self.store.put(kept.entry, collection=request.cache_collection)
+            kept.entry = Entry(
+                key=kept.key,
+                request=kept.decisive,
+                response=write_answer(response),
+                created=self._clock(),
+            )
+            if is_worth_keeping(response):
+                await self.store.put(kept.entry, collection=request.cache_collection)
+                self.counts.stored += 1
         except StoreError as error:
             self._report(error)
-        else:
-            self.counts.stored += 1
+        except Exception:  # a store of the caller's own; the answer is paid for and goes out
+            log.exception("an answer of %s could not be stored", request.model)
 
     async def _sentence(self, request: CompletionRequest) -> str:
         found = await self.explain(request)
@@ -207,5 +229,10 @@ class _Kept:
     flight: Flight[Entry | CompletionError]
     entry: Entry | None = None
 
-    def land(self, _: CompletionResponse) -> None:
-        self.flight.land(self.entry)
+
+def _shared(error: CompletionError) -> CompletionError:
+    """Return a follower's own copy of the leader's error: nothing was sent for the follower."""
+    copy = type(error).__new__(type(error))
+    copy.__dict__.update(error.__dict__, usage=None, was_sent=False)
+    copy.args = error.args
+    return copy

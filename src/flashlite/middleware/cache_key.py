@@ -15,10 +15,11 @@ from ..types import CompletionRequest, Target
 VERSION = 1
 """Changed when the same JSON would no longer mean the same answer."""
 
-# Headers that say who asks or trace the call; any other may change the answer.
-_NOT_PART = re.compile(
-    "auth|key|token|secret|cookie|trace|request-id|baggage|idempotency|user-agent", re.IGNORECASE
+# Names of what says who asks or traces the call; anything else may change the answer.
+_SECRET = re.compile(
+    "auth|api.?key|access.?key|secret|cookie|password|passwd|credential|signature|token$", re.I
 )
+_TRACE = re.compile("trace|request-id|baggage|idempotency|user-agent|-key$|-token$", re.I)
 _schemas: WeakKeyDictionary[type[Any], Any] = WeakKeyDictionary()
 
 
@@ -35,7 +36,9 @@ def canonical(request: CompletionRequest, target: Target) -> bytes:
         "messages": request.messages,
         "params": {name: _number(value) for name, value in request.params.items()},
         "tools": request.tools,
-        "extra_body": request.extra_body,
+        "extra_body": {
+            name: value for name, value in request.extra_body.items() if not _SECRET.search(name)
+        },
         "headers": _decisive_headers(request.extra_headers),
         "schema": _schema(request.response_model),
         "sample": request.sample,
@@ -83,7 +86,11 @@ def _number(value: Any) -> Any:
 def _decisive_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     if not headers:
         return headers
-    return {name.lower(): value for name, value in headers.items() if not _NOT_PART.search(name)}
+    return {
+        name.lower(): value
+        for name, value in headers.items()
+        if not (_SECRET.search(name) or _TRACE.search(name))
+    }
 
 
 def _schema(model: type[Any] | None) -> Any:
@@ -94,3 +101,5 @@ def _schema(model: type[Any] | None) -> Any:
     except KeyError:
         schema = _schemas[model] = schema_of(model)
         return schema
+    except TypeError:  # a union, which cannot be kept in mind
+        return schema_of(model)

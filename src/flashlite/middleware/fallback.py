@@ -3,54 +3,63 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from ..errors import (
     BadRequestError,
+    CacheMiss,
     CompletionError,
+    ConfigError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
+    FlashliteError,
 )
-from ..types import CompletionRequest, CompletionResponse, Handler
+from ..types import CompletionRequest, CompletionResponse, Handler, Target
 
 log = logging.getLogger("flashlite.fallback")
 
 
-async def fallback(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+class Fallback:
     """Try `request.fallbacks` in turn; the answer says in `fallback_from` who failed before.
 
-    Each try is a call of its own, with its retries, its log and its place in the cache. A request
+    Each try is a call of its own, with its retries, its log and its place in the cache. What was
+    given for one provider (key, address, headers and fields of its own) goes to no other. A request
     that no model would take is not passed on; the last failure is the one that is raised.
     """
-    models = (request.model, *request.fallbacks)
-    for number, model in enumerate(models[:-1]):
+
+    def __init__(self, target: Callable[[CompletionRequest], Target]) -> None:
+        self._target = target
+
+    async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        models = (request.model, *request.fallbacks)
+        for number, model in enumerate(models[:-1]):
+            try:
+                return await call_next(self._asking(request, models[: number + 1]))
+            except (CompletionError, CacheMiss) as error:
+                if not _may_another_help(error):
+                    raise
+                log.warning("%s failed, asking %s: %s", model, models[number + 1], error)
+        return await call_next(self._asking(request, models))
+
+    def _asking(self, request: CompletionRequest, models: tuple[str, ...]) -> CompletionRequest:
+        """Return the request to the last of these models; those before it have failed."""
+        *failed, model = models
+        if not failed:
+            return request
+        other = request.with_(model=model, fallback_from=tuple(failed))
+        if self._is_elsewhere(request, other):
+            other = other.with_(api_key=None, base_url=None, extra_headers={}, extra_body={})
+        return other
+
+    def _is_elsewhere(self, request: CompletionRequest, other: CompletionRequest) -> bool:
         try:
-            return await _ask(request, models[: number + 1], call_next)
-        except CompletionError as error:
-            if not _may_another_help(error):
-                raise
-            log.warning("%s failed, asking %s: %s", model, models[number + 1], error)
-    return await _ask(request, models, call_next)
+            here, there = self._target(request), self._target(other)
+        except ConfigError:  # whoever answers will say what is wrong
+            return True
+        return (here.provider, here.dialect) != (there.provider, there.dialect)
 
 
-async def _ask(
-    request: CompletionRequest, models: tuple[str, ...], call_next: Handler
-) -> CompletionResponse:
-    """Ask the last of these models; those before it have failed."""
-    *failed, model = models
-    if failed:
-        request = request.with_(model=model)
-        if _provider(model) != _provider(failed[0]):  # a key and an address are one provider's
-            request = request.with_(api_key=None, base_url=None)
-    response = await call_next(request)
-    response.fallback_from = tuple(failed)
-    return response
-
-
-def _provider(model: str) -> str:
-    return model.partition("/")[0] if "/" in model else ""
-
-
-def _may_another_help(error: CompletionError) -> bool:
-    """Another model may have a longer context, other rules, or a server that runs."""
+def _may_another_help(error: FlashliteError) -> bool:
+    """Another model may have a longer context, other rules, a stored answer, a server that runs."""
     others = ContextWindowExceededError | ContentPolicyViolationError
     return not isinstance(error, BadRequestError) or isinstance(error, others)

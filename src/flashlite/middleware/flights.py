@@ -34,10 +34,15 @@ class Flight(Generic[T]):
         if not self._outcome.done():
             self._outcome.set_result(outcome)
 
-    async def outcome(self) -> T | None:
-        """Wait for the leader; a follower who gives up leaves the others waiting."""
+    async def outcome(self, *, within: float | None) -> T | None:
+        """Wait for the leader; a follower who gives up leaves the others waiting.
+
+        Raises TimeoutError after `within` seconds.
+        """
         self._followers += 1
-        await asyncio.wait([self._outcome])
+        done, _ = await asyncio.wait([self._outcome], timeout=within)
+        if not done:
+            raise TimeoutError
         return self._outcome.result()
 
 
@@ -47,11 +52,14 @@ class Flights(Generic[T]):
     def __init__(self) -> None:
         self.running: dict[tuple[asyncio.AbstractEventLoop, str], Flight[T]] = {}
 
-    async def join(self, key: str) -> Flight[T] | T:
-        """Return the outcome of a call in flight, or a flight of one's own to lead."""
+    async def join(self, key: str, *, within: float | None) -> Flight[T] | T:
+        """Return the outcome of a call in flight, or a flight of one's own to lead.
+
+        Raises TimeoutError when a leader takes longer than `within` seconds.
+        """
         name = (asyncio.get_running_loop(), key)
         while (flight := self.running.get(name)) is not None:
-            outcome = await flight.outcome()
+            outcome = await flight.outcome(within=within)
             if outcome is not None:
                 return outcome
         flight = self.running[name] = Flight(name, self)

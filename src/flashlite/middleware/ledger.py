@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import FlashliteError
 from ..types import CompletionRequest, CompletionResponse, Handler, Usage
 
 
@@ -15,8 +15,9 @@ class Account:
     """The sums of some calls; money is US dollars.
 
     `paid` is what providers bill, `wasted` the part of it for answers that did not fit, `saved`
-    what stored answers had cost. `unknown` counts the calls whose price or usage nobody knows:
-    they are in no sum. `input_tokens` and `output_tokens` are those that were paid for.
+    what stored answers had cost. `unknown` counts the requests whose price or usage nobody knows,
+    failed ones that may be billed among them: they are in no sum. `input_tokens` and
+    `output_tokens` are those that were paid for.
     """
 
     requests: int = 0
@@ -78,7 +79,7 @@ class Ledger:
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
         try:
             response = await call_next(request)
-        except FlashliteError as error:
+        except BaseException as error:  # a cancelled call may be billed too
             self._note_failure(request, error)
             raise
         await response.on_complete(lambda response: self._note(request, response))
@@ -92,9 +93,9 @@ class Ledger:
             "total_requests": total.pop("requests"),
             "total_tokens": total.pop("tokens"),
             **total,
-            "by_model": {name: account.report() for name, account in self.by_model.items()},
-            "by_agent": {name: account.report() for name, account in self.by_agent.items()},
-            "by_tag": {name: account.report() for name, account in self.by_tag.items()},
+            "by_model": {name: account.report() for name, account in list(self.by_model.items())},
+            "by_agent": {name: account.report() for name, account in list(self.by_agent.items())},
+            "by_tag": {name: account.report() for name, account in list(self.by_tag.items())},
         }
 
     def _accounts(self, request: CompletionRequest) -> list[Account]:
@@ -107,17 +108,22 @@ class Ledger:
         for account in self._accounts(request):
             account.requests += 1
             account.failed += not response.ok
+            account.unknown += response.lost
             if response.cached:
                 account.cached += 1
                 account.saved += (response.lineage or {}).get("cost") or 0.0
             else:
                 account.pay(response.usage, wasted=response.wasted)
 
-    def _note_failure(self, request: CompletionRequest, error: FlashliteError) -> None:
-        """A refused call is free; one that broke may be billed, which nobody here knows."""
+    def _note_failure(self, request: CompletionRequest, error: BaseException) -> None:
+        """A refused call is free; one that broke or was cancelled may be billed: nobody knows."""
         used: Usage | None = getattr(error, "usage", None)
+        may_be_billed = getattr(error, "may_be_billed", isinstance(error, CancelledError))
         for account in self._accounts(request):
             account.requests += 1
             account.failed += 1
-            if used is not None or getattr(error, "may_be_billed", False):
+            account.unknown += getattr(error, "lost", 0)
+            if used is not None:
                 account.pay(used, wasted=used)
+            elif may_be_billed:
+                account.unknown += 1

@@ -65,19 +65,21 @@ class Retry:
         self._chance = chance
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-        started = self._clock()
+        started, lost = self._clock(), 0
         for attempt in count(1):
             try:
                 left = self._time_left(request, started) if attempt > 1 else request.timeout.total
                 response = await _within(left, request, call_next)
             except CompletionError as error:
-                error.attempts = attempt
+                error.attempts, error.lost = attempt, lost
+                lost += error.may_be_billed
                 delay = self._delay(error, attempt, self._time_left(request, started))
                 if delay is None:
                     raise
                 log.info("attempt %d failed, next in %.1f s: %s", attempt, delay, error)
             else:
-                response.attempts = attempt
+                response.attempts, response.lost = attempt, lost
+                response.fallback_from = request.fallback_from
                 return response
             await self._sleep(delay)
         raise AssertionError("unreachable")

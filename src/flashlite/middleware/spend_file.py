@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-
-from ..errors import ConfigError
 
 
 class SpendFile:
@@ -24,6 +22,7 @@ class SpendFile:
         self.others = 0
         self._path = Path(path).expanduser().absolute()
         self._descriptor: int | None = None
+        self._process = 0
         self._offset = 0
         self._torn = b""
         self._mine: set[str] = set()
@@ -69,26 +68,39 @@ class SpendFile:
         except (ValueError, KeyError, TypeError, AttributeError):
             return  # of a process that was killed while it wrote; nothing was sent for it
         if name in self._mine:
-            if spent is not None:
+            if isinstance(spent, int):
                 self._mine.discard(name)
-        elif reserved is not None:
+        elif isinstance(reserved, int):
             self._reserved[name] = reserved
             self.others += reserved
-        elif spent is not None:
+        elif isinstance(spent, int):
             self.others += spent - self._reserved.pop(name, 0)
 
     def _write(self, entry: dict[str, str | int]) -> None:
-        os.write(self._open(), json.dumps(entry).encode() + b"\n")
+        line = json.dumps(entry).encode() + b"\n"
+        if os.write(self._open(), line) < len(line):
+            with suppress(OSError):  # what is torn is not read, and takes no other line with it
+                os.write(self._open(), b"\n")
+            raise OSError("the disk is full")
 
     def _open(self) -> int:
-        if self._descriptor is None:
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                self._descriptor = os.open(self._path, flags, 0o644)
-            except OSError as error:
-                raise ConfigError(f"the budget's file cannot be used: {error}") from error
+        if self._descriptor is None or self._process != os.getpid():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o644)
+            # A forked child opens the file anew, or a lock would hold for parent and child alike.
+            self._process, self._offset, self._torn = os.getpid(), 0, b""
+            self.others = 0
+            self._mine.clear()
+            self._reserved.clear()
+            self._end_last_line()
         return self._descriptor
+
+    def _end_last_line(self) -> None:
+        assert self._descriptor is not None
+        size = os.fstat(self._descriptor).st_size
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            os.write(self._descriptor, b"\n")
 
     def __del__(self) -> None:
         if self._descriptor is not None:

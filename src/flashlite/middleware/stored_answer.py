@@ -25,6 +25,8 @@ def write_answer(response: CompletionResponse) -> bytes:
     import orjson
 
     answer = response.to_dict()
+    if any(choice.logprobs for choice in response.choices):
+        return json.dumps(answer).encode()  # orjson would write null for -Infinity
     try:
         return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # an integer of more than 64 bits, or half an emoji

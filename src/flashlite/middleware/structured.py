@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
@@ -85,6 +86,18 @@ class Structured:
         return request.with_(params={**request.params, **wanted})
 
 
+def fitting(response: CompletionResponse, model: type[Any] | None) -> CompletionResponse:
+    """Return the response, or raise when it has to be an instance of a model and is none."""
+    if model is not None and response.parsed is None:
+        did = "called tools" if response.has_tool_calls else "refused"
+        raise StructuredOutputError(
+            f"the model {did} instead of answering; ask() returns such a response",
+            response=response,
+            usage=response.usage,
+        )
+    return response
+
+
 def _problem(response: CompletionResponse, model: type[Any]) -> InvalidAnswer | None:
     """Fill in `parsed`, or return why that cannot be.
 
@@ -150,8 +163,9 @@ async def _ask(
     """Make another try; an error tells what those before it have used."""
     try:
         return await call_next(request)
-    except FlashliteError as error:
-        error.usage = _sum([*(response.usage for response in unfit), error.usage])
+    except (FlashliteError, CancelledError) as error:
+        used = getattr(error, "usage", None)
+        error.usage = _sum([*(response.usage for response in unfit), used])  # type: ignore[union-attr]
         if isinstance(error, CompletionError):
             error.attempts += sum(response.attempts for response in unfit)
         raise

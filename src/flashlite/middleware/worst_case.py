@@ -12,8 +12,10 @@ from ..types import CompletionRequest, Target
 # Every token of a byte-level vocabulary stands for a byte at least, so bytes bound the tokens of
 # text; these are added for what has no text, or is not sent as text.
 _PER_MESSAGE = 16  # role and separators
-_PER_IMAGE = 6000  # the dearest images in 2026 take fewer
+_PER_IMAGE = 50_000  # eight tiles of the model that takes the most of them
+_PER_SMALL_IMAGE = 3_000  # with detail "low"
 _BYTES_PER_MEDIA_TOKEN = 40  # of base64: sound and documents take fewer tokens for as many bytes
+_UNBOUNDED = 10**8  # what is fetched elsewhere, or of an unknown kind; the context bounds it
 
 
 def worst_case(request: CompletionRequest, target: Target) -> float | None:
@@ -44,15 +46,25 @@ def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
 
 def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
     """Return the most tokens that all answers together can have, reasoning included."""
-    params = {**request.params, **request.extra_body}
-    asked = [params.get("max_completion_tokens"), params.get("max_tokens")]
-    bounds = [profile.max_output_tokens, *asked]
-    known = [bound for bound in bounds if isinstance(bound, int)]
+    sent = {**request.params, **request.extra_body}
+    asked = [_positive(name, sent[name]) for name in _LIMITS if sent.get(name) is not None]
+    # Where several are given, the server takes one of them.
+    bounds = [*([max(asked)] if asked else []), *([profile.max_output_tokens or 0])]
+    known = [bound for bound in bounds if bound]
     if not known:
         raise ConfigError(
             f"a budget needs a bound on the answer: pass max_tokens to {request.model}"
         )
-    return min(known) * (params.get("n") or 1)
+    return min(known) * _positive("n", sent.get("n") or 1)
+
+
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+def _positive(name: str, value: Any) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name} is a whole number of at least 1; got {value!r:.80}")
+    return value
 
 
 def _dearest_input(prices: Prices) -> float:
@@ -65,16 +77,21 @@ def _most_tokens(value: Any) -> int:
         return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
     if isinstance(value, Mapping):
         if (kind := value.get("type")) in _MEDIA:
-            return _most_of_media(value, kind)
+            return _most_of_media(value.get(kind), kind)
         return sum(2 + len(str(name)) + _most_tokens(member) for name, member in value.items())
     if isinstance(value, Iterable):
         return sum(1 + _most_tokens(item) for item in value)
     return 0 if value is None else len(str(value))
 
 
-_MEDIA = ("image_url", "input_audio", "file")
+_MEDIA = ("image_url", "input_audio", "file", "video_url", "input_video", "document")
 
 
-def _most_of_media(part: Mapping[str, Any], kind: str) -> int:
-    length = len(str(part.get(kind)))
-    return _PER_IMAGE if kind == "image_url" else _PER_IMAGE + length // _BYTES_PER_MEDIA_TOKEN
+def _most_of_media(media: Any, kind: str) -> int:
+    if kind == "image_url":
+        is_small = isinstance(media, Mapping) and media.get("detail") == "low"
+        return _PER_SMALL_IMAGE if is_small else _PER_IMAGE
+    inline = media.get("file_data") or media.get("data") if isinstance(media, Mapping) else None
+    if kind in ("file", "input_audio") and isinstance(inline, str) and "://" not in inline[:20]:
+        return _PER_IMAGE + len(inline) // _BYTES_PER_MEDIA_TOKEN
+    return _UNBOUNDED

@@ -22,6 +22,7 @@ from ..types import (
     Target,
     Usage,
     assemble,
+    place_of,
 )
 from ..wire import SSEParser, Transport, WireResponse
 from .adapter import Adapter, Endpoint, Host
@@ -107,7 +108,7 @@ class _Exchange:
     async def _refusal(self, http: WireResponse) -> CompletionError:
         error = self.adapter.parse_error(http.status, http.headers, await http.read())
         if http.status == 404 and not re.search(r"/v\d", self.endpoint.base_url):
-            error.reason += f"; does base_url {self.endpoint.base_url} lack its /v1?"
+            error.reason += f"; does base_url {place_of(self.endpoint.base_url)} lack its /v1?"
         return error
 
     async def _whole(self, http: WireResponse) -> CompletionResponse:
@@ -190,7 +191,7 @@ def target_at(host: Host, request: CompletionRequest) -> Target:
         provider=host.name,
         dialect=host.dialect,
         model=request.model,
-        address=_address(host, request.base_url),
+        address=place_of(_address(host, request.base_url)),
         account=account(request.api_key or env.first(host.key_vars)),
     )
 

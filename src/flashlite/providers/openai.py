@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Any
 
 import orjson
@@ -226,8 +227,12 @@ def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
         input_tokens_cache_write=_count(prompt.get("cache_write_tokens")),
         reasoning_tokens=thought,
         # OpenRouter bills one number of dollars; what else goes by this name is not known.
-        total_cost=billed if isinstance(billed, int | float) else None,
+        total_cost=billed if _is_cost(billed) else None,
     )
+
+
+def _is_cost(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < inf
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from .. import env
 from ..errors import ConfigError
 from ..models import family, is_provider
-from ..types import CompletionRequest, CompletionResponse, Handler, Target
+from ..types import CompletionRequest, CompletionResponse, Handler, Target, place_of
 from ..wire import Transport
 from .adapter import Adapter, Host
 from .hosts import BY_PREFIX, OPENAI
@@ -120,7 +120,7 @@ class Router:
             provider=provider if is_by_litellm else route.provider.partition("/")[0],
             dialect="litellm" if is_by_litellm else "openai",
             model=rest if is_by_litellm else route.model,
-            address=request.base_url or "",
+            address=place_of(request.base_url or env.get(f"{provider.upper()}_API_BASE") or ""),
             account=account(request.api_key),
         )
 

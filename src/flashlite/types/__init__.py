@@ -15,7 +15,7 @@ from .message import (
 from .request import PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
-from .target import Target
+from .target import Target, place_of
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
 from .usage import Usage
 
@@ -48,6 +48,7 @@ __all__ = [
     "image_part",
     "is_base64",
     "normalize_messages",
+    "place_of",
     "system_message",
     "target_of",
     "text_part",

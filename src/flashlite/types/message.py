@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from enum import StrEnum
 from typing import Any, Self, TypeAlias
 
@@ -67,7 +68,12 @@ class Message(dict[str, Any]):
         content = data.get("content")
         if not _is_content(content):
             raise ConfigError(f"content is a text or a list of parts (dicts); got {content!r:.80}")
-        return cls(data)
+        message = cls(data)
+        # A caller may change his lists while the call waits for its turn.
+        for name in ("content", "tool_calls"):
+            if not isinstance(message.get(name), str | None):
+                message[name] = deepcopy(message[name])
+        return message
 
     def to_dict(self) -> dict[str, Any]:
         return dict(self)

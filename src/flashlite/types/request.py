@@ -108,6 +108,7 @@ class CompletionRequest:
     response_model: type[Any] | None = None
     structured_retries: int = 2
     fallbacks: tuple[str, ...] = ()
+    fallback_from: tuple[str, ...] = ()
     cache: CacheMode = "on"
     cache_collection: str = ""
     agent: str | None = None

@@ -56,7 +56,8 @@ class CompletionResponse:
     models that failed before this one answered; `lineage` says where a cached answer comes from:
     its key, when it was stored, what it had cost.
 
-    `latency` is the time on the wire in seconds, without any waiting for limits or retries,
+    `attempts` counts the requests on the wire, `lost` those that failed and may be billed all the
+    same. `latency` is the time on the wire in seconds, without any waiting for limits or retries,
     `duration` that of the whole call; `raw` is the provider's JSON (None for a stream); `facts` is
     what else the provider told.
     """
@@ -74,6 +75,7 @@ class CompletionResponse:
     lineage: Mapping[str, Any] | None = None
     fallback_from: tuple[str, ...] = ()
     attempts: int = 1
+    lost: int = 0
     latency: float | None = None
     duration: float | None = None
     request_id: str | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,8 +12,8 @@ class Target:
     """Who answers a request: what caches, prices and limits go by.
 
     `provider` names who answers, `model` is its own name for the model, `dialect` what is spoken
-    there, `address` the server (empty where a library finds it). `account` tells API keys apart
-    without showing them.
+    there, `address` the server (empty where a library finds it), without passwords. `account` tells
+    API keys apart without showing them.
     """
 
     provider: str
@@ -24,3 +26,10 @@ class Target:
     def full_name(self) -> str:
         """The model as price lists know it: `openai/gpt-4o`."""
         return f"{self.provider}/{self.model}"
+
+
+def place_of(url: str) -> str:
+    """Return an address without what may be secret in it: a password, or a key in the query."""
+    place, _, query = url.partition("?")
+    place = re.sub(r"//[^/]*@", "//", place).rstrip("/")
+    return f"{place}?{sha256(query.encode()).hexdigest()[:8]}" if query else place
