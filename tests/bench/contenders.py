@@ -6,8 +6,10 @@ would hide a failure. Their libraries are imported inside, since a process measu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 Messages = list[dict[str, str]]
@@ -15,13 +17,18 @@ Messages = list[dict[str, str]]
 # A name with a known price: without one, what some do at the end of a call is to fail at its price.
 MODEL = "gpt-4o-mini"
 KEY = "bench"
+AT_ONCE = 64  # of very many calls
 
 
 class Client(NamedTuple):
-    """How to ask: `complete` returns the text, `stream` the number of pieces of text."""
+    """How to ask: `complete` returns the text, `stream` the number of pieces of text.
+
+    `many`, where there is one, takes a source of any length and yields the texts as they come.
+    """
 
     complete: Callable[[Messages], Awaitable[str]]
     stream: Callable[[Messages], Awaitable[int]]
+    many: Callable[[Iterable[Messages]], AsyncIterator[str]] | None = None
 
 
 @asynccontextmanager
@@ -115,21 +122,51 @@ async def flashlite(url: str, **options: Any) -> AsyncIterator[Client]:
             token = StreamEventType.TOKEN
             return sum([event.type is token async for event in client.stream(messages)])
 
-        yield Client(complete, stream)
+        async def many(questions: Iterable[Messages]) -> AsyncIterator[str]:
+            async for _, outcome in client.as_completed(questions, max_concurrency=AT_ONCE):
+                if isinstance(outcome, Exception):
+                    raise outcome
+                yield outcome.content
+
+        yield Client(complete, stream, many)
 
 
 @asynccontextmanager
-async def flashlite_all_layers(url: str) -> AsyncIterator[Client]:
+async def flashlite_all_layers(url: str, **options: Any) -> AsyncIterator[Client]:
     """Flashlite with every layer switched on."""
-    async with flashlite(url, **all_layers()) as client:
-        yield client
+    with TemporaryDirectory() as folder:
+        async with flashlite(url, **all_layers(Path(folder)) | options) as client:
+            yield client
 
 
-def all_layers() -> dict[str, Any]:
-    """Return the options that switch on every layer; each call is one that the cache misses."""
-    from flashlite import RetryConfig
+def all_layers(folder: Path) -> dict[str, Any]:
+    """Return the options that switch on every layer, with limits that nobody reaches.
 
-    return {"retry": RetryConfig(max_attempts=5), "timeout": 120.0}
+    Files are written in `folder`. The cache misses, since no two prompts are alike.
+    """
+    from flashlite import DiskCache, RateLimitConfig, RetryConfig, StructuredLogger
+
+    return {
+        "cache": DiskCache(folder / "answers.db"),
+        "rate_limit": RateLimitConfig(requests_per_minute=1e9, tokens_per_minute=1e12),
+        "budget_limit": 1e6,
+        "track_costs": True,
+        "callbacks": _callbacks(),
+        "structured_logger": StructuredLogger(folder / "calls.jsonl"),
+        "retry": RetryConfig(max_attempts=5),
+        "timeout": 120.0,
+        "temperature": 0,
+    }
+
+
+def _callbacks() -> Any:
+    from flashlite import CallbackManager
+
+    callbacks = CallbackManager()
+    callbacks.on_request(lambda request, request_id: None)
+    callbacks.on_response(lambda response, request_id, latency_ms, cached: None)
+    callbacks.on_error(lambda error, request_id, latency_ms: None)
+    return callbacks
 
 
 async def _pieces(chunks: Any) -> int:
@@ -149,7 +186,7 @@ class Contender(NamedTuple):
     title: str
     package: str
     imports: str
-    open: Callable[[str], AbstractAsyncContextManager[Client]]
+    open: Callable[..., AbstractAsyncContextManager[Client]]
     share: float = 1.0
 
 

@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .contenders import KEY, Contender
-from .scenarios import Numbers, Scenario
+from .meter import Numbers
+from .scenarios import Scenario
 
 _ROOT = Path(__file__).parents[2]
 _LONGEST = 1800.0  # seconds that one process may take

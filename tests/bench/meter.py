@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 Ask = Callable[[], Awaitable[object]]
+Numbers = dict[str, float]
 
 
 def cpu_seconds() -> float:

@@ -10,19 +10,25 @@ import statistics
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from itertools import count
+from itertools import count, cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .contenders import Client, Contender, Messages
-from .meter import Ask, cpu_seconds, crowd, resident_megabytes
+from .contenders import AT_ONCE, Client, Contender, Messages
+from .meter import Ask, Numbers, cpu_seconds, crowd, resident_megabytes
+from .parts import disk_writes, waiters
 from .server import ANSWER, CHUNKS
 
-Numbers = dict[str, float]
+if TYPE_CHECKING:
+    from flashlite import DiskCache, MemoryCache
 
 _STREAMS_AT_ONCE = 16
 _WARM_UP = 512  # calls; the openai SDK with 64 at once takes 400 to reach its own pace
 _TURNS = (2, 50, 200)
+_KNOWN = 500  # questions that a cache has the answers to
+_numbers = count()  # of all questions of a process, so that a cache knows none of them
 # Calls: from `_EARLY` on the price of a call and from `_SETTLED` on the memory have to stay.
 _EARLY, _SETTLED = 1_000, 5_000
 
@@ -58,7 +64,7 @@ async def importing(who: Contender, url: str, calls: int) -> Numbers:
     """Time that the import adds to an interpreter that does nothing."""
     _interpreter(who.imports)  # so that nobody pays for compiling or for a cold disk
     added: list[Numbers] = []
-    for _ in range(max(3, calls)):
+    for _ in range(max(1, calls)):
         bare, full = _interpreter("pass"), _interpreter(who.imports)
         added.append({name: full[name] - bare[name] for name in bare})
     return {name: statistics.median(one[name] for one in added) for name in ("wall", "cpu")}
@@ -87,24 +93,36 @@ async def growth(who: Contender, url: str, calls: int) -> Numbers:
     async with who.open(url) as client:
         for turns in (_TURNS[0], *_TURNS):  # the first time warms up
             ask = _checked(client, turns=turns)
-            numbers[f"{turns}"] = await crowd(ask, calls=max(50, calls), concurrency=16)
+            numbers[f"{turns}"] = await crowd(ask, calls=max(16, calls), concurrency=16)
     shortest, longest = _TURNS[0], _TURNS[-1]
     grown = numbers[f"{longest}"] - numbers[f"{shortest}"]
     return {**numbers, "turn": grown / (longest - shortest)}
 
 
 async def endurance(who: Contender, url: str, calls: int) -> Numbers:
-    """Memory and CPU time at the beginning and at the end of very many calls."""
+    """Memory and CPU time at the beginning and at the end of very many calls, from one source."""
     window = _SETTLED - _EARLY
-    middle = max(calls - _SETTLED - window, window)
+    calls = max(calls, _SETTLED + window)
+    seen: dict[int, tuple[float, float]] = {}
+    answered = count(1)
+
+    def note(text: str) -> None:
+        assert text == ANSWER, f"not the answer: {text!r:.100}"
+        if (number := next(answered)) in (_EARLY, _SETTLED, calls - window, calls):
+            seen[number] = cpu_seconds(), resident_megabytes()
+
     async with who.open(url) as client:
-        run = partial(crowd, _checked(client), concurrency=64)
-        await run(calls=_EARLY)
-        early = await run(calls=window)
-        settled = resident_megabytes()
-        await run(calls=middle)
-        late = await run(calls=window)
-        end = resident_megabytes()
+        if client.many:
+            async for text in client.many(islice(_questions(), calls)):
+                note(text)
+        else:
+            await crowd(_noted(client, note), calls=calls, concurrency=AT_ONCE)
+
+    early, late = (
+        (seen[first + window][0] - seen[first][0]) / window * 1e6
+        for first in (_EARLY, calls - window)
+    )
+    settled, end = seen[_SETTLED][1], seen[calls][1]
     return {
         "settled": settled,
         "grown": end - settled,
@@ -113,6 +131,42 @@ async def endurance(who: Contender, url: str, calls: int) -> Numbers:
         "change": late / early,
         "memory": end / settled,
     }
+
+
+def _noted(client: Client, note: Callable[[str], None]) -> Ask:
+    questions = _questions()
+
+    async def ask() -> None:
+        note(await client.complete(next(questions)))
+
+    return ask
+
+
+async def hit(who: Contender, url: str, calls: int, *, on_disk: bool) -> Numbers:
+    """CPU time of an answer, one at a time, to what was asked before.
+
+    Who has no cache asks again: that is what a hit is set against.
+    """
+    questions = cycle(list(islice(_questions(), _KNOWN)))
+    with TemporaryDirectory() as folder:
+        store = _store(Path(folder), on_disk=on_disk) if who.package == "flashlite" else None
+        options = {"cache": store, "temperature": 0} if store else {}
+        async with who.open(url, **options) as client:
+
+            async def ask() -> None:
+                await client.complete(next(questions))
+
+            await crowd(ask, calls=_KNOWN, concurrency=1)
+            if store:
+                await store.flush()  # what is not written yet would be found in memory
+            await crowd(ask, calls=_KNOWN, concurrency=1)
+            return {"cpu": await crowd(ask, calls=max(calls, _KNOWN), concurrency=1)}
+
+
+def _store(folder: Path, *, on_disk: bool) -> DiskCache | MemoryCache:
+    from flashlite import DiskCache, MemoryCache
+
+    return DiskCache(folder / "hits.db") if on_disk else MemoryCache()
 
 
 def _checked(client: Client, *, turns: int = 2) -> Ask:
@@ -131,7 +185,7 @@ def _questions(turns: int = 2) -> Iterator[Messages]:
     roles = ["system", *("user" if n % 2 else "assistant" for n in range(1, turns - 1))]
     before = [{"role": role, "content": f"{role}: {'lorem ipsum ' * 8}"} for role in roles]
     question = f"Which animal jumps over which? Please think. {'lorem ipsum ' * 30}"
-    for number in count():
+    for number in _numbers:
         yield [*before, {"role": "user", "content": f"{question}{number}"}]
 
 
@@ -148,7 +202,11 @@ class Row(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """One measurement: `calls` is its share of `--calls`, `rounds` the most that make sense."""
+    """One measurement: `calls` is its share of `--calls`, `rounds` the most that make sense.
+
+    `without` are the contenders that are not measured, `short_without` those for whom `--short` has
+    no time: they are set against in at least one scenario of their kind.
+    """
 
     name: str
     run: Callable[[Contender, str, int], Awaitable[Numbers]]
@@ -156,9 +214,15 @@ class Scenario(NamedTuple):
     calls: float = 1.0
     rounds: int | None = None
     without: frozenset[str] = frozenset()
+    short_without: frozenset[str] = frozenset()
+
+    def shortened(self) -> Scenario:
+        """Return what `--short` measures of it."""
+        return self._replace(without=self.without | self.short_without)
 
 
 _SLOW = frozenset({"openai", "litellm"})
+_ALL_BUT_PLAIN = _SLOW | {"aiohttp", "flashlite-all"}
 
 SCENARIOS: tuple[Scenario, ...] = (
     *(
@@ -166,15 +230,23 @@ SCENARIOS: tuple[Scenario, ...] = (
             f"complete-{n}",
             partial(complete, concurrency=n),
             (Row("cpu", f"answer, {n} at once", "µs CPU"),),
+            short_without=frozenset() if n == 64 else _SLOW,
         )
         for n in (1, 64, 500)
     ),
-    Scenario("stream", stream, (Row("cpu", f"chunk of {CHUNKS}, one by one", "µs CPU"),), 0.01),
+    Scenario(
+        "stream",
+        stream,
+        (Row("cpu", f"chunk of {CHUNKS}, one by one", "µs CPU"),),
+        0.01,
+        short_without=frozenset({"openai"}),
+    ),
     Scenario(
         "burst",
         partial(stream, burst=True),
         (Row("cpu", f"chunk of {CHUNKS}, all at once", "µs CPU"),),
         0.02,
+        short_without=_SLOW,
     ),
     Scenario(
         "import",
@@ -184,8 +256,15 @@ SCENARIOS: tuple[Scenario, ...] = (
             Row("cpu", "import, over a bare interpreter", "ms CPU", None),
         ),
         0.001,
+        short_without=_SLOW,
     ),
-    Scenario("first-call", first_call, (Row("cpu", "process with one answer", "ms CPU"),), 0),
+    Scenario(
+        "first-call",
+        first_call,
+        (Row("cpu", "process with one answer", "ms CPU"),),
+        0,
+        short_without=_SLOW,
+    ),
     Scenario(
         "growth",
         growth,
@@ -194,18 +273,51 @@ SCENARIOS: tuple[Scenario, ...] = (
             Row("turn", "each further turn", "µs CPU", "over"),
         ),
         0.1,
+        short_without=_SLOW,
     ),
     Scenario(
         "endurance",
         endurance,
         (
-            Row("early", f"answer after {_EARLY:,} calls", "µs CPU"),
-            Row("late", "answer at the end", "µs CPU"),
+            Row("early", f"answer of many, after {_EARLY:,} calls", "µs CPU"),
+            Row("late", "answer of many, at the end", "µs CPU"),
             Row("settled", f"memory after {_SETTLED:,} calls", "MB", "over"),
             Row("grown", "memory gained until the end", "MB", None),
         ),
         25,
         rounds=2,
         without=_SLOW,
+    ),
+    *(
+        Scenario(
+            f"{where}-hit",
+            partial(hit, on_disk=where == "disk"),
+            (Row("cpu", f"answer asked before, cache {title}", "µs CPU"),),
+            without=_SLOW,
+        )
+        for where, title in (("memory", "in memory"), ("disk", "on disk"))
+    ),
+    Scenario(
+        "disk-writes",
+        disk_writes,
+        (
+            Row("each", "cache on disk: a write", "µs"),
+            Row("stall", "loop late while 5,000/s are written, p99", "ms"),
+            Row("idle", "loop late without writing, p99", "ms"),
+        ),
+        5,
+        without=_ALL_BUT_PLAIN,
+    ),
+    Scenario(
+        "waiters",
+        waiters,
+        (
+            Row("wakes", "500 wait for a limit: wake-ups a grant", ""),
+            Row("unused", "of the allowed rate unused", "%"),
+            Row("fullest", "fullest minute, of what is allowed", ""),
+            Row("cpu", "a grant while 500 wait", "µs CPU"),
+        ),
+        rounds=1,
+        without=_ALL_BUT_PLAIN,
     ),
 )

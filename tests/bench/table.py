@@ -52,15 +52,17 @@ def print_targets(console: Console, results: Results, *, targets: Sequence[Targe
 
 def _judged(results: Results, targets: Sequence[Target]) -> Iterator[tuple[str, str, str, str]]:
     for target in targets:
-        value = target.measured(results)
-        if value is not None:
-            verdict = "met" if value <= target.at_most else "missed"
-            verdict = "[red]broken" if target.broken(results) else verdict
-            yield target.title, _with(target.at_most, target), _with(value, target), verdict
+        value, is_broken = target.measured(results), target.broken(results)
+        if value is None and not is_broken:
+            continue
+        verdict = "met" if value is not None and value <= target.at_most else "missed"
+        measured = "failed" if value is None else _with(value, target)
+        verdict = "[red]broken" if is_broken else verdict
+        yield target.title, _with(target.at_most, target), measured, verdict
 
 
 def _with(value: float, target: Target) -> str:
-    return f"{value:.2f} {target.unit}" if target.unit == "x" else f"{value:.0f} {target.unit}"
+    return f"{value:.2f} {target.unit}" if value < 10 else f"{value:.0f} {target.unit}"
 
 
 def _cell(results: Results, scenario: Scenario, row: Row, contender: str) -> str:
