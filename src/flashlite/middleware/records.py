@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -83,12 +83,17 @@ def secrets_of(request: CompletionRequest) -> tuple[str, ...]:
     They are the key, what stands in headers and in the body under names that look secret, and what
     an address holds; each also as it looks inside JSON.
     """
-    if not (request.api_key or request.extra_headers or request.extra_body or request.base_url):
-        return ()
-    found = {request.api_key or "", *_in_address(request.base_url or "")}
-    for value in _hidden(request.extra_headers):
+    if not request.extra_headers and not request.extra_body:
+        return _words_in(request.api_key, request.base_url)
+    hidden = [*_hidden(request.extra_headers), *_hidden(request.extra_body)]
+    return _words_in(request.api_key, request.base_url, *hidden)
+
+
+@lru_cache(maxsize=64)
+def _words_in(api_key: str | None, base_url: str | None, *hidden: str) -> tuple[str, ...]:
+    found = {api_key or "", *_in_address(base_url or "")}
+    for value in hidden:
         found |= {value, value.rpartition(" ")[2]}
-    found |= set(_hidden(request.extra_body))
     found |= {json.dumps(word)[1:-1] for word in found}
     long_enough = (word for word in found if len(word) >= _SHORTEST_SECRET)
     return tuple(sorted(long_enough, key=len, reverse=True))

@@ -75,13 +75,15 @@ def _most_tokens(value: Any) -> int:
     """Bound the tokens of a JSON value: its text and names byte by byte, media by their kind."""
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
+    if value is None:
+        return 0
     if isinstance(value, Mapping):
         if (kind := value.get("type")) in _MEDIA:
             return _most_of_media(value.get(kind), kind)
         return sum(2 + len(str(name)) + _most_tokens(member) for name, member in value.items())
     if isinstance(value, Iterable):
         return sum(1 + _most_tokens(item) for item in value)
-    return 0 if value is None else len(str(value))
+    return len(str(value))
 
 
 _MEDIA = ("image_url", "input_audio", "file", "video_url", "input_video", "document")

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _BATCH = 200  # writes in one commit; more at once would hold the interpreter for too long
 _FULL = 2_000  # writes in the queue, from which on each further one is waited for
+_COMPANY = 0.02  # seconds that a first write waits for others to be committed with
 _READERS_PATIENCE = 0.1  # reads happen on an event loop; in WAL mode nothing makes them wait long
 _PATIENCE_AT_THE_END = 15.0
 
@@ -75,6 +76,7 @@ class OpenFile:
         self._clock = clock
         # The collector may end a forgotten store anywhere, also where this thread holds the lock.
         self._lock = threading.RLock()
+        self._hurry = threading.Event()  # somebody waits for what is written
         self._queue: SimpleQueue[_Write | _Job | _End] = SimpleQueue()
         self._pending: dict[Name, _Write] = {}
         self._reader: sqlite3.Connection | None = None
@@ -111,6 +113,7 @@ class OpenFile:
         done: Future[T] = _promise()
         with self._lock:
             self._submit(_Job(job, done))
+        self._hurry.set()
         return done
 
     async def flush(self) -> None:
@@ -129,6 +132,7 @@ class OpenFile:
             if not self.is_ending:
                 self.is_ending = True
                 self._queue.put(_End())
+                self._hurry.set()
 
     async def aclose(self) -> None:
         """Close the file; raise if something could not be written."""
@@ -213,9 +217,16 @@ class OpenFile:
                 return
 
     def _take(self) -> tuple[list[_Write], _Job | _End | None]:
-        """Wait for something to do; take the writes that are there, up to the next job."""
+        """Wait for something to do; take the writes that are there, up to the next job.
+
+        A first write waits a moment for others: a commit costs the readers what they have in mind
+        of the file, and that is most of what a read costs.
+        """
         writes: list[_Write] = []
         task = self._queue.get()
+        if isinstance(task, _Write) and self._queue.qsize() < _BATCH:
+            self._hurry.wait(_COMPANY)
+            self._hurry.clear()
         while isinstance(task, _Write):
             writes.append(task)
             try:
