@@ -86,6 +86,7 @@ def test_an_error_keeps_what_is_known() -> None:
         "request_id": "r1",
         "retry_after": 2.0,
         "attempts": 3,
+        "lost": 0,
     }
 
 
@@ -101,6 +102,7 @@ def test_an_error_of_which_only_the_reason_is_known_has_nothing_else() -> None:
         "request_id": None,
         "retry_after": None,
         "attempts": 1,
+        "lost": 0,
     }
 
 

@@ -409,3 +409,15 @@ def test_cancelling_anybody_at_any_tick_leaves_the_room_as_it_was(
         assert (len(window._log), line._line) == (len(in_window), [])
 
     run(main())
+
+
+def test_a_minute_of_many_settled_requests_takes_little_memory() -> None:
+    window = Window(Amount(1e9, inf, inf, inf))
+    for number in range(60_000):
+        grant = window.take(Amount(1), number / 1000)
+        window.correct(grant, Amount(1), number / 1000)
+    assert len(window._log) + len(window._sums) < 2000
+    assert window._used == Amount(60_000)
+    assert window.opens_at(Amount(1e9), 60.0) > 60.0
+    window.opens_at(Amount(), 200.0)
+    assert window._used == Amount()

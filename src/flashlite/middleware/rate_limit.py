@@ -205,12 +205,14 @@ class _Attempt:
             self.minute.undo(self.grant)
         elif error is not None:
             self.minute.note_failure(self.grant, error)
+            self.grant.is_settled = True
 
     def settle(self, response: CompletionResponse) -> None:
         """Note what a complete answer took; one without usage keeps what was reserved."""
         if response.usage is not None:
             self.minute.note_usage(self.grant, response.usage, size=self.size, choices=self.choices)
         self.minute.note_headers(self.grant, response.headers)
+        self.grant.is_settled = True
 
 
 def _is_limit(value: object) -> bool:

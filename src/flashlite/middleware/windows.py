@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from operator import add, sub
 from typing import NamedTuple
 
 SPAN = 60.1
 """Seconds that a grant counts: a minute, and some jitter of the way to the server."""
+
+_FRESH = 1.0  # seconds that each grant is kept by itself
+_TOGETHER = 0.1  # seconds of settled grants that are then kept as one
 
 _AHEAD = 64  # grants to look through for the moment when a request fits, at a time
 
@@ -29,8 +33,18 @@ UNLIMITED = Amount(inf, inf, inf, inf)
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """A request that was let through, when, and what it counts for."""
+    """A request that was let through, when, and what it counts for; final when it is settled."""
 
+    at: float
+    amount: Amount
+    is_settled: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Sum:
+    """Settled grants of a short while, as of the last of them."""
+
+    since: float
     at: float
     amount: Amount
 
@@ -39,11 +53,13 @@ class Window:
     """A log of the grants of the last minute; the room of a `WaitingLine`.
 
     A request that is larger than a limit takes the whole of it: it fits when nothing else counts,
-    and nothing fits beside it.
+    and nothing fits beside it. Settled grants are summed up, so a minute of many requests takes
+    little memory; a sum counts as long as the last of its grants would.
     """
 
     def __init__(self, limits: Amount = UNLIMITED) -> None:
         self.limits = limits
+        self._sums = deque[_Sum]()  # older than all in the log
         self._log = OrderedDict[Grant, None]()
         self._used = Amount()
         self._closed_until = -inf
@@ -59,7 +75,8 @@ class Window:
         if max(missing) <= 0:
             return opens
         # A bounded look ahead: else each settlement would walk over the minute for a huge head.
-        for grant in islice(self._log, _AHEAD):
+        counted: Iterable[_Sum | Grant] = chain(self._sums, self._log)
+        for grant in islice(counted, _AHEAD):
             missing = list(map(sub, missing, grant.amount))
             opens = max(opens, grant.at + SPAN)
             if max(missing) <= 0:
@@ -68,6 +85,7 @@ class Window:
 
     def take(self, amount: Amount, now: float) -> Grant:
         """Let a request through."""
+        self._sum_up(now)
         grant = Grant(now, amount)
         self._log[grant] = None
         self._used = Amount(*map(add, self._used, amount))
@@ -88,7 +106,7 @@ class Window:
         self._expire(now)
         if grant in self._log:
             self._used = Amount(*map(add, self._used, map(sub, amount, grant.amount)))
-            grant.amount = amount
+            grant.amount, grant.is_settled = amount, True
             return
         surplus = Amount(*(max(0, more) for more in map(sub, amount, grant.amount)))
         if any(surplus):
@@ -98,7 +116,22 @@ class Window:
         """Let nobody through before a moment."""
         self._closed_until = max(self._closed_until, moment)
 
+    def _sum_up(self, now: float) -> None:
+        while self._log:
+            grant = next(iter(self._log))
+            if not grant.is_settled or grant.at > now - _FRESH:
+                return
+            del self._log[grant]
+            last = self._sums[-1] if self._sums else None
+            if last is not None and grant.at - last.since <= _TOGETHER:
+                last.at, last.amount = grant.at, Amount(*map(add, last.amount, grant.amount))
+            else:
+                self._sums.append(_Sum(grant.at, grant.at, grant.amount))
+
     def _expire(self, now: float) -> None:
+        while self._sums and self._sums[0].at + SPAN <= now:
+            gone = self._sums.popleft()
+            self._used = Amount(*map(sub, self._used, gone.amount))
         while self._log:
             oldest = next(iter(self._log))
             if oldest.at + SPAN > now:
