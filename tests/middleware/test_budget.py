@@ -26,6 +26,7 @@ from flashlite import (
     Message,
     Prices,
     RateLimitConfig,
+    StoreError,
     Usage,
     register_model,
 )
@@ -305,6 +306,41 @@ class Never:
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
         await asyncio.Event().wait()
         raise AssertionError
+
+
+@pytest.mark.parametrize("file", [None, "spend.jsonl"])
+def test_a_forked_child_holds_nothing_that_its_parent_runs(
+    file: str | None, tmp_path: Path
+) -> None:
+    path = None if file is None else str(tmp_path / file)
+    code = f"""
+import asyncio, os
+from flashlite import Budget
+from flashlite.middleware import Concurrency
+budget = Budget(1, file={path!r})
+async def hold():
+    return await budget.reserve(0.75)
+held = asyncio.run(hold())
+child = os.fork()
+if not child:
+    async def spend():
+        assert budget.reserved == 0.75
+        budget.settle(await budget.reserve({0.25 if file else 0.9}), 0.1)
+        assert budget.reserved == 0, budget.reserved
+    asyncio.run(asyncio.wait_for(spend(), 5))
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+budget.settle(held, 0.5)
+print(round(budget.spent, 6), budget.reserved)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    spent = "0.6" if file else "0.5"  # without a file, each has a budget of its own
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{spent} 0.0\n", "")
+
+
+async def test_a_file_that_cannot_be_used_is_named() -> None:
+    with pytest.raises(StoreError, match="the budget's file cannot be written"):
+        await Budget(1, file="/proc/nowhere/spend.jsonl").reserve(0.5)
 
 
 def test_a_full_disk_costs_no_answer_and_loses_no_spend(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -208,3 +210,41 @@ def test_the_seats_are_shared_by_threads_at_once() -> None:
 def test_a_number_of_seats_that_makes_no_sense_is_refused(limit: Any) -> None:
     with pytest.raises(ConfigError, match="the number of calls at once is at least 1; got"):
         Concurrency(limit)
+
+
+FORKED = """
+import asyncio, os
+from flashlite import Flashlite
+from flashlite.testing import ScriptedProvider
+from flashlite.types import CompletionResponse
+async def never(request):
+    await asyncio.Event().wait()
+client = Flashlite("m", provider=never, max_concurrency=1)
+async def main():
+    call = asyncio.create_task(client.complete("Hi"))
+    await asyncio.sleep(0.01)
+    child = os.fork()
+    if not child:
+        return os._exit(0 if _free() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    call.cancel()
+def _free():
+    import threading
+    done = []
+    async def one():
+        call = asyncio.create_task(client.complete("Hi"))
+        while not client._on_wire.has(call):
+            await asyncio.sleep(0.01)
+        done.append(True)
+        call.cancel()
+    thread = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(one(), 5)))
+    thread.start()
+    thread.join()
+    return done
+asyncio.run(main())
+"""
+
+
+def test_a_forked_child_finds_every_seat_free() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

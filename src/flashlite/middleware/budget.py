@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, inf
@@ -83,7 +84,6 @@ class Reservation:
 
     amount: int
     line: str = ""
-    is_settled: bool = False
 
 
 class _Purse:
@@ -93,6 +93,7 @@ class _Purse:
         self.limit = limit
         self.spent = 0
         self.reserved = 0
+        self._running = set[Reservation]()
 
     def gone(self) -> int:
         """Return what no running call can give back any more."""
@@ -106,17 +107,26 @@ class _Purse:
         if self.gone() + self.reserved + amount > self.limit:
             return self._refusal(amount / _UNIT)
         self.reserved += amount
-        return Reservation(amount)
+        reservation = Reservation(amount)
+        self._running.add(reservation)
+        return reservation
 
     def undo(self, grant: Reservation | FlashliteError) -> None:
         if isinstance(grant, Reservation):
             self.settle(grant, 0)
 
-    def settle(self, reservation: Reservation, cost: int) -> None:
-        if not reservation.is_settled:
-            reservation.is_settled = True
-            self.reserved -= reservation.amount
-            self.spent += cost
+    def forget(self) -> None:
+        self._running.clear()
+        self.reserved = 0
+
+    def settle(self, reservation: Reservation, cost: int) -> bool:
+        """Count what a call did cost; False for one that was settled before, or not here."""
+        if reservation not in self._running:
+            return False
+        self._running.discard(reservation)
+        self.reserved -= reservation.amount
+        self.spent += cost
+        return True
 
     def _refusal(self, needed: float) -> BudgetExceededError:
         limit, spent = self.limit / _UNIT, self.gone() / _UNIT
@@ -137,27 +147,35 @@ class _FiledPurse(_Purse):
         self._file = file
 
     def gone(self) -> int:
-        self._file.refresh()
+        with suppress(OSError):  # who wants to take something will hear of it
+            self._file.refresh()
         return self.spent + self._file.others
 
     def take(self, amount: int, now: float) -> Reservation | FlashliteError:
+        taken: Reservation | FlashliteError | None = None
         try:
             with self._file.alone():
                 taken = super().take(amount, now)
                 if isinstance(taken, Reservation):
                     taken.line = self._file.reserve(amount)
         except OSError as error:  # given to who asked: others are served in the same moment
+            if isinstance(taken, Reservation):
+                super().settle(taken, 0)
             return StoreError(f"the budget's file cannot be written, nothing was sent: {error}")
         return taken
 
-    def settle(self, reservation: Reservation, cost: int) -> None:
-        if reservation.is_settled:
-            return
-        super().settle(reservation, cost)
+    def forget(self) -> None:
+        super().forget()
+        self.spent = 0  # a child reads in the file what was spent before it was born
+
+    def settle(self, reservation: Reservation, cost: int) -> bool:
+        if not super().settle(reservation, cost):
+            return False
         try:
             self._file.spend(reservation.line, cost)
         except OSError as error:  # the file keeps the reservation, which is more
             log.warning("the budget's file cannot be written, it counts too much: %s", error)
+        return True
 
 
 class WithinBudget:

@@ -55,3 +55,6 @@ class _Seats:
 
     def undo(self, seat: object) -> None:
         self._taken.discard(seat)
+
+    def forget(self) -> None:
+        self._taken.clear()

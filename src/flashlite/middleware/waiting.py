@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +33,10 @@ class Room(Protocol[Asked, Grant]):
         """Make it as if a grant had not been given."""
         ...
 
+    def forget(self) -> None:
+        """Forget who is in: in a forked child, the parent's callers are not."""
+        ...
+
 
 class WaitingLine(Generic[Amount, Grant]):
     """Lets callers into a room one after another: the lowest priority first, then who came first.
@@ -43,15 +48,22 @@ class WaitingLine(Generic[Amount, Grant]):
     def __init__(self, room: Room[Amount, Grant], *, clock: Callable[[], float]) -> None:
         self._room = room
         self._clock = clock
+        self._numbers = count()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
-        self._mail = deque[Callable[[], None]]()
+        self._mail = deque[Callable[[], object]]()
         self._line: list[tuple[int, int, _Waiter[Amount, Grant]]] = []
         self._gone = 0  # how many in the line have left it
-        self._numbers = count()
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
 
     async def enter(self, amount: Amount, *, priority: int = 0) -> Grant:
         """Wait until there is room and take it; a caller that is cancelled leaves no trace."""
+        if self._process != os.getpid():
+            self._begin()
+            self._room.forget()
         with self._lock:
             self._read_mail()
             entered = self._enter(amount, priority)
@@ -67,7 +79,7 @@ class WaitingLine(Generic[Amount, Grant]):
                 self.tell(partial(self._leave, entered))
         return entered.granted()
 
-    def tell(self, change: Callable[[], None]) -> None:
+    def tell(self, change: Callable[[], object]) -> None:
         """Change the room, from any thread, and let in whoever fits then.
 
         This may be called by the garbage collector while this very thread holds the lock, so it
