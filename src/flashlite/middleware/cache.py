@@ -80,10 +80,10 @@ class Cache:
         self, key: str, target: Target, request: CompletionRequest
     ) -> Flight[Entry | CompletionError] | Entry | CompletionError:
         """Wait for the same call, by the same key and with the same patience, if there is one."""
-        alike = (target.account, request.timeout, request.structured_retries, request.strict_params)
-        flight = f"{request.cache}/{request.cache_collection}/{key}/{alike}"
+        patience = (request.timeout, request.structured_retries, request.strict_params)
+        alike = (key, request.cache, request.cache_collection, target.account, patience)
         try:
-            return await self._flights.join(flight, within=request.timeout.total)
+            return await self._flights.join(alike, within=request.timeout.total)
         except TimeoutError as error:
             late = APITimeoutError(
                 f"no answer within {request.timeout.total:g} s to the same call by somebody else"

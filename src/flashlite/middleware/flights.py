@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
@@ -15,7 +16,9 @@ class Flight(Generic[T]):
     An outcome of None hands the lead over: the next in line asks instead.
     """
 
-    def __init__(self, name: tuple[asyncio.AbstractEventLoop, str], flights: Flights[T]) -> None:
+    def __init__(
+        self, name: tuple[asyncio.AbstractEventLoop, Hashable], flights: Flights[T]
+    ) -> None:
         self._name = name
         self._flights = flights
         self._followers = 0
@@ -50,9 +53,9 @@ class Flights(Generic[T]):
     """The calls in flight, each under the running loop and a key."""
 
     def __init__(self) -> None:
-        self.running: dict[tuple[asyncio.AbstractEventLoop, str], Flight[T]] = {}
+        self.running: dict[tuple[asyncio.AbstractEventLoop, Hashable], Flight[T]] = {}
 
-    async def join(self, key: str, *, within: float | None) -> Flight[T] | T:
+    async def join(self, key: Hashable, *, within: float | None) -> Flight[T] | T:
         """Return the outcome of a call in flight, or a flight of one's own to lead.
 
         Raises TimeoutError when a leader takes longer than `within` seconds.
