@@ -90,11 +90,11 @@ async def serving(*answers: bytes | Answer) -> AsyncIterator[Server]:
     server = Server(answers)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     server.port = listener.sockets[0].getsockname()[1]
-    try:
-        async with listener:
+    async with listener:
+        try:
             yield server
-    finally:
-        server.hang_up()
+        finally:
+            server.hang_up()  # since Python 3.12 a listener waits for its connections
 
 
 def ask(url: str, json: Any = None, **fields: Any) -> WireRequest:
