@@ -179,11 +179,13 @@ async def test_a_connection_that_was_not_kept_as_promised_is_no_failure(
 ) -> None:
     """Or one that is worth a retry, where the request and the end of the connection cross."""
     async with serving(then(OK, hang_up)) as server:
+        crossed = list[APIConnectionError]()
         for _ in range(20):
             try:
                 assert await read(await transport.send(ask(server.url))) == b"{}"
             except APIConnectionError as error:
-                assert (error.retryable, error.may_be_billed) == (True, True)
+                crossed.append(error)
+    assert all(error.retryable for error in crossed)
     assert 1 <= len(server.requests) <= 20
 
 
