@@ -175,6 +175,7 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         "middleware/events.py",
         "middleware/ledger.py",
         "middleware/log.py",
+        "middleware/on_wire.py",
         "providers/http.py",
         "loop_thread.py",
     }

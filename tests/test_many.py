@@ -13,6 +13,7 @@ import pytest
 
 from flashlite import (
     AuthenticationError,
+    CallbackManager,
     CompletionError,
     CompletionRequest,
     CompletionResponse,
@@ -256,3 +257,28 @@ async def test_a_client_may_be_entered_by_many_and_closes_with_the_last() -> Non
             slow = asyncio.create_task(client.complete("b"))
             assert (await slow).content == "b"
         assert len(server.requests) == 2
+
+
+async def test_an_answer_that_layers_are_still_at_work_on_is_handed_back() -> None:
+    """It was paid for when the other call failed, though nobody waits for the provider any more."""
+    answered, failed = asyncio.Event(), asyncio.Event()
+    callbacks = CallbackManager()
+
+    @callbacks.on_response
+    async def work(*_: object) -> None:
+        answered.set()
+        await failed.wait()
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        if request.messages[0].text == "bad":
+            await answered.wait()
+            asyncio.get_running_loop().call_later(0.01, failed.set)
+            raise ConfigError("no")
+        return CompletionResponse.of("paid")
+
+    client = Flashlite("m", provider=provider, callbacks=callbacks)
+    with pytest.raises(ConfigError) as caught:
+        await client.complete_many(["good", "bad"], max_concurrency=2)
+    assert {number: answer.content for number, answer in caught.value.answers.items()} == {
+        0: "paid"
+    }

@@ -322,7 +322,7 @@ class Flashlite:
         return fitting(await self.ask(messages, **arguments), arguments.get("response_model"))
 
     def _crowd(self, ask: Callable[..., Any], requests: Any, workers: int) -> Crowd:
-        return Crowd(ask, requests, workers=workers, is_on_wire=self._on_wire.has)
+        return Crowd(ask, requests, workers=workers, wire=self._on_wire)
 
     def _require_cache(self) -> Cache:
         if self._cache is None:

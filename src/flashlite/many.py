@@ -16,6 +16,7 @@ from contextlib import aclosing
 from typing import Any, TypeAlias
 
 from .errors import CompletionError, ConfigError
+from .middleware import OnWire
 from .types import MessageInput
 
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
@@ -27,8 +28,7 @@ class Crowd:
 
     An outcome is the request's position in the source with an answer or an exception. A worker goes
     on when its outcome was taken, so a slow reader slows it down, and one that stops the crowd
-    because of a failure stops it before the next request. `is_on_wire` tells whether a task has
-    sent a request and waits for its answer.
+    because of a failure stops it before the next request. `wire` tells which workers have sent one.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Crowd:
         requests: Iterable[OneInput] | AsyncIterable[OneInput],
         *,
         workers: int,
-        is_on_wire: Callable[[asyncio.Task[Any]], bool],
+        wire: OnWire,
     ) -> None:
         if isinstance(requests, str | Mapping):
             raise ConfigError("complete_many takes a list of requests; for one call complete()")
@@ -46,7 +46,7 @@ class Crowd:
         if workers < 1:
             raise ConfigError(f"max_concurrency is at least 1; got {workers}")
         self._ask = ask
-        self._is_on_wire = is_on_wire
+        self._wire = wire
         self._requests = _numbered(requests)
         self._size = workers
         self._outcomes: asyncio.Queue[tuple[int, Any] | None] = asyncio.Queue()
@@ -76,7 +76,7 @@ class Crowd:
         """Begin nothing more and drop what is not on the wire; what is there is being paid for."""
         self._is_stopped = True
         for worker in self._workers:
-            if not self._is_on_wire(worker):
+            if not self._wire.has(worker):
                 worker.cancel()
 
     async def _work(self) -> None:
@@ -88,6 +88,7 @@ class Crowd:
     async def _outcome(self, request: OneInput) -> Any:
         worker = asyncio.current_task()
         assert worker is not None
+        self._wire.forget(worker)
         try:
             return await self._ask(**_arguments(request))
         except asyncio.CancelledError:

@@ -1,27 +1,38 @@
-"""Which tasks have a request on the wire: what they asked for is being paid."""
+"""Which tasks have sent a request: what they asked for is being paid, or was."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+from weakref import WeakSet
 
 from ..types import CompletionRequest, CompletionResponse, Handler
 
 
 class OnWire:
-    """Know the tasks that are with the provider now; the innermost of all layers."""
+    """Know the tasks that are with the provider or have its answer; the innermost of all layers.
+
+    A task that got its answer stays known until it is forgotten: layers above may still be at work
+    on what was paid for. One whose attempt failed has nothing any more.
+    """
 
     def __init__(self) -> None:
-        self._tasks = set[asyncio.Task[Any] | None]()
+        self._tasks = WeakSet[asyncio.Task[Any]]()
 
     def has(self, task: asyncio.Task[Any]) -> bool:
-        """Whether a task has sent a request whose answer is not there yet."""
+        """Whether a task has sent a request, and did not fail."""
         return task in self._tasks
+
+    def forget(self, task: asyncio.Task[Any]) -> None:
+        """Let a task begin anew."""
+        self._tasks.discard(task)
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
         task = asyncio.current_task()
+        assert task is not None
         self._tasks.add(task)
         try:
             return await call_next(request)
-        finally:
+        except BaseException:
             self._tasks.discard(task)
+            raise

@@ -49,8 +49,7 @@ def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
     sent = {**request.params, **request.extra_body}
     asked = [_positive(name, sent[name]) for name in _LIMITS if sent.get(name) is not None]
     # Where several are given, the server takes one of them.
-    bounds = [*([max(asked)] if asked else []), *([profile.max_output_tokens or 0])]
-    known = [bound for bound in bounds if bound]
+    known = [bound for bound in (max(asked, default=0), profile.max_output_tokens) if bound]
     if not known:
         raise ConfigError(
             f"a budget needs a bound on the answer: pass max_tokens to {request.model}"
