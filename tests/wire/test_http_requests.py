@@ -180,7 +180,7 @@ async def test_a_header_that_cannot_be_is_the_callers_error(
 
 def test_the_repr_of_a_request_shows_no_headers() -> None:
     assert repr(ask("http://a/", {"b": 1}, headers={"Authorization": "secret"})) == (
-        "WireRequest(url='http://a/', json={'b': 1}, "
+        "WireRequest(url='http://a/', json={'b': 1}, method='POST', "
         "timeout=Timeout(total=600.0, connect=10.0, idle=None))"
     )
 

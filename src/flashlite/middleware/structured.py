@@ -79,8 +79,10 @@ class Structured:
             raise ConfigError(f"structured_retries is 0 or more; got {request.structured_retries}")
         if "response_format" in request.params or "response_format" in request.extra_body:
             raise ConfigError("response_model says the response_format: leave one of them out")
-        profile = lookup(self._target(request).full_name)
-        if profile is not None and profile.supports("response_schema") is False:
+        target = self._target(request)
+        profile = lookup(target.full_name)
+        is_known_without = profile is not None and profile.supports("response_schema") is False
+        if is_known_without or not target.takes_schema:
             return request.with_(messages=_instructed(request, instruction_for(model)))
         wanted = {"response_format": response_format_for(model)}
         return request.with_(params={**request.params, **wanted})

@@ -2,46 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol
 
 from ..errors import CompletionError
 from ..types import CompletionRequest, CompletionResponse, Delta
-from ..wire import SSEvent, WireRequest
+from ..wire import SSEParser, SSEvent, StreamParser, WireRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials(Protocol):
+    """Puts what proves who asks into a request, where that is more than a fixed key.
+
+    One object serves a host for as long as a client lives, from any event loop.
+    """
+
+    async def __call__(self, wire: WireRequest) -> WireRequest:
+        """Return the request with its proof; raises ConfigError where there is none to give."""
+        ...
+
+
+_COMMON: Mapping[str, Any] = {
+    "renames": {},
+    "refuses": frozenset({"thinking"}),
+    "reasoning_field": "reasoning_content",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Host:
     """A server that speaks a known dialect: a row of data, not a class.
 
-    `key_vars` and `url_vars` are environment variables, the first set one wins. `prefixes` are
-    the names that the host goes by in front of a model's name. `renames` gives parameters that
-    this host knows under another name, `refuses` those that it does not take. `reasoning_field`
-    is the key under which earlier reasoning goes back in an assistant message, None where the
-    host does not take it.
+    `base_url` is its address, or a function that finds it (in the environment, if it has a region
+    or an account) and raises ConfigError where it cannot. `key_vars` and `url_vars` are environment
+    variables, the first set one wins; a host with `credentials` proves who asks in a way of its
+    own. `prefixes` are the names that the host goes by in front of a model's name. `renames` gives
+    parameters that this host knows under another name, `refuses` those that it does not take.
+    `reasoning_field` is the key under which earlier reasoning goes back in an assistant message of
+    OpenAI's form, None where the host does not take it. `stream_parser` cuts its streams.
     """
 
     name: str
-    base_url: str
+    base_url: str | Callable[[], str]
     dialect: str = "openai"
     prefixes: tuple[str, ...] = ()
     key_vars: tuple[str, ...] = ()
     url_vars: tuple[str, ...] = ()
     needs_key: bool = True
+    credentials: Callable[[], Credentials] | None = None
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     refuses: frozenset[str] = frozenset({"thinking"})
     reasoning_field: str | None = "reasoning_content"
+    stream_parser: Callable[[], StreamParser] = SSEParser
 
+    @property
+    def home(self) -> str:
+        """The host's own address; raises ConfigError where the environment has to tell it."""
+        return self.base_url if isinstance(self.base_url, str) else self.base_url()
+
+    @cached_property
     def elsewhere(self) -> Host:
-        """Return the row for a server at another address: the peculiarities are not its own."""
-        return _plain(self.name, self.base_url, self.dialect)
+        """The row for a server at another address, which may do without a key.
 
-
-@cache
-def _plain(name: str, base_url: str, dialect: str) -> Host:
-    return Host(name=name, base_url=base_url, dialect=dialect)
+        What speaks OpenAI's dialect there is seldom OpenAI: the host's peculiarities are not its.
+        """
+        own = _COMMON if self.dialect == "openai" else {}
+        return replace(self, needs_key=False, **own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

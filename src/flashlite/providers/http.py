@@ -24,7 +24,7 @@ from ..types import (
     assemble,
     place_of,
 )
-from ..wire import SSEParser, Transport, WireResponse
+from ..wire import Transport, WireResponse
 from .adapter import Adapter, Endpoint, Host
 from .refusals import request_id, signed
 
@@ -38,6 +38,7 @@ class HTTPProvider:
         self.host = host
         self._adapter = adapter
         self._transport = transport
+        self._prove = None if host.credentials is None else host.credentials()
         self._reported: set[str] = set()
 
     def target(self, request: CompletionRequest) -> Target:
@@ -53,6 +54,8 @@ class HTTPProvider:
             request.on_send(wire.json)
         exchange = _Exchange(request=request, endpoint=endpoint, adapter=self._adapter)
         with exchange.signing_errors():
+            if self._prove is not None:
+                wire = await self._prove(wire)
             http = await self._transport.send(wire)
         with exchange.signing_errors(http):
             return await exchange.answer(http)
@@ -132,7 +135,7 @@ class _Exchange:
     async def _deltas(
         self, http: WireResponse, response: CompletionResponse
     ) -> AsyncGenerator[Delta]:
-        parser = SSEParser()
+        parser = self.endpoint.host.stream_parser()
         try:
             async with aclosing(http.chunks()) as chunks:
                 async for chunk in chunks:
@@ -178,11 +181,11 @@ def locate(host: Host, *, base_url: str | None = None, api_key: str | None = Non
     none. Behind another address the key is optional and the host's peculiarities do not apply.
     """
     url, key = _address(host, base_url), api_key or env.first(host.key_vars)
-    at_home = url == host.base_url
+    at_home = url == host.base_url or _given(host, base_url) is None
     if key is None and host.needs_key and at_home:
         names = " or ".join(host.key_vars)
         raise ConfigError(f"no API key for {host.name}: set {names}, or pass api_key=...")
-    return Endpoint(host=host if at_home else host.elsewhere(), base_url=url, api_key=key)
+    return Endpoint(host=host if at_home else host.elsewhere, base_url=url, api_key=key)
 
 
 def target_at(host: Host, request: CompletionRequest) -> Target:
@@ -193,6 +196,7 @@ def target_at(host: Host, request: CompletionRequest) -> Target:
         model=request.model,
         address=place_of(_address(host, request.base_url)),
         account=account(request.api_key or env.first(host.key_vars)),
+        takes_schema="response_format" not in host.refuses,
     )
 
 
@@ -202,4 +206,8 @@ def account(api_key: str | None) -> str:
 
 
 def _address(host: Host, base_url: str | None) -> str:
-    return (base_url or env.first(host.url_vars) or host.base_url).rstrip("/")
+    return (_given(host, base_url) or host.home).rstrip("/")
+
+
+def _given(host: Host, base_url: str | None) -> str | None:
+    return base_url or env.first(host.url_vars)

@@ -13,14 +13,12 @@ from ..errors import ConfigError
 from ..models import family, is_provider
 from ..types import CompletionRequest, CompletionResponse, Handler, Target, place_of
 from ..wire import Transport
-from .adapter import Adapter, Host
+from .adapter import Host
+from .dialects import adapter_for
 from .hosts import BY_PREFIX, OPENAI
 from .http import HTTPProvider, account, target_at
 from .litellm import LiteLLMProvider
 from .mock import MockProvider
-from .openai import OpenAIAdapter
-
-DIALECTS: dict[str, Callable[[], Adapter]] = {"openai": OpenAIAdapter}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _resolve_bare(model: str) -> Route:
 
 def _at_host(host: Host, model: str, reason: str) -> Route:
     def build(transport: Transport) -> Handler:
-        return HTTPProvider(host, DIALECTS[host.dialect](), transport)
+        return HTTPProvider(host, adapter_for(host.dialect), transport)
 
     return Route(host.name, model, reason, build, host)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, cast
 
 from ..errors import CompletionError, StreamInterruptedError
+from .content import text_part
 from .message import Message
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
@@ -28,13 +30,15 @@ async def assemble(
     leave in the response what had arrived, and in `response.error` that it is no answer.
     """
     parts = StreamAccumulator(choices=choices)
+    used: Usage | None = None
     response.error = "the stream was not read to its end"
     response.facts = parts.facts
     try:
         async with aclosing(deltas):
             async for delta in deltas:
                 if delta.usage is not None:
-                    response.usage = price(delta.usage)
+                    used = _latest(used, delta.usage)
+                    response.usage = price(used)
                     yield StreamEvent(StreamEventType.USAGE, response.usage)
                 for event in parts.feed(delta):
                     yield event
@@ -89,11 +93,12 @@ class StreamAccumulator:
 class _Pieces:
     """The pieces of one choice."""
 
-    text: list[str] = field(default_factory=list[str])
+    content: list[str | Mapping[str, Any]] = field(default_factory=list["str | Mapping[str, Any]"])
     reasoning: list[str] = field(default_factory=list[str])
     refusal: list[str] = field(default_factory=list[str])
     calls: dict[int, _CallPieces] = field(default_factory=dict[int, "_CallPieces"])
     places: dict[int, int] = field(default_factory=dict[int, int])
+    extra: dict[str, _Items] = field(default_factory=dict[str, "_Items"])
     logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     finish_reason: str | None = None
 
@@ -102,13 +107,14 @@ class _Pieces:
             self.reasoning.append(delta.reasoning)
             yield StreamEvent(StreamEventType.REASONING, delta.reasoning, index=index)
         if delta.text:
-            self.text.append(delta.text)
+            self.content.append(delta.text)
             yield StreamEvent(StreamEventType.TOKEN, delta.text, index=index)
         if delta.refusal:
             self.refusal.append(delta.refusal)
-        if delta.logprobs:
-            for name, tokens in delta.logprobs.items():
-                self.logprobs.setdefault(name, []).extend(tokens or ())
+        if delta.part is not None:
+            self.content.append(delta.part)
+        if delta.extra or delta.logprobs:
+            self._feed_lists(delta)
         if delta.tool_call is not None:
             yield from self._feed_call(delta.tool_call, index)
         if delta.finish_reason is not None:
@@ -116,11 +122,12 @@ class _Pieces:
             yield from self._end_calls(index)
 
     def choice(self, index: int) -> Choice:
-        extra = {"reasoning_content": "".join(self.reasoning), "refusal": "".join(self.refusal)}
+        extra: dict[str, Any] = {name: items.whole() for name, items in self.extra.items()}
+        extra |= {"reasoning_content": "".join(self.reasoning), "refusal": "".join(self.refusal)}
         message = Message.assistant(
-            "".join(self.text) if self.text else None,
+            _content(self.content),
             tool_calls=[self.calls[position].call() for position in sorted(self.calls)],
-            **{name: text for name, text in extra.items() if text},
+            **{name: value for name, value in extra.items() if value},
         )
         return Choice(
             message=message,
@@ -128,6 +135,12 @@ class _Pieces:
             index=index,
             logprobs=self.logprobs or None,
         )
+
+    def _feed_lists(self, delta: Delta) -> None:
+        for name, pieces in (delta.extra or {}).items():
+            self.extra.setdefault(name, _Items()).feed(pieces)
+        for name, tokens in (delta.logprobs or {}).items():
+            self.logprobs.setdefault(name, []).extend(tokens or ())
 
     def _feed_call(self, piece: ToolCallDelta, index: int) -> Iterator[StreamEvent]:
         place = self._place(piece)
@@ -162,6 +175,32 @@ class _Pieces:
 
 
 @dataclass(slots=True)
+class _Items:
+    """The items of one further list of a message."""
+
+    items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    places: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+
+    def feed(self, pieces: Iterable[tuple[int | None, Mapping[str, Any]]]) -> None:
+        for place, piece in pieces:
+            known = self.places.get(place) if place is not None else None
+            if known is None:
+                self.items.append(item := dict(piece))
+                if place is not None:
+                    self.places[place] = item
+                continue
+            for name, value in piece.items():
+                has_grown = isinstance(value, str) and name not in _NAMES and known.get(name)
+                known[name] = known[name] + value if has_grown else value
+
+    def whole(self) -> list[dict[str, Any]]:
+        return [dict(item) for item in self.items]
+
+
+_NAMES = frozenset({"type", "id", "format"})  # texts that are repeated, not continued
+
+
+@dataclass(slots=True)
 class _CallPieces:
     """The pieces of one tool call."""
 
@@ -186,3 +225,29 @@ def _gain(call: _CallPieces, position: int, text: str, index: int) -> Iterator[S
     if text:
         delta = ToolCallDelta(position, call.id, call.name, text)
         yield StreamEvent(StreamEventType.TOOL_CALL_DELTA, delta, index=index)
+
+
+def _content(pieces: list[str | Mapping[str, Any]]) -> str | list[Mapping[str, Any]] | None:
+    """Put the content together: one text, or parts where there is more than text."""
+    parts: list[Mapping[str, Any]] = []
+    for is_text, run in groupby(pieces, key=lambda piece: isinstance(piece, str)):
+        if is_text:
+            parts.append(text_part("".join(cast("Iterable[str]", run))))
+        else:
+            parts.extend(cast("Iterable[Mapping[str, Any]]", run))
+    if len(parts) == 1 and parts[0].get("type") == "text":
+        return cast("str", parts[0]["text"])
+    return parts or None
+
+
+def _latest(known: Usage | None, told: Usage) -> Usage:
+    """Return the newer report; one without the prompt adds to the older, which counted it."""
+    if known is None or told.input_tokens:
+        return told
+    return replace(
+        told,
+        total_tokens=0,
+        input_tokens=known.input_tokens,
+        input_tokens_cached=known.input_tokens_cached,
+        input_tokens_cache_write=known.input_tokens_cache_write,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -42,14 +43,20 @@ class Delta:
     `StreamAccumulator` turns deltas into the events that a reader sees and into the whole answer,
     so the order of events and the completeness of an answer are decided in one place. `index` is
     None for what concerns the whole answer: its usage and facts.
+
+    `part` is a part of the content that is no text. `extra` is what other lists of the message
+    gain, such as `thinking_blocks`: pieces with the place of the item that each belongs to; pieces
+    of one place grow one item, and one without a place is an item of its own.
     """
 
     index: int | None = 0
     text: str = ""
     reasoning: str = ""
     refusal: str = ""
+    part: Mapping[str, Any] | None = None
     tool_call: ToolCallDelta | None = None
     logprobs: dict[str, Any] | None = None
+    extra: Mapping[str, Sequence[tuple[int | None, Mapping[str, Any]]]] | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
     facts: dict[str, Any] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 
@@ -13,7 +13,8 @@ class Target:
 
     `provider` names who answers, `model` is its own name for the model, `dialect` what is spoken
     there, `address` the server (empty where a library finds it), without passwords. `account` tells
-    API keys apart without showing them.
+    API keys apart without showing them. `takes_schema` is False where the server has no parameter
+    for the JSON schema of an answer.
     """
 
     provider: str
@@ -21,6 +22,7 @@ class Target:
     model: str
     address: str = ""
     account: str = ""
+    takes_schema: bool = field(default=True, compare=False)
 
     @property
     def full_name(self) -> str:

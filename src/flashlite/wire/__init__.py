@@ -1,14 +1,16 @@
 """The wire: transports, and what travels over them."""
 
-from .http import AiohttpTransport
-from .sse import SSEParser, SSEvent
+from .http import AiohttpTransport, to_json
+from .sse import SSEParser, SSEvent, StreamParser
 from .transport import Transport, WireRequest, WireResponse
 
 __all__ = [
     "AiohttpTransport",
     "SSEParser",
     "SSEvent",
+    "StreamParser",
     "Transport",
     "WireRequest",
     "WireResponse",
+    "to_json",
 ]

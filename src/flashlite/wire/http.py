@@ -36,14 +36,18 @@ class AiohttpTransport:
 
     async def send(self, request: WireRequest) -> HTTPResponse:
         session = await self._session()
-        body = _to_json(request.json)
+        body = request.body
+        if body is None and request.method == "POST":
+            body = to_json(request.json)
         try:
             response = await self._send(session, request, body)
         except _foreign(TypeError, ValueError) as error:
             raise _caller_error(error, request.url) or _typed(error, request.timeout) from error
         return HTTPResponse(response, request.timeout, session)
 
-    async def _send(self, session: Session, request: WireRequest, body: bytes) -> ClientResponse:
+    async def _send(
+        self, session: Session, request: WireRequest, body: bytes | None
+    ) -> ClientResponse:
         for _ in range(_STALE_CONNECTIONS):
             try:
                 return await self._post(session, request, body)
@@ -52,8 +56,11 @@ class AiohttpTransport:
                     raise
         return await self._post(session, request, body)
 
-    async def _post(self, session: Session, request: WireRequest, body: bytes) -> ClientResponse:
-        return await session.client.post(
+    async def _post(
+        self, session: Session, request: WireRequest, body: bytes | None
+    ) -> ClientResponse:
+        return await session.client.request(
+            request.method,
             request.url,
             data=body,
             headers={"Content-Type": "application/json", **request.headers},
@@ -120,7 +127,8 @@ def _limits(timeout: Timeout) -> ClientTimeout:
     )
 
 
-def _to_json(body: Mapping[str, Any]) -> bytes:
+def to_json(body: Mapping[str, Any]) -> bytes:
+    """Write a body as JSON; raises ConfigError for what is none."""
     import orjson
 
     try:

@@ -8,7 +8,7 @@ servers forget it. Whether such a stream was whole is for the dialect to judge.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class SSEvent(NamedTuple):
@@ -18,6 +18,18 @@ class SSEvent(NamedTuple):
     event: str = "message"
     id: str | None = None
     retry: int | None = None
+
+
+class StreamParser(Protocol):
+    """What cuts the bytes of a stream into its events."""
+
+    def feed(self, chunk: bytes) -> Iterator[SSEvent]:
+        """Yield the events that this chunk completes; raises CompletionError for broken bytes."""
+        ...
+
+    def close(self) -> Iterator[SSEvent]:
+        """Yield what the end of the stream leaves unfinished."""
+        ...
 
 
 class SSEParser:

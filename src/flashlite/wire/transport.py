@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..types import Timeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
-    """A request as it goes over the wire; `json` is the body before it became bytes."""
+    """A request as it goes over the wire; `json` is the body before it became bytes.
+
+    `body` is the bytes themselves where they are fixed already, since somebody signed them. A GET
+    has neither.
+    """
 
     url: str
-    json: Mapping[str, Any]
+    json: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    method: Literal["POST", "GET"] = "POST"
+    body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout: Timeout = field(default_factory=Timeout)
 

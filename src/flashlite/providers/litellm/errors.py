@@ -16,7 +16,7 @@ from ...errors import (
     MalformedResponseError,
     StreamInterruptedError,
 )
-from ..openai import error_words
+from ..reading import error_words
 from ..refusals import refusal
 from .causes import bug, causes, lost_connection, wrong_address
 from .settings import missing_setting, plain_words

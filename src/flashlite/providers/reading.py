@@ -1,0 +1,107 @@
+"""Reading what servers send: JSON that is almost JSON, and fields that are almost what they should.
+
+Every dialect reads with these. A reader of one field returns it in the kind that an answer needs,
+or raises TypeError; a dialect turns NOT_AN_ANSWER into MalformedResponseError.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ..errors import CompletionError, MalformedResponseError, StreamInterruptedError
+from .refusals import refusal
+
+NOT_AN_ANSWER = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+
+
+def load(body: bytes) -> Mapping[str, Any]:
+    """Read the JSON object of an answer; raises MalformedResponseError for anything else."""
+    try:
+        data = from_json(body)
+    except (ValueError, RecursionError) as error:
+        text = body.decode("utf-8", "replace").strip()
+        what = f"not JSON: {text[:200]!r}" if text else "empty"
+        raise MalformedResponseError(f"status 200, but the body is {what}", body=text) from error
+    if not isinstance(data, dict):
+        raise MalformedResponseError("status 200, but the body is not a JSON object", body=data)
+    return data
+
+
+def load_event(data: bytes) -> Mapping[str, Any]:
+    """Read the JSON object of one event; raises StreamInterruptedError for anything else."""
+    try:
+        return load(data)
+    except MalformedResponseError as error:
+        raise StreamInterruptedError(f"the stream broke off: {error.reason}") from error
+
+
+def from_json(body: bytes) -> Any:
+    """Read JSON, and what servers take for it.
+
+    A model may cut an emoji in half and a log probability may be -Infinity; such an answer was
+    paid for. Half an emoji becomes "?", since nothing could write it down.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        loose = json.loads(body)
+        return json.loads(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
+    """Read a refusal whose body is JSON in one of the usual shapes, or text."""
+    try:
+        parsed = from_json(body)
+    except (ValueError, RecursionError):
+        said = body.decode("utf-8", "replace").strip()
+        return refusal(status, said[:500], headers=headers, body=said)
+    message, code = error_words(parsed)
+    return refusal(status, message, code=code, headers=headers, body=parsed)
+
+
+def error_words(body: Any) -> tuple[str, str | None]:
+    """Find the message and the slug in the shapes that servers use."""
+    inner = (body.get("error") or body) if isinstance(body, Mapping) else body
+    if not isinstance(inner, Mapping):
+        return str(inner)[:500], None
+    message = inner.get("message") or inner.get("detail") or inner
+    if not isinstance(message, str):
+        message = orjson.dumps(message).decode()
+    slugs = (slug for slug in (inner.get("code"), inner.get("type")) if isinstance(slug, str))
+    return message[:2000], next((slug for slug in slugs if not slug.isdecimal()), None)
+
+
+def text_in(value: Any) -> str:
+    """Return text, empty for null; raises TypeError for anything else."""
+    if not isinstance(value, str | None):
+        raise TypeError(f"{value!r:.80} is not text")
+    return value or ""
+
+
+def name_in(value: Any) -> str | None:
+    """Return what an answer calls itself; no answer is refused for a name that is not text."""
+    return value if isinstance(value, str) else None
+
+
+def count_in(value: Any) -> int:
+    """Return a number of tokens, 0 for null; raises TypeError for anything else."""
+    if not isinstance(value, int | float | None):
+        raise TypeError(f"{value!r:.80} is not a number of tokens")
+    return int(value or 0)
+
+
+def arguments_in(value: Any) -> str:
+    """Return a call's arguments as text; some servers give the object itself."""
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()
+    return text_in(value)
+
+
+def index_in(item: Mapping[str, Any], position: int) -> int:
+    """Return the index that an item says it has, else its position."""
+    index = item.get("index")
+    return index if isinstance(index, int) else position
