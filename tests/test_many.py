@@ -19,7 +19,9 @@ from flashlite import (
     CompletionResponse,
     ConfigError,
     Flashlite,
+    InternalServerError,
     MemoryCache,
+    RetryConfig,
     Usage,
 )
 from flashlite.progress import Tally, shown
@@ -113,6 +115,30 @@ async def test_what_was_sent_is_handed_back_and_nothing_more_is_sent() -> None:
         assert len(server.requests) == 4
     answers = {number: answer.content for number, answer in caught.value.answers.items()}
     assert answers == {0: "0", 2: "2", 3: "3"}
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_after_the_first_failure_an_attempt_on_the_wire_is_the_last() -> None:
+    sent: list[str] = []
+    has_failed = asyncio.Event()
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        sent.append(text := request.messages[0].text)
+        if text == "fatal":
+            has_failed.set()
+            raise ConfigError("no")
+        await has_failed.wait()
+        for _ in range(10):  # until the crowd has stopped
+            await asyncio.sleep(0)
+        if text == "fails":
+            raise InternalServerError("down", status_code=500)
+        return CompletionResponse.of(text)
+
+    client = Flashlite("m", provider=provider, retry=RetryConfig(initial_delay=0))
+    with pytest.raises(ConfigError) as caught:
+        await client.complete_many(["fails", "works", "fatal", "never"], max_concurrency=3)
+    assert sent == ["fails", "works", "fatal"]
+    assert {n: answer.content for n, answer in caught.value.answers.items()} == {1: "works"}
     assert len(asyncio.all_tasks()) == 1
 
 

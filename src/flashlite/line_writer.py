@@ -19,6 +19,7 @@ log = logging.getLogger("flashlite.line_writer")
 
 _FULL = 10_000  # lines in the queue, from which on `room` waits
 _BATCH = 1_000_000  # bytes that are written at once, give or take a line
+_COMPANY = 0.02  # seconds that a first line waits for others to be written with
 _PATIENCE_AT_THE_END = 15.0  # seconds
 
 
@@ -114,6 +115,7 @@ class _Thread:
         # The collector may end a forgotten writer anywhere, also where this thread holds the lock.
         self._lock = threading.RLock()
         self._is_ending = False
+        self._hurry = threading.Event()  # somebody waits for what is written
         name = f"flashlite {file.name}"
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
         _watch_end_of(self.pid)
@@ -130,6 +132,8 @@ class _Thread:
         with self._lock:
             if not self._is_ending:
                 self._queue.put(item)
+                if not isinstance(item, bytes):
+                    self._hurry.set()
             return not self._is_ending
 
     def mark(self, *, closing: bool = False) -> _Mark | None:
@@ -172,10 +176,17 @@ class _Thread:
             self._leave()
 
     def _write_batch(self) -> _Mark | _End | None:
-        """Wait for lines and write those that are there; return what ended them, if anything."""
+        """Wait for lines and write those that are there; return what ended them, if anything.
+
+        A first line waits a moment for others: waking for each one costs the loop more than writing
+        it does.
+        """
         lines: list[bytes] = []
         size = 0
         item: _Item | None = self._queue.get()
+        if isinstance(item, bytes):
+            self._hurry.wait(_COMPANY)
+            self._hurry.clear()
         with suppress(Empty):
             while isinstance(item, bytes):
                 lines.append(item)

@@ -76,8 +76,7 @@ class Crowd:
         """Begin nothing more and drop what is not on the wire; what is there is being paid for."""
         self._is_stopped = True
         for worker in self._workers:
-            if not self._wire.has(worker):
-                worker.cancel()
+            self._wire.end(worker)
 
     async def _work(self) -> None:
         while (item := await self._next()) is not None:

@@ -440,7 +440,7 @@ def test_processes_that_share_a_file_never_spend_more_together(tmp_path: Path) -
     assert Budget(1, file=tmp_path / "spend.jsonl").spent == pytest.approx(paid)
 
 
-@settings(max_examples=200)
+@settings(max_examples=1000)
 @given(st.integers(0, 2**32))
 def test_fifty_calls_of_unknown_length_never_cost_more_than_the_budget(seed: int) -> None:
     chance, paid, sent = random.Random(seed), 0.0, 0

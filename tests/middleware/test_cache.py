@@ -31,7 +31,8 @@ from flashlite import (
     Usage,
 )
 from flashlite.middleware import RetryConfig
-from flashlite.middleware.cache_key import canonical
+from flashlite.middleware.cache_key import canonical, differences
+from flashlite.providers import Router
 from flashlite.stores import Entry, Store, StoreStats
 from flashlite.testing import MockServer, ReplayTransport, Reply, ScriptedProvider
 from flashlite.types import Choice, Target
@@ -317,6 +318,65 @@ async def test_a_store_that_is_down_is_a_miss_with_one_warning(
     assert caplog.messages == ["the cache cannot be used, every call is asked: the disk is gone"]
 
 
+class Required(MemoryCache):
+    """A store that a caller cannot do without, and whose disk is full."""
+
+    required = True
+
+    async def put(self, entry: Entry, *, collection: str = "") -> None:
+        raise StoreError("the disk is full")
+
+
+async def test_without_a_required_store_nothing_is_sent_and_nothing_paid_is_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, provider = client("a", "b", store=Required())
+    assert (await engine.complete("Hi")).content == "a"  # paid for, though it cannot be stored
+    with pytest.raises(StoreError, match="the disk is full"):
+        await engine.complete("Ho")
+    assert len(provider.requests) == 1
+    assert (await engine.complete("Ho")).content == "b"  # the disk may have room again
+    assert set(caplog.messages) == {
+        "the cache cannot be used, and it is required: the disk is full"
+    }
+
+
+async def test_a_required_file_that_cannot_be_opened_stops_the_call(tmp_path: Path) -> None:
+    (tmp_path / "answers.db").write_bytes(b"no database" * 100)
+    engine, provider = client("a", store=DiskCache(tmp_path / "answers.db", required=True))
+    with pytest.raises(StoreError, match="not a database"):
+        await engine.complete("Hi")
+    assert provider.requests == []
+
+
+class Full(MemoryCache):
+    """A store that finds at the end that the disk is full."""
+
+    async def aclose(self) -> None:
+        raise StoreError("the disk is full")
+
+
+async def test_a_disk_that_is_full_at_the_end_costs_no_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, _ = client("a", store=Full())
+    async with engine:
+        answer = await engine.complete("Hi")
+    assert answer.content == "a"
+    assert caplog.messages == ["not all could be stored: the disk is full"]
+    with pytest.raises(StoreError, match="the disk is full"):
+        await engine.aclose()
+
+
+async def test_an_infinite_logprob_is_stored_as_it_came() -> None:
+    impossible: dict[str, Any] = {"content": [{"token": "x", "logprob": float("-inf")}]}
+    choice = Choice(message=Message.assistant("x"), finish_reason="stop", logprobs=impossible)
+    engine, _ = client(CompletionResponse(choices=(choice,)))
+    first, second = [await engine.complete("Hi") for _ in range(2)]
+    assert (first.cached, second.cached) == (False, True)
+    assert first.logprobs == second.logprobs == impossible
+
+
 async def test_an_entry_that_cannot_be_read_is_asked_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -513,3 +573,16 @@ def test_no_key_is_in_the_file(tmp_path: Path) -> None:
     asyncio.run(close())
     assert b"Hi" in (tmp_path / "c.db").read_bytes()
     assert canary.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_the_address_that_litellm_finds_in_the_environment_tells_answers_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    router = Router(ReplayTransport([]))
+    request = CompletionRequest(model="volcengine/m", messages=(Message.user("Hi"),))
+    at_home = canonical(request, router.target(request))
+    monkeypatch.setenv("VOLCENGINE_API_BASE", "https://proxy.example/v1")
+    elsewhere = canonical(request, router.target(request))
+    assert differences(elsewhere, at_home) == [
+        'address: "https://proxy.example/v1" here, "" stored'
+    ]

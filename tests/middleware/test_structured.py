@@ -244,6 +244,24 @@ async def test_each_try_has_its_own_retries_below() -> None:
     assert (response.parsed, response.attempts) == (TASK, 4)
 
 
+async def test_a_cancelled_second_try_leaves_what_the_first_one_cost() -> None:
+    came = asyncio.Event()
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        if len(request.messages) == 1:
+            return CompletionResponse.of("no JSON", usage=Usage(input_tokens=3, total_cost=0.5))
+        came.set()
+        return await asyncio.Future[CompletionResponse]()
+
+    client = Flashlite("m", provider=provider)
+    task = asyncio.create_task(client.complete("Hi", response_model=Task))
+    await came.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (client.total_cost, client.ledger.total.wasted) == (0.5, 0.5)
+
+
 async def test_cancelling_ends_a_try_and_asks_no_more() -> None:
     waiting, asked = asyncio.Event(), list[CompletionRequest]()
 

@@ -37,8 +37,10 @@ class Cache:
     """Answer from a store; identical calls in flight share one.
 
     `request.cache` says how: "on", "off", "refresh" (ask anew and store), "only" (a miss raises
-    CacheMiss). Nobody waits for a stream that somebody else reads. A store that cannot be read is a
-    miss, with one warning, unless it is `required`.
+    CacheMiss). Nobody waits for a stream that somebody else reads. A store that is down is a miss,
+    with one warning; if it is `required`, a call fails before anything is sent. What was paid for
+    goes out even where it cannot be stored.
+
     Stored are whole answers that are no refusals; a hit is a fresh object that costs nothing.
     """
 
@@ -47,13 +49,13 @@ class Cache:
         store: Store,
         *,
         target: Callable[[CompletionRequest], Target] = aimed,
-        required: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.counts = CacheCounts()
         self._target = target
-        self._required = required
+        self._required: bool = getattr(store, "required", False)
+        self._failure: StoreError | None = None
         self._clock = clock
         self._flights: Flights[Entry | CompletionError] = Flights()
         self._warned: set[str] = set()
@@ -148,10 +150,15 @@ class Cache:
     async def _find(self, key: str, request: CompletionRequest) -> Entry | None:
         if request.cache == "refresh":
             return None
+        failure, self._failure = self._failure, None
         try:
+            if failure is not None:
+                raise failure
             return await self.store.get(key, collection=request.cache_collection)
         except StoreError as error:
             self._report(error)
+            if self._required:
+                raise
             return None
 
     def _count_hit(
@@ -179,6 +186,7 @@ class Cache:
                 self.counts.stored += 1
         except StoreError as error:
             self._report(error)
+            self._failure = error if self._required else None
         except Exception:  # a store of the caller's own; the answer is paid for and goes out
             log.exception("an answer of %s could not be stored", request.model)
 
@@ -195,8 +203,9 @@ class Cache:
     def _report(self, error: StoreError) -> None:
         """A store that is down costs money, not answers."""
         if self._required:
-            raise error
-        self._warn_once("down", "the cache cannot be used, every call is asked: %s", error)
+            log.warning("the cache cannot be used, and it is required: %s", error)
+        else:
+            self._warn_once("down", "the cache cannot be used, every call is asked: %s", error)
 
     def _warn_of_repetition(self, request: CompletionRequest) -> None:
         if request.sample is not None or self._warned >= {"temperature", "reasoning"}:

@@ -18,10 +18,18 @@ class OnWire:
 
     def __init__(self) -> None:
         self._tasks = WeakSet[asyncio.Task[Any]]()
+        self._ending = WeakSet[asyncio.Task[Any]]()
 
     def has(self, task: asyncio.Task[Any]) -> bool:
         """Whether a task has sent a request, and did not fail."""
         return task in self._tasks
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """End a task that has nothing here; let any other finish, but send no further request."""
+        if self.has(task):
+            self._ending.add(task)
+        else:
+            task.cancel()
 
     def forget(self, task: asyncio.Task[Any]) -> None:
         """Let a task begin anew."""
@@ -30,9 +38,14 @@ class OnWire:
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
         task = asyncio.current_task()
         assert task is not None
+        if task in self._ending:
+            task.cancel()
+            await asyncio.sleep(0)
         self._tasks.add(task)
         try:
             return await call_next(request)
         except BaseException:
             self._tasks.discard(task)
+            if task in self._ending:
+                task.cancel()
             raise

@@ -39,7 +39,7 @@ class DiskCache:
     `busy_timeout` seconds or the disk is full: a warning says so once, the entry is gone, and the
     next `flush` or `aclose` raises a `StoreError`. What `flush` returned for survives the death of
     the process; a cut of the power may cost the last moments, never the file. A fork waits until
-    all is written.
+    all is written. Calls go on without a store that is down, unless it is `required`.
     """
 
     _file: OpenFile | None = None
@@ -51,9 +51,11 @@ class DiskCache:
         default_ttl: float | None = None,
         max_bytes: int | None = None,
         busy_timeout: float = 10.0,
+        required: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_ttl(default_ttl)
+        self.required = required
         if max_bytes is not None and max_bytes < _LEAST_BYTES:
             raise ConfigError(f"max_bytes is at least {_LEAST_BYTES}, an empty file has half of it")
         self._path = Path(path).expanduser().absolute()

@@ -39,9 +39,11 @@ class FSCache:
         directory: str | os.PathLike[str],
         *,
         default_ttl: float | None = None,
+        required: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         check_ttl(default_ttl)
+        self.required = required
         self._directory = Path(directory).expanduser().absolute()
         self._default_ttl = default_ttl
         self._clock = clock
