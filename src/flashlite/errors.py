@@ -30,7 +30,7 @@ whoever asks. The model's own mistakes are no errors here: they are data that th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -38,11 +38,12 @@ from typing import Any
 class FlashliteError(Exception):
     """Anything that flashlite raises.
 
-    `answers` is what `complete_many` had when it stopped. `usage` (a `Usage`) is what was used
-    before this was raised, as far as it is known.
+    `answers` is what `complete_many` had when it stopped, `messages` the history of a tool loop.
+    `usage` (a `Usage`) is what was used before this was raised, as far as it is known.
     """
 
     answers: Mapping[int, Any] = MappingProxyType({})
+    messages: Sequence[Any] = ()
     usage: Any = None
 
     @property

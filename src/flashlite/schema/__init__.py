@@ -1,12 +1,15 @@
 """Shapes: what a type or a function looks like as JSON schema, and what an answer is as a value."""
 
 from .answers import InvalidAnswer, partial, validate
-from .functions import parameters_of
+from .arguments import Arguments
+from .functions import described, parameters_of
 from .shapes import instruction_for, response_format_for, schema_of
 from .strictness import strict
 
 __all__ = [
+    "Arguments",
     "InvalidAnswer",
+    "described",
     "instruction_for",
     "parameters_of",
     "partial",

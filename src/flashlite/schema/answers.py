@@ -40,7 +40,7 @@ def validate(model: type[T], text: str) -> T:
         return cast("T", shape.read(text))
     except ValidationError as error:
         if not _is_no_json(error):
-            raise InvalidAnswer(_complaint(error)) from error
+            raise InvalidAnswer(complaint(error)) from error
     unfit = dict[int, ValidationError]()
     for candidate in _inside(text):
         try:
@@ -49,7 +49,7 @@ def validate(model: type[T], text: str) -> T:
             if not _is_no_json(error):
                 unfit.setdefault(len(candidate), error)
     if unfit:  # the longest is most likely what was meant
-        raise InvalidAnswer(_complaint(unfit[max(unfit)])) from unfit[max(unfit)]
+        raise InvalidAnswer(complaint(unfit[max(unfit)])) from unfit[max(unfit)]
     raise InvalidAnswer(_no_json(text))
 
 
@@ -120,19 +120,20 @@ def _no_json(text: str) -> str:
     return "the answer is not JSON"  # pragma: no cover - what one parser takes, so does the other
 
 
-def _complaint(error: ValidationError) -> str:
+def complaint(error: ValidationError, *, whole: str = "the answer") -> str:
+    """Return what is wrong, for the model: one line for each problem; `whole` names what it is."""
     problems = error.errors(include_url=False, include_context=False)
-    lines = [_line(problem) for problem in problems[:MOST_PROBLEMS]]
+    lines = [_line(problem, whole) for problem in problems[:MOST_PROBLEMS]]
     if len(problems) > MOST_PROBLEMS:
         lines.append(f"and {len(problems) - MOST_PROBLEMS} more")
     return "\n".join(lines)
 
 
-def _line(problem: Mapping[str, Any]) -> str:
+def _line(problem: Mapping[str, Any], whole: str) -> str:
     """Say where the problem is, what it is and what stands there."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"])
     got = problem["input"]
     is_short = problem["type"] != "missing" and isinstance(got, str | int | float | None)
     shown = f"; got {json.dumps(got, ensure_ascii=False)[:80]}" if is_short else ""
     message = " ".join(problem["msg"].removeprefix("Value error, ").split())
-    return f"{path.removeprefix('.') or 'the answer'}: {message}{shown}"
+    return f"{path.removeprefix('.') or whole}: {message}{shown}"

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, get_type_hints
 
 from ..errors import ConfigError
 from .docstrings import read_docstring
@@ -42,6 +42,28 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
     if required:
         schema["required"] = required
     return description, schema | definitions
+
+
+def described(function: Callable[..., Any]) -> str:
+    """Return what the docstring of a function says that it does; empty where there is none."""
+    return read_docstring(inspect.getdoc(_inner(function)) or "")[0]
+
+
+def arguments_type(function: Callable[..., Any]) -> Any:
+    """Return the parameters of a function as a TypedDict, so that pydantic can read arguments."""
+    from pydantic import ConfigDict
+    from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+
+    parameters = _parameters(function)
+    hints = _hints(_inner(function), parameters)
+    keys = {
+        name: hints[name] if _is_required(parameter) else NotRequired[hints[name]]
+        for name, parameter in parameters.items()
+    }
+    make: Any = TypedDict  # type checkers take only what is written out
+    kind = make("arguments", keys)
+    kind.__pydantic_config__ = ConfigDict(extra="forbid")
+    return kind
 
 
 def _inner(function: Any) -> Callable[..., Any]:

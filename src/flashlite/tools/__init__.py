@@ -1,0 +1,24 @@
+"""Tools: functions that a model may call, and the loop that lets it."""
+
+from ..types import Completer, ToolCall
+from .calls import CallRunner
+from .loop import ToolLoop, ToolLoopResult, run_tool_loop
+from .registry import ToolRegistry
+from .result import ToolResult
+from .tool import Tool, sync_tool, tool, tool_from_function, tool_from_pydantic
+
+__all__ = [
+    "CallRunner",
+    "Completer",
+    "Tool",
+    "ToolCall",
+    "ToolLoop",
+    "ToolLoopResult",
+    "ToolRegistry",
+    "ToolResult",
+    "run_tool_loop",
+    "sync_tool",
+    "tool",
+    "tool_from_function",
+    "tool_from_pydantic",
+]

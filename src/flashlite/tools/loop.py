@@ -1,0 +1,225 @@
+"""The loop: a model calls tools and reads their results until it has an answer."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..errors import CompletionError, ConfigError, FlashliteError
+from ..types import (
+    Completer,
+    CompletionResponse,
+    Message,
+    MessageInput,
+    ToolCall,
+    Usage,
+    asking,
+    normalize_messages,
+)
+from .calls import Approve, CallRunner, OnToolCall, OnToolResult, tell, unanswered
+from .registry import ToolRegistry
+from .result import ToolResult
+from .tool import Tool
+
+Tools: TypeAlias = ToolRegistry | Iterable[Tool[..., Any] | Callable[..., Any]]
+"""What a loop takes for tools: a registry, or tools and plain functions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolLoopResult:
+    """What came of a tool loop.
+
+    `content` and `parsed` are those of the last answer, `messages` the whole history, ready to be
+    gone on with. `tool_calls_made` and `tool_results` go together, in the order of the calls.
+    `iterations` counts the rounds of calls that were run. `usage` and `cost` (US dollars, None if
+    any part is unknown) are those of all answers. `stop_reason` is why the loop ended: the last
+    answer's `finish_reason` ("stop", "length" …), "max_iterations" if the model wanted to go on, or
+    "tool_error".
+    """
+
+    content: str
+    parsed: Any
+    messages: list[Message]
+    responses: list[CompletionResponse]
+    tool_calls_made: list[ToolCall]
+    tool_results: list[ToolResult]
+    iterations: int
+    usage: Usage | None
+    cost: float | None
+    stop_reason: str
+
+    @property
+    def response(self) -> CompletionResponse:
+        """The last answer."""
+        return self.responses[-1]
+
+
+async def run_tool_loop(
+    client: Completer,
+    messages: MessageInput,
+    tools: Tools,
+    *,
+    model: str | None = None,
+    response_model: type[Any] | None = None,
+    tool_choice: str | Mapping[str, Any] | None = None,
+    max_iterations: int = 10,
+    max_tool_calls_per_turn: int | None = None,
+    parallel_tool_execution: bool = True,
+    tool_timeout: float | None = None,
+    stop_on_tool_error: bool = False,
+    approve: Approve | None = None,
+    on_response: Callable[[CompletionResponse], Any] | None = None,
+    on_tool_call: OnToolCall | None = None,
+    on_tool_result: OnToolResult | None = None,
+    **options: Any,
+) -> ToolLoopResult:
+    """Ask a model, run the tools that it calls, and ask again until it answers without a call.
+
+    The answer that ends the loop is `result.parsed` where there is a `response_model`. See
+    `ToolLoop` and `CallRunner` for what is said about calls; `options` go to `client.complete`.
+    Callbacks may be coroutine functions; one that raises is logged.
+
+    What a failed or cancelled call raises has the history so far in `error.messages` and what was
+    used in `error.usage`: `run_tool_loop(client, error.messages, tools)` goes on from there.
+    """
+    runner = CallRunner(
+        tools=ToolRegistry.of(tools),
+        tool_timeout=tool_timeout,
+        parallel_tool_execution=parallel_tool_execution,
+        max_tool_calls_per_turn=max_tool_calls_per_turn,
+        approve=approve,
+        on_tool_call=on_tool_call,
+        on_tool_result=on_tool_result,
+    )
+    loop = ToolLoop(
+        messages,
+        runner,
+        max_iterations=max_iterations,
+        tool_choice=tool_choice,
+        stop_on_tool_error=stop_on_tool_error,
+    )
+    ask = asking(client, response_model)
+    options |= {"model": model} if model is not None else {}
+    with loop.kept():
+        while loop.stop_reason is None:
+            response = await ask(list(loop.messages), **loop.offer, **options)
+            await tell(on_response, response)
+            await loop.take(response)
+    return loop.result()
+
+
+class ToolLoop:
+    """A tool loop by the step, for whoever asks the model himself, such as on a stream.
+
+        loop = ToolLoop("What is the weather?", CallRunner(tools=ToolRegistry([get_weather])))
+        while loop.stop_reason is None:
+            response = ...  # an answer to `loop.messages`, asked for with the options `loop.offer`
+            results = await loop.take(response)
+
+    At most `max_iterations` rounds of calls are run; the model reads the results of the last one
+    too. With `stop_on_tool_error` a failed call ends the loop. A `tool_choice` that forces a call
+    does so once, since the loop would never end else.
+    """
+
+    def __init__(
+        self,
+        messages: MessageInput,
+        runner: CallRunner,
+        *,
+        max_iterations: int = 10,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        stop_on_tool_error: bool = False,
+    ) -> None:
+        if max_iterations < 1:
+            raise ConfigError(f"max_iterations is at least 1; got {max_iterations}")
+        self.messages: list[Message] = list(normalize_messages(messages))
+        self.responses: list[CompletionResponse] = []
+        self.calls: list[ToolCall] = []
+        self.results: list[ToolResult] = []
+        self.iterations = 0
+        self.stop_reason: str | None = None
+        self._runner, self._most = runner, max_iterations
+        self._tool_choice, self._stops_on_error = tool_choice, stop_on_tool_error
+
+    @property
+    def offer(self) -> dict[str, Any]:
+        """The options of the next model call: `tools` and, where it holds, `tool_choice`."""
+        tools = self._runner.tools
+        offer: dict[str, Any] = {"tools": tools.to_openai()} if len(tools) else {}
+        is_forcing = self._tool_choice not in (None, "auto", "none")
+        if self._tool_choice is not None and not (is_forcing and self.responses):
+            offer["tool_choice"] = self._tool_choice
+        return offer
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all answers used, as far as it is known."""
+        return _sum(response.usage for response in self.responses)
+
+    async def take(self, response: CompletionResponse) -> list[ToolResult]:
+        """Add an answer to the history, run its calls and add their results.
+
+        Every call gets one result, also if this is cancelled. Raises CompletionError for a
+        response that is no answer.
+        """
+        if not response.ok:
+            raise CompletionError(response.error or f"status {response.status}")
+        calls = response.tool_calls or []
+        self.messages.append(response.message)
+        self.responses.append(response)
+        results: dict[int, ToolResult] = {}
+        reason = "the call was broken off"
+        try:
+            if not calls:
+                self.stop_reason = response.finish_reason or "stop"
+            elif self.iterations == self._most:
+                self.stop_reason = "max_iterations"
+                reason = f"not run: the limit of {self._most} rounds of calls is reached"
+            else:
+                self.iterations += 1
+                await self._runner.run(calls, results)
+        finally:
+            settled = [results.get(n) or unanswered(call, reason) for n, call in enumerate(calls)]
+            self.calls += calls
+            self.results += settled
+            self.messages += map(ToolResult.to_message, settled)
+        if self._stops_on_error and not all(result.success for result in settled):
+            self.stop_reason = self.stop_reason or "tool_error"
+        return settled
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Give an error that is raised inside what the loop has so far, so that it is not lost."""
+        try:
+            yield
+        except (FlashliteError, CancelledError) as error:
+            used = [self.usage, getattr(error, "usage", None)]
+            error.messages, error.usage = tuple(self.messages), _sum(used)  # type: ignore[union-attr]
+            raise
+
+    def result(self) -> ToolLoopResult:
+        """Return what came of the loop; raises ConfigError while it has no answer."""
+        if not self.responses:
+            raise ConfigError("the loop has no answer yet: take() one")
+        last, usage = self.responses[-1], self.usage
+        is_known = all(response.usage is not None for response in self.responses)
+        return ToolLoopResult(
+            content=last.content,
+            parsed=last.parsed,
+            messages=self.messages,
+            responses=self.responses,
+            tool_calls_made=self.calls,
+            tool_results=self.results,
+            iterations=self.iterations,
+            usage=usage,
+            cost=usage.total_cost if usage is not None and is_known else None,
+            stop_reason=self.stop_reason or "tool_calls",
+        )
+
+
+def _sum(usages: Iterable[Usage | None]) -> Usage | None:
+    known = [usage for usage in usages if usage is not None]
+    return sum(known[1:], known[0]) if known else None

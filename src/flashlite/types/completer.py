@@ -1,0 +1,33 @@
+"""What conversations, agents and tool loops need of an engine: that it completes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
+
+from ..errors import ConfigError
+
+
+class Completer(Protocol):
+    """Anything that completes: a `Flashlite`, a provider, a bridge to another engine.
+
+    `complete(messages, **options)` returns a CompletionResponse. For a `response_model` there has
+    to be an `ask` beside it that returns the whole response, and for streams a `stream` that yields
+    events, the last one DONE; `Flashlite` has both.
+    """
+
+    @property
+    def complete(self) -> Callable[..., Awaitable[Any]]: ...
+
+
+def asking(
+    client: Completer, response_model: type[Any] | None = None
+) -> Callable[..., Awaitable[Any]]:
+    """Return what asks the model and returns the whole response."""
+    if response_model is None:
+        return client.complete
+    ask = getattr(client, "ask", None)
+    if ask is None:
+        raise ConfigError("a response_model needs a client that has ask(), such as Flashlite")
+    return partial(ask, response_model=response_model)
