@@ -76,21 +76,32 @@ CHAT_TEMPLATE = """\
 @pytest.fixture(scope="session")
 def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL, such as `http://127.0.0.1:40123/v1`; any API key and any model name will do."""
+    with serve(_tiny_model(tmp_path_factory)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def embedding_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a server that makes embeddings, and nothing else."""
+    with serve(_tiny_model(tmp_path_factory), "--embedding") as url:
+        yield url
+
+
+def _tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if any(find_spec(name) is None for name in ("xllamacpp", "gguf", "tokenizers")):
         give_up = pytest.fail if os.environ.get("CI") else pytest.skip
         give_up("needs the dev extra: pip install -e '.[dev]'")
     # 0.7 s in all: 0.4 s for the model, 0.3 s for the server. Each worker of xdist starts its own.
     model = tmp_path_factory.mktemp("real_server") / "tiny.gguf"
     write_tiny_model(model)
-    with serve(model) as url:
-        yield url
+    return model
 
 
 @contextmanager
-def serve(model: Path) -> Iterator[str]:
+def serve(model: Path, *flags: str) -> Iterator[str]:
     """Run the server during the block; it ends also if this process is killed."""
     # -P, or the folders beside this file would hide modules of the standard library.
-    command = [sys.executable, "-P", str(Path(__file__).resolve()), str(model)]
+    command = [sys.executable, "-P", str(Path(__file__).resolve()), str(model), *flags]
     pipe = subprocess.PIPE
     with (
         tempfile.TemporaryFile("w+", errors="replace") as log,
@@ -124,9 +135,9 @@ def _stop(child: subprocess.Popen[str]) -> None:
         child.kill()
 
 
-def _main(model: str) -> None:
+def _main(model: str, *flags: str) -> None:
     """Serve until stdin closes."""
-    from xllamacpp import CommonParams, Server, llama_flash_attn_type
+    from xllamacpp import CommonParams, Server, llama_flash_attn_type, llama_pooling_type
 
     params = CommonParams()
     params.model.path = model
@@ -141,6 +152,9 @@ def _main(model: str) -> None:
     params.use_jinja = True
     params.warmup = params.fit_params = params.ui = False
     params.flash_attn_type = llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED  # 3 times faster
+    if "--embedding" in flags:
+        params.embedding = True
+        params.pooling_type = llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     params.verbosity = 2  # warnings and errors, on stderr
     server = Server(params)  # returns once /health says ok
     sys.stdout.write(f"{server.listening_address}/v1\n")
@@ -251,4 +265,4 @@ def _is_wanted(text: str) -> bool:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:])

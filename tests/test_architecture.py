@@ -18,20 +18,27 @@ FLOORS = (
     {"errors"},
     {"types"},
     {"models", "wire", "stores", "schema", "line_writer", "env", "loop_thread"},
-    {"providers", "middleware"},
+    {"providers", "middleware", "tools", "context"},
     {"options", "sync"},
-    {"build", "many", "progress"},
+    {"build", "many", "progress", "conversation"},
+    {"engine"},
+    {"embed"},
     {"client"},
     {"testing"},
-    {"inspect_ai"},
+    {"inspect_ai", "compat"},
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 
 LONGEST_FILE, LONGEST_FUNCTION = 350, 40
-RAISED = {("client.py", "__init__"): 45}  # half of it is the list of a client's options
+RAISED = {
+    ("engine.py", "__init__"): 45,  # half of it is the list of a client's options
+    ("tools/loop.py", "run_tool_loop"): 52,  # likewise: its options, said and passed on
+}
 
 # Imported inside the function that needs them, because they are heavy or optional.
-LAZY = {"aiohttp", "litellm", "jinja2", "pydantic", "tiktoken", "openai", "redis", "dotenv"}
+LAZY = {
+    "aiohttp", "botocore", "dotenv", "jinja2", "litellm", "openai", "pydantic", "redis", "tiktoken"
+}  # fmt: skip
 
 
 def _name(path: Path) -> str:
@@ -156,6 +163,7 @@ def test_every_module_and_public_name_starts_with_a_sentence(path: Path) -> None
         for node in tree.body
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
+        and "overload" not in map(ast.unparse, node.decorator_list)
         and not ast.get_docstring(node)
     ]
     assert undocumented == []
@@ -178,4 +186,7 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         "middleware/on_wire.py",
         "providers/http.py",
         "loop_thread.py",
+        "tools/calls.py",
+        "tools/threads.py",
+        "tools/tool.py",
     }

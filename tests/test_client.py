@@ -146,8 +146,8 @@ BAD_CALLS: list[tuple[Any, dict[str, Any], str]] = [
     ),
     ("Hi", {"temperature": float("nan")}, "temperature is a finite number; got nan"),
     ("Hi", {"timeout": -1}, "a timeout is a positive number of seconds or None; got -1"),
-    ("Hi", {"tools": ["add"]}, "a tool is a dict in OpenAI's form; got 'add'"),
-    ("Hi", {"tools": [{}]}, "a tool is a dict in OpenAI's form; got {}"),
+    ("Hi", {"tools": ["add"]}, "a tool is a Tool or a dict in OpenAI's form; got 'add'"),
+    ("Hi", {"tools": [{}]}, "a tool is a Tool or a dict in OpenAI's form; got {}"),
     ("Hi", {"tools": 5}, "tools is a list of tools; got 5"),
     ("Hi", {"tools": {"name": "add"}}, "tools is a list of tools; got {'name': 'add'}"),
     (

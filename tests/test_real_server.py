@@ -23,9 +23,9 @@ from flashlite import (
     StreamEventType,
 )
 
-from .real_server import real_server
+from .real_server import embedding_server, real_server
 
-__all__ = ["real_server"]
+__all__ = ["embedding_server", "real_server"]
 
 SCHEMA = {
     "type": "object",
@@ -209,3 +209,59 @@ async def test_the_model_that_served_is_told_where_the_server_takes_any_name(
 ) -> None:
     response = await client.complete("Hello!", model="openai/no-such-model")
     assert response.model == "tiny"
+
+
+async def test_a_server_embeds_texts_in_both_formats(embedding_server: str) -> None:
+    client = Flashlite(
+        "llamacpp/tiny", base_url=embedding_server, retry=RetryConfig(initial_delay=0)
+    )
+    floats = await client.embed(["Hello", "Hello", "Something else"])
+    packed = await client.embed(["Hello"], encoding_format="base64")
+    assert [len(vector) for vector in floats.embeddings] == [64, 64, 64]
+    first, same, other = floats.embeddings
+    assert packed.embedding == pytest.approx(first, abs=1e-6)
+    assert same == pytest.approx(first, abs=1e-6)
+    assert other != pytest.approx(first, abs=1e-3)
+    assert floats.usage is not None
+    assert floats.usage.input_tokens > 0
+    assert floats.usage.output_tokens == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_responses_api_has_text_usage_and_a_reason(
+    client: Flashlite, stream: bool
+) -> None:
+    if stream:
+        events = [event async for event in client.stream("Hello!", api="responses")]
+        response = events[-1].data
+        texts = [event.data for event in events if event.type is StreamEventType.TOKEN]
+        assert "".join(texts) == response.content
+    else:
+        response = await client.complete("Hello!", api="responses")
+    assert response.content
+    assert response.id.startswith("resp_")
+    assert (response.finish_reason, response.model) == ("stop", "tiny")
+    assert 0 < response.usage.output_tokens <= 24
+    assert response.usage.input_tokens > 5
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_over_the_responses_api_goes_back_with_its_result(
+    client: Flashlite, stream: bool
+) -> None:
+    options: dict[str, Any] = {"api": "responses", "tools": [WEATHER], "max_tokens": 200}
+    forced = {**options, "tool_choice": "required"}
+    if stream:
+        response = [event async for event in client.stream("Weather?", **forced)][-1].data
+    else:
+        response = await client.complete("Weather?", **forced)
+    assert response.finish_reason == "tool_calls"
+    assert {call.name for call in response.tool_calls} == {"weather"}
+    assert [set(call.arguments) for call in response.tool_calls] == [{"city"}] * len(
+        response.tool_calls
+    )
+    results = [Message.tool_result(call.id, "Sunny.") for call in response.tool_calls]
+    history = [Message.system("Be brief."), Message.user("Weather?"), response.message, *results]
+    answer = await client.complete(history, **options)
+    history += [answer.message, Message.user("And now?")]
+    assert (await client.complete(history, api="responses")).content

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Flashlite as Flashlite
+    from .context import ContextManager as ContextManager
+    from .context import estimate_tokens as estimate_tokens
+    from .context import truncate_messages as truncate_messages
+    from .conversation import Conversation as Conversation
+    from .conversation import ConversationConfig as ConversationConfig
+    from .conversation import ConversationState as ConversationState
     from .errors import APIConnectionError as APIConnectionError
     from .errors import APIStatusError as APIStatusError
     from .errors import APITimeoutError as APITimeoutError
@@ -42,17 +48,35 @@ if TYPE_CHECKING:
     from .middleware import RetryConfig as RetryConfig
     from .middleware import StructuredLogger as StructuredLogger
     from .middleware import read_log as read_log
+    from .models import GPT5 as GPT5
+    from .models import GPT5Mini as GPT5Mini
+    from .models import GPT5Nano as GPT5Nano
+    from .models import GPT5Point1 as GPT5Point1
+    from .models import GPT5Point2 as GPT5Point2
     from .models import ModelProfile as ModelProfile
     from .models import Prices as Prices
+    from .models import TextEmbedding3Large as TextEmbedding3Large
+    from .models import TextEmbedding3Small as TextEmbedding3Small
     from .models import register_model as register_model
     from .options import CallOptions as CallOptions
     from .providers import MockProvider as MockProvider
     from .stores import DiskCache as DiskCache
     from .stores import FSCache as FSCache
     from .stores import MemoryCache as MemoryCache
+    from .tools import Tool as Tool
+    from .tools import ToolLoop as ToolLoop
+    from .tools import ToolLoopResult as ToolLoopResult
+    from .tools import ToolRegistry as ToolRegistry
+    from .tools import ToolResult as ToolResult
+    from .tools import run_tool_loop as run_tool_loop
+    from .tools import sync_tool as sync_tool
+    from .tools import tool as tool
+    from .tools import tool_from_function as tool_from_function
+    from .tools import tool_from_pydantic as tool_from_pydantic
     from .types import Choice as Choice
     from .types import CompletionRequest as CompletionRequest
     from .types import CompletionResponse as CompletionResponse
+    from .types import EmbeddingResult as EmbeddingResult
     from .types import Handler as Handler
     from .types import Message as Message
     from .types import MessageInput as MessageInput
@@ -77,6 +101,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "client": "Flashlite",
+    "context": "ContextManager estimate_tokens truncate_messages",
+    "conversation": "Conversation ConversationConfig ConversationState",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError AuthenticationError BadRequestError "
         "BudgetExceededError CacheMiss CompletionError ConfigError ContentPolicyViolationError "
@@ -89,14 +115,21 @@ _HOMES = {
         "Budget CallbackManager Ledger Middleware RateLimit RateLimitConfig RetryConfig "
         "StructuredLogger read_log"
     ),
-    "models": "ModelProfile Prices register_model",
+    "models": (
+        "GPT5 GPT5Mini GPT5Nano GPT5Point1 GPT5Point2 ModelProfile Prices TextEmbedding3Large "
+        "TextEmbedding3Small register_model"
+    ),
     "options": "CallOptions",
     "providers": "MockProvider",
     "stores": "DiskCache FSCache MemoryCache",
+    "tools": (
+        "Tool ToolLoop ToolLoopResult ToolRegistry ToolResult run_tool_loop sync_tool tool "
+        "tool_from_function tool_from_pydantic"
+    ),
     "types": (
-        "Choice CompletionRequest CompletionResponse Handler Message MessageInput Role StreamEvent "
-        "StreamEventType Timeout ToolCall ToolCallDelta Usage assistant_message audio_part "
-        "file_part image_part normalize_messages system_message text_part user_message"
+        "Choice CompletionRequest CompletionResponse EmbeddingResult Handler Message MessageInput "
+        "Role StreamEvent StreamEventType Timeout ToolCall ToolCallDelta Usage assistant_message "
+        "audio_part file_part image_part normalize_messages system_message text_part user_message"
     ),
 }
 _ALIASES = {

@@ -9,14 +9,22 @@ from typing import Any, get_args
 
 from .errors import ConfigError
 from .options import ClientOptions
-from .types import PARAMS, CacheMode, CompletionRequest, MessageInput, Timeout, normalize_messages
+from .tools import Tool
+from .types import (
+    PARAMS,
+    CacheMode,
+    CompletionRequest,
+    MessageInput,
+    Timeout,
+    normalize_messages,
+)
 
 
 def build_request(
     messages: MessageInput,
     *,
     model: str | None,
-    tools: Iterable[Mapping[str, Any]] | None = None,
+    tools: Iterable[Tool[..., Any] | Mapping[str, Any]] | None = None,
     params: Mapping[str, Any],
     timeout: float | Timeout | None = None,
     extra_headers: Mapping[str, str] | None = None,
@@ -112,6 +120,8 @@ def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _checked(delivery: dict[str, Any]) -> dict[str, Any]:
+    if (api := delivery.get("api")) not in (None, "chat", "responses"):
+        raise ConfigError(f"api is 'chat' or 'responses'; got {api!r:.80}")
     _require("agent", delivery.get("agent") or "", str, "a name")
     _require("priority", delivery.get("priority", 0), int, "a whole number")
     _require("cache_collection", delivery.get("cache_collection", ""), str, "a name")
@@ -138,10 +148,12 @@ def _tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(_tool(tool) for tool in tools or ())
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Take a tool in OpenAI's form, the flat form of its Responses API, or the bare function."""
+def _tool(tool: Tool[..., Any] | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take a `Tool`, OpenAI's form, the flat form of its Responses API, or the bare function."""
+    if isinstance(tool, Tool):
+        return tool.to_openai()
     if not isinstance(tool, Mapping) or not tool:
-        raise ConfigError(f"a tool is a dict in OpenAI's form; got {tool!r:.80}")
+        raise ConfigError(f"a tool is a Tool or a dict in OpenAI's form; got {tool!r:.80}")
     if "name" in tool and tool.get("type", "function") == "function":
         tool = {
             "type": "function",

@@ -34,7 +34,7 @@ class LoopThread:
 
     def run_sync(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Wait in this thread for the result; an interrupt cancels the coroutine."""
-        if threading.current_thread() is self._living().thread:
+        if self.is_here():
             coroutine.close()
             raise ConfigError("a loop cannot wait for itself: await this call")
         future = self.submit(coroutine)
@@ -43,6 +43,10 @@ class LoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    def is_here(self) -> bool:
+        """Whether the caller is on this thread itself."""
+        return threading.current_thread() is self._living().thread
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Wait in the caller's loop for the result; cancellation is passed on."""

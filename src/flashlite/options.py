@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypedDict
 
+from .tools import Tool
 from .types import CacheMode, CompletionParams, Timeout
 
 
-class ClientOptions(CompletionParams, total=False):
-    """What holds for every call of a client, and may be said for one call too.
+class DeliveryOptions(TypedDict, total=False):
+    """How a call is made and accounted for, whatever it asks.
 
     `timeout` is seconds in total, or a `Timeout`. `extra_headers` and `extra_body` are sent as they
-    are, over what flashlite says. `structured_retries` is how often an answer that does not fit a
-    `response_model` is asked for again. `fallbacks` are models to ask in turn when one fails for
-    good. `cache_collection` keeps stored answers apart; `agent` and `tags` name accounts in the
-    cost report; the lowest `priority` goes first where calls wait. `on_send` is called with the
-    JSON body right before each send.
+    are, over what flashlite says. `cache_collection` keeps stored answers apart; `agent` and `tags`
+    name accounts in the cost report; the lowest `priority` goes first where calls wait. `on_send`
+    is called with the JSON body right before each send.
     """
 
-    tools: Iterable[Mapping[str, Any]] | None
-    structured_retries: int
     timeout: float | Timeout | None
     api_key: str | None
     base_url: str | None
     extra_headers: Mapping[str, str] | None
     extra_body: Mapping[str, Any] | None
     strict_params: bool
-    fallbacks: Iterable[str]
     cache_collection: str
     agent: str | None
     tags: Iterable[str]
     priority: int
     on_send: Callable[[Mapping[str, Any]], None] | None
+
+
+class ClientOptions(CompletionParams, DeliveryOptions, total=False):
+    """What holds for every call of a client, and may be said for one call too.
+
+    `structured_retries` is how often an answer that does not fit a `response_model` is asked for
+    again. `fallbacks` are models to ask in turn when one fails for good. `api` chooses between
+    OpenAI's Chat Completions and its Responses API where a host has both; without it, a model is
+    asked by the first unless only the second serves it.
+    """
+
+    api: Literal["chat", "responses"] | None
+    tools: Iterable[Tool[..., Any] | Mapping[str, Any]] | None
+    structured_retries: int
+    fallbacks: Iterable[str]
 
 
 class CallOptions(ClientOptions, total=False):
@@ -43,4 +54,18 @@ class CallOptions(ClientOptions, total=False):
     """
 
     sample: int | None
+    cache: CacheMode
+
+
+class EmbeddingOptions(DeliveryOptions, total=False):
+    """What one call for embeddings takes beside its texts and its model.
+
+    `dimensions` shortens the vectors, where the model can. `encoding_format` is how they travel:
+    "base64" takes a third of the bytes of "float". There are no fallbacks: vectors of two models
+    cannot be compared.
+    """
+
+    dimensions: int | None
+    encoding_format: Literal["float", "base64"] | None
+    user: str | None
     cache: CacheMode

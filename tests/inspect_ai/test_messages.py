@@ -191,6 +191,13 @@ def test_tool_choices_are_spelled_in_openai_words() -> None:
             "reasoning_content": "Hm.",
             "reasoning_details": [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}],
         },
+        {
+            "content": "4",
+            "reasoning_content": "Hm.",
+            "thinking_blocks": [
+                {"type": "thought_signature", "tool_call_id": None, "signature": "c2lnbg=="},
+            ],
+        },
         {"content": "4", "reasoning_content": "Hm."},
         {"content": "<think>\nHm.\n</think>\n\n4"},
         {"content": "4 <think>not at the start</think>"},

@@ -525,7 +525,7 @@ def test_no_secret_of_an_address_or_a_body_is_in_a_key() -> None:
         extra_headers={"X-Password": "hunter22", "X-Signature": "hunter22"},
         extra_body={"api_key": "hunter22"},
     )
-    target = Flashlite("openai/m")._target(request)
+    target = Flashlite("openai/m").target(request)
     assert b"hunter22" not in canonical(request, target)
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def test_tokens_written_for_an_hour_cost_more_than_those_for_five_minutes() -> N
     prices = known("claude-sonnet-4-5")
     usage = Usage(input_tokens=1_000, input_tokens_cache_write=1_000)
     assert cost(usage, prices).input_cost == pytest.approx(1_000 * 3.75e-6)
-    hour = cost(usage, prices, cache_write_1h_tokens=400)
+    hour = cost(replace(usage, input_tokens_cache_write_1h=400), prices)
     assert hour.input_cost == pytest.approx(600 * 3.75e-6 + 400 * 6e-6)
 
 

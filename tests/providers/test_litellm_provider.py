@@ -70,8 +70,10 @@ CALL = {
 def engine(
     server: Loopback | MockServer, model: str = "hosted_vllm/m", **options: Any
 ) -> Flashlite:
+    """Build a client whose every call goes through litellm, whoever else could serve it."""
     options = {"api_key": KEY, "base_url": server.base_url, **options}
-    return Flashlite(model, retry=RetryConfig(max_attempts=1), **options)
+    provider = LiteLLMProvider()
+    return Flashlite(model, provider=provider, retry=RetryConfig(max_attempts=1), **options)
 
 
 async def fail(server: Loopback | MockServer, **options: Any) -> CompletionError:
@@ -784,7 +786,7 @@ import sys
 sys.modules["litellm"] = None
 from flashlite import ConfigError, Flashlite
 try:
-    Flashlite("cohere/m").complete_sync("Hi")
+    Flashlite("ai21/m").complete_sync("Hi")
 except ConfigError as error:
     print(error)
 """

@@ -45,6 +45,17 @@ def test_text_becomes_tokens_and_one_message() -> None:
     )
 
 
+def test_a_whole_call_takes_the_next_place_and_an_id_by_it() -> None:
+    calls = [ToolCall("", "f", '{"a": 1}'), ToolCall("c2", "f", "{}"), ToolCall("", "g", "{}")]
+    _, (choice,) = answer(*(Delta(tool_call=call) for call in calls), STOP)
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.tool_calls == [
+        ToolCall("call_0", "f", '{"a": 1}'),
+        ToolCall("c2", "f", "{}"),
+        ToolCall("call_2", "g", "{}"),
+    ]
+
+
 def test_reasoning_comes_before_the_text_of_the_same_piece() -> None:
     assert answer(Delta(text="4", reasoning="2+2"), Delta(reasoning="!"), STOP) == (
         [StreamEvent(REASONING, "2+2"), StreamEvent(TOKEN, "4"), StreamEvent(REASONING, "!")],

@@ -7,14 +7,22 @@ from typing import Any, assert_type
 from pydantic import BaseModel
 
 from flashlite import (
+    GPT5,
     CompletionResponse,
     CompletionResult,
+    EmbeddingResult,
     Flashlite,
     Message,
+    ModelProfile,
     RateLimitError,
     StreamEvent,
+    Tool,
     ToolCall,
+    ToolLoopResult,
+    ToolResult,
     Usage,
+    run_tool_loop,
+    tool,
 )
 
 
@@ -54,3 +62,36 @@ async def streaming(client: Flashlite) -> None:
 def failing(error: RateLimitError) -> None:
     assert_type(error.retry_after, float | None)
     assert_type(error.status_code, int | None)
+
+
+async def embedding(client: Flashlite) -> None:
+    result = await client.embed(["a", "b"], model="m", dimensions=8, encoding_format="base64")
+    assert_type(result, EmbeddingResult)
+    assert_type(result.embedding, list[float])
+    assert_type(client.embed_sync("a").usage, Usage | None)
+    assert_type(GPT5, ModelProfile)
+
+
+@tool
+async def find(query: str, most: int = 5) -> list[str]:
+    return [query] * most
+
+
+@tool(name="double", timeout=5)
+def twice(number: int) -> int:
+    return number * 2
+
+
+class Shelf:
+    @tool
+    def take(self, title: str) -> str:
+        return title
+
+
+async def using_tools(client: Flashlite, shelf: Shelf) -> None:
+    assert_type(await find("x", most=2), list[str])
+    assert_type(twice(number=1), int)
+    assert_type(shelf.take, Tool[..., str])
+    assert_type(await find.execute(query="x"), ToolResult)
+    assert_type(await client.complete("Hi", tools=[find, twice]), CompletionResponse)
+    assert_type(await run_tool_loop(client, "Hi", [find, twice, len]), ToolLoopResult)

@@ -2,7 +2,8 @@
 
 Claude's blocks follow Inspect's own Anthropic provider (`model/_providers/anthropic.py`): the
 signature in `reasoning`, the text in `summary`, `redacted=True`. What Inspect's `litellm-proxy`
-provider writes is read too, so that logs and agents may pass from one to the other.
+provider writes is read too, so that logs and agents may pass from one to the other. Blocks of other
+providers, which say themselves what they are, pass through `internal`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from ..types import Message
 _SIGNED = "thinking_blocks"
 _DETAILS = "reasoning_details"
 _TAG = "think_tag"
+_CLAUDES = frozenset({"thinking", "redacted_thinking"})
 
 
 def to_reasoning(message: Message) -> list[ContentReasoning]:
     """Return the reasoning of an answer."""
-    if blocks := message.get(_SIGNED):
-        return [_from_block(block) for block in blocks]
     text = message.get("reasoning_content") or ""
+    if blocks := message.get(_SIGNED):
+        if all(block.get("type") in _CLAUDES for block in blocks):
+            return [_from_block(block) for block in blocks]
+        return [ContentReasoning(reasoning=text, internal={_SIGNED: blocks})]
     if details := message.get(_DETAILS):
         return [ContentReasoning(reasoning=text, internal={_DETAILS: details})]
     return [ContentReasoning(reasoning=text)] if text else []
@@ -51,8 +55,9 @@ def from_reasoning(
     is_claude = author is None or family(author) in (None, "anthropic")
     carried = {
         "reasoning_content": "\n".join(text for text in texts if text),
-        _SIGNED: [block for part in parts if is_claude and (block := _to_block(part))],
-        _DETAILS: [detail for part in parts for detail in _details(part)],
+        _SIGNED: [block for part in parts if is_claude and (block := _to_block(part))]
+        + [block for part in parts for block in _kept(part, _SIGNED)],
+        _DETAILS: [detail for part in parts for detail in _kept(part, _DETAILS)],
     }
     return {name: value for name, value in carried.items() if value}, tagged
 
@@ -75,6 +80,6 @@ def _to_block(part: ContentReasoning) -> dict[str, Any] | None:
     return {"type": "redacted_thinking", "data": part.reasoning or part.signature or ""}
 
 
-def _details(part: ContentReasoning) -> list[Any]:
-    kept = part.internal.get(_DETAILS) if isinstance(part.internal, Mapping) else None
+def _kept(part: ContentReasoning, name: str) -> list[Any]:
+    kept = part.internal.get(name) if isinstance(part.internal, Mapping) else None
     return kept if isinstance(kept, list) else []

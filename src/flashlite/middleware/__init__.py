@@ -7,6 +7,7 @@ from .cache import Cache
 from .concurrency import Concurrency
 from .events import CallbackManager, Events
 from .fallback import Fallback
+from .files import local_files, with_local_files
 from .ledger import Account, Ledger
 from .log import Log, StructuredLogger, read_log
 from .on_wire import OnWire
@@ -36,7 +37,9 @@ __all__ = [
     "StructuredLogger",
     "WithinBudget",
     "fitting",
+    "local_files",
     "outermost",
     "read_log",
     "stack",
+    "with_local_files",
 ]

@@ -208,7 +208,8 @@ class Cache:
             self._warn_once("down", "the cache cannot be used, every call is asked: %s", error)
 
     def _warn_of_repetition(self, request: CompletionRequest) -> None:
-        if request.sample is not None or self._warned >= {"temperature", "reasoning"}:
+        is_meant = request.sample is not None or request.api == "embeddings"
+        if is_meant or self._warned >= {"temperature", "reasoning"}:
             return
         if request.params.get("temperature") != 0:
             self._warn_once(

@@ -43,6 +43,8 @@ def canonical(request: CompletionRequest, target: Target) -> bytes:
         "schema": _schema(request.response_model),
         "sample": request.sample,
     }
+    if request.api == "embeddings":  # not every dialect tells them from completions
+        decisive["api"] = request.api
     try:
         return orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except TypeError:  # half an emoji, or an integer of more than 64 bits

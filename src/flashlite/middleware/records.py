@@ -36,7 +36,8 @@ def of_request(request: CompletionRequest, *, with_messages: bool) -> dict[str, 
 
 def of_response(response: CompletionResponse, *, with_content: bool) -> dict[str, Any]:
     """Return who answered, what, and at which price; the answers after the first are `others`."""
-    choices = [_choice(choice, with_content) for choice in response.choices]
+    texts = [choice for choice in response.choices if "embedding" not in choice.message]
+    choices = [_choice(choice, with_content) for choice in texts]
     return {
         "cached": response.cached,
         "attempts": response.attempts,
@@ -46,6 +47,7 @@ def of_response(response: CompletionResponse, *, with_content: bool) -> dict[str
         "fallback_from": response.fallback_from,
         **(choices[0] if choices else {}),
         "others": [known(choice) for choice in choices[1:]],
+        "embeddings": len(response.choices) - len(texts) or None,
         "usage": response.usage and response.usage.to_dict(),
         "wasted": response.wasted and response.wasted.to_dict(),
         "cost": response.cost,

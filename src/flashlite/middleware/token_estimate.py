@@ -42,8 +42,8 @@ class TokenEstimate:
     def amount(self, request: CompletionRequest, size: PromptSize) -> Amount:
         """Estimate what a request will take."""
         given = ceil(size.text * self._input / self._text) + size.media * MEDIA_TOKENS
-        output = _longest_answer(request) or self._usual_answer()
-        output *= choices(request)
+        each = _longest_answer(request) or self._usual_answer()
+        output = 0 if request.api == "embeddings" else each * choices(request)
         return Amount(1, given, output, given + output)
 
     def learn(self, size: PromptSize, usage: Usage, *, choices: int) -> None:

@@ -32,16 +32,23 @@ def worst_case(request: CompletionRequest, target: Target) -> float | None:
     if prices is None:
         return None
     dearest = max(prices.output, prices.reasoning or 0.0)
-    written = most_output(request, profile) if dearest else 0
+    written = most_output(request, profile) if dearest and request.api != "embeddings" else 0
     return read * _dearest_input(prices) + written * dearest
 
 
 def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
     """Return the most tokens that a prompt can have."""
+    if request.api == "embeddings":  # the context bounds each text by itself
+        more = _PER_MESSAGE + _most_tokens(request.extra_body)
+        return sum(_within(_most_tokens(m) + more, profile) for m in request.messages)
     most = sum(_PER_MESSAGE + _most_tokens(message) for message in request.messages)
     most += sum(_PER_MESSAGE + _most_tokens(tool) for tool in request.tools)
     most += _most_tokens(request.params.get("response_format")) + _most_tokens(request.extra_body)
-    return most if profile.context_window is None else min(most, profile.context_window)
+    return _within(most, profile)
+
+
+def _within(tokens: int, profile: ModelProfile) -> int:
+    return tokens if profile.context_window is None else min(tokens, profile.context_window)
 
 
 def most_output(request: CompletionRequest, profile: ModelProfile) -> int:

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any, Literal
 
 from ..errors import ConfigError
 from ..types.usage import Usage
-from . import price_map
+from . import price_map, tokens
 from .names import canonical, split_fine_tune
 from .prices import Prices, cost
+from .usage import read_usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +26,15 @@ class ModelProfile:
     """What is known about one model; None is not known.
 
     `name` is its key in the price map. `category` is "completions", "embeddings" or the map's word
-    for something else. `context_window` counts input tokens and `max_output_tokens` output tokens.
-    `abilities` has the map's names without `supports_`: "vision", "function_calling", "reasoning".
+    for something else; `api` is "responses" where OpenAI serves the model by that API alone.
+    `context_window` counts input tokens and `max_output_tokens` output tokens. `abilities` has the
+    map's names without `supports_`: "vision", "function_calling", "reasoning".
     """
 
     name: str
     provider: str | None = None
     category: str | None = None
+    api: Literal["responses"] | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
     prices: Prices | None = None
@@ -55,13 +59,41 @@ class ModelProfile:
         return rest if slash and prefix == self.provider else self.name
 
     @property
+    def full_name(self) -> str:
+        """The name with its provider: `gpt-4o` and `openai/gpt-4o` are both `openai/gpt-4o`."""
+        return f"{self.provider}/{self.model_name}" if self.provider else self.name
+
+    @property
     def reasoning_model(self) -> bool | None:
         """Whether the model thinks before it answers: yes, no, or None for unknown."""
         return self.supports("reasoning")
 
+    @property
+    def reasoning_efforts(self) -> list[str]:
+        """What `reasoning_effort` may be, the least first; empty where nothing says that it thinks.
+
+        The map tells low, medium and high only where a reasoning model does not take them.
+        """
+        if not self.reasoning_model:
+            return []
+        told = ((effort, self.supports(f"{effort}_reasoning_effort")) for effort in _EFFORTS)
+        return [effort for effort, can in told if can or (can is None and effort in _USUAL_EFFORTS)]
+
     def supports(self, ability: str) -> bool | None:
         """Return yes, no, or None for unknown."""
         return self.abilities.get(ability)
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has for this model, exactly or nearly."""
+        return tokens.count_tokens(text, model=self.name)
+
+    def parse_usage(self, usage: Any) -> Usage:
+        """Read an API's own usage (see `read_usage`), with what it costs where that is known."""
+        return cost(read_usage(usage), self.prices)
+
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_USUAL_EFFORTS = ("low", "medium", "high")
 
 
 def lookup(name: str) -> ModelProfile | None:
@@ -124,7 +156,7 @@ def register_model(
             provider=provider or known.provider,
             abilities={**known.abilities, **(abilities or {})},
         )
-        _publish(_others(known) | {canonical(name): profile, _full_name(profile): profile})
+        _publish(_others(known) | {canonical(name): profile, profile.full_name: profile})
 
 
 def unregister_model(name: str) -> None:
@@ -164,7 +196,7 @@ def _find(name: str, registered: Mapping[str, ModelProfile]) -> ModelProfile | N
         profile = _find(base, registered)
         return profile and replace(profile, name=profile.name + tail)
     if profile := _read(name):
-        return registered.get(_full_name(profile), profile)
+        return registered.get(profile.full_name, profile)
     return _registered_bare(name, registered)
 
 
@@ -182,6 +214,7 @@ def _read(name: str) -> ModelProfile | None:
         name=key,
         provider=price_map.provider_of(entry),
         category=price_map.category_of(entry),
+        api=price_map.api_of(entry),
         context_window=price_map.limit_of(entry, "max_input_tokens"),
         max_output_tokens=price_map.limit_of(entry, "max_output_tokens"),
         prices=price_map.prices_of(key, entry),
@@ -197,8 +230,3 @@ def _registered_bare(name: str, registered: Mapping[str, ModelProfile]) -> Model
 def _provider_in(name: str) -> str | None:
     prefix = canonical(name).partition("/")[0]
     return prefix if prefix != name and prefix in price_map.providers() else None
-
-
-def _full_name(profile: ModelProfile) -> str:
-    """One model has one: `gpt-4o` and `openai/gpt-4o` are both `openai/gpt-4o`."""
-    return f"{profile.provider}/{profile.model_name}" if profile.provider else profile.name

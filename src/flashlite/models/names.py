@@ -58,6 +58,8 @@ def spellings(name: str) -> Iterator[tuple[str, str | None]]:
     if slash:
         yield canonical(name), None
         yield rest, provider_named(prefix)
+    if rest.startswith("arn:aws"):  # of a model or a profile on Bedrock, whose id it ends with
+        yield rest.rpartition("/")[2], "bedrock"
 
 
 def split_fine_tune(name: str) -> tuple[str, str]:

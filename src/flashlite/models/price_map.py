@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from .litellm_files import find_file
 from .names import OTHER_SPELLINGS, provider_named, spellings
@@ -86,6 +86,11 @@ def category_of(entry: Entry) -> str | None:
     if mode in ("chat", "completion", "responses"):
         return "completions"
     return "embeddings" if mode == "embedding" else mode
+
+
+def api_of(entry: Entry) -> Literal["responses"] | None:
+    """Return "responses" where only that API of OpenAI's serves the model."""
+    return "responses" if entry.get("mode") == "responses" else None
 
 
 def limit_of(entry: Entry, field: str) -> int | None:

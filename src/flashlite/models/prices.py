@@ -92,29 +92,22 @@ _PER_TOKEN = ("input", "output", "cached_input", "cache_write", "cache_write_1h"
 
 
 def cost(
-    usage: Usage,
-    prices: Prices | None,
-    *,
-    batch: bool = False,
-    tier: str | None = None,
-    cache_write_1h_tokens: int = 0,
+    usage: Usage, prices: Prices | None, *, batch: bool = False, tier: str | None = None
 ) -> Usage:
     """Return the usage with its costs in US dollars; without prices, the usage as it is.
 
-    `cache_write_1h_tokens` says how many of the tokens written to the cache were written for an
-    hour (Anthropic's longer and dearer kind). Tools that a provider runs itself, such as web
-    search, are billed by the call and not counted here.
+    Tools that a provider runs itself, such as web search, are billed by the call and not counted
+    here.
     """
     prices = prices and prices.for_request(usage.input_tokens, batch=batch, tier=tier)
     if prices is None:
         return usage
-    return usage.costing(
-        _input_cost(usage, prices, cache_write_1h_tokens), _output_cost(usage, prices)
-    )
+    return usage.costing(_input_cost(usage, prices), _output_cost(usage, prices))
 
 
-def _input_cost(usage: Usage, prices: Prices, hour: int) -> float:
+def _input_cost(usage: Usage, prices: Prices) -> float:
     read, written = usage.input_tokens_cached, usage.input_tokens_cache_write
+    hour = usage.input_tokens_cache_write_1h
     read_price = _known(prices.cached_input, prices.input)
     write_price = _known(prices.cache_write, prices.input)
     hour_price = _known(prices.cache_write_1h, write_price)

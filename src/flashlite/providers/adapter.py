@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from ..errors import CompletionError
-from ..types import CompletionRequest, CompletionResponse, Delta
+from ..types import MAX_INPUTS, CompletionRequest, CompletionResponse, Delta
 from ..wire import SSEParser, SSEvent, StreamParser, WireRequest
 
 
@@ -27,6 +27,7 @@ _COMMON: Mapping[str, Any] = {
     "renames": {},
     "refuses": frozenset({"thinking"}),
     "reasoning_field": "reasoning_content",
+    "knows_developer": False,
 }
 
 
@@ -39,8 +40,14 @@ class Host:
     variables, the first set one wins; a host with `credentials` proves who asks in a way of its
     own. `prefixes` are the names that the host goes by in front of a model's name. `renames` gives
     parameters that this host knows under another name, `refuses` those that it does not take.
+    `takes_schema` says which models take a `response_format`, where not all do.
+    `max_inputs` is how many texts one request for embeddings may have.
     `reasoning_field` is the key under which earlier reasoning goes back in an assistant message of
-    OpenAI's form, None where the host does not take it. `stream_parser` cuts its streams.
+    OpenAI's form, None where the host does not take it. `knows_developer` is set where a
+    message may be a developer's, which is a system's elsewhere. `stream_parser` cuts its streams.
+    `reads_text_calls` is set where a server may leave a model's tool calls in its text,
+    `inlines_urls` where its API takes no media by URL, so that we fetch them. `speaks_for` says of
+    a model's name whether the host has this dialect for it; the others go by way of litellm.
     """
 
     name: str
@@ -53,8 +60,14 @@ class Host:
     credentials: Callable[[], Credentials] | None = None
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     refuses: frozenset[str] = frozenset({"thinking"})
+    takes_schema: Callable[[str], bool] | None = None
     reasoning_field: str | None = "reasoning_content"
+    knows_developer: bool = False
+    max_inputs: int = MAX_INPUTS
     stream_parser: Callable[[], StreamParser] = SSEParser
+    reads_text_calls: bool = False
+    inlines_urls: bool = False
+    speaks_for: Callable[[str], bool] | None = None
 
     @property
     def home(self) -> str:

@@ -6,7 +6,19 @@ spells a prefix differently, both spellings are listed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ..models import bedrock
+from ..models.gemini import is_googles_own
 from .adapter import Host
+from .anthropic.blocks import BlockParser
+from .azure.access import EntraToken
+from .azure.access import address as azure_address
+from .bedrock.address import address as bedrock_address
+from .bedrock.event_stream import EventStreamParser
+from .bedrock.signing import SigV4Credentials
+from .compatible_hosts import COMPATIBLE
+from .google.vertex import TOKEN_VARS, GoogleCredentials, vertex_address
 
 OPENAI = Host(
     name="openai",
@@ -18,48 +30,143 @@ OPENAI = Host(
     renames={"max_tokens": "max_completion_tokens"},
     refuses=frozenset({"thinking", "top_k"}),
     reasoning_field=None,
+    knows_developer=True,
+)
+
+# What Gemini's API has no word for.
+_NOT_GEMINIS = frozenset(
+    {
+        "logit_bias",
+        "metadata",
+        "parallel_tool_calls",
+        "prediction",
+        "prompt_cache_key",
+        "safety_identifier",
+        "store",
+        "user",
+        "verbosity",
+    }
 )
 
 HOSTS: tuple[Host, ...] = (
+    Host(
+        name="anthropic",
+        base_url="https://api.anthropic.com/v1",
+        dialect="anthropic",
+        prefixes=("anthropic",),
+        key_vars=("ANTHROPIC_API_KEY",),
+        url_vars=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
+        refuses=frozenset(
+            {
+                "audio",
+                "frequency_penalty",
+                "logit_bias",
+                "logprobs",
+                "modalities",
+                "prediction",
+                "presence_penalty",
+                "prompt_cache_key",
+                "safety_identifier",
+                "seed",
+                "store",
+                "top_logprobs",
+                "verbosity",
+                "web_search_options",
+            }
+        ),
+        stream_parser=BlockParser,
+    ),
     OPENAI,
+    replace(
+        OPENAI,
+        name="azure",
+        base_url=azure_address,
+        dialect="azure",
+        prefixes=("azure",),
+        key_vars=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+        url_vars=(),
+        needs_key=False,
+        credentials=EntraToken,
+    ),
+    *COMPATIBLE,
     Host(
-        name="openrouter",
-        base_url="https://openrouter.ai/api/v1",
-        prefixes=("openrouter",),
-        key_vars=("OPENROUTER_API_KEY",),
-        reasoning_field="reasoning",
+        name="cohere",
+        base_url="https://api.cohere.com/v2",
+        dialect="cohere",
+        prefixes=("cohere", "cohere_chat"),
+        key_vars=("COHERE_API_KEY", "CO_API_KEY"),
+        max_inputs=96,
+        refuses=frozenset(
+            {
+                "audio",
+                "logit_bias",
+                "metadata",
+                "modalities",
+                "parallel_tool_calls",
+                "prediction",
+                "prompt_cache_key",
+                "safety_identifier",
+                "service_tier",
+                "store",
+                "top_logprobs",
+                "user",
+                "verbosity",
+                "web_search_options",
+            }
+        ),
     ),
     Host(
-        name="groq",
-        base_url="https://api.groq.com/openai/v1",
-        prefixes=("groq",),
-        key_vars=("GROQ_API_KEY",),
-        reasoning_field=None,
+        name="google",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        dialect="google",
+        prefixes=("google", "gemini"),
+        key_vars=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        max_inputs=100,
+        refuses=_NOT_GEMINIS,
     ),
     Host(
-        name="together",
-        base_url="https://api.together.xyz/v1",
-        prefixes=("together", "together_ai"),
-        key_vars=("TOGETHER_API_KEY", "TOGETHERAI_API_KEY"),
+        name="vertex_ai",
+        base_url=vertex_address,
+        dialect="vertex_ai",
+        prefixes=("vertex_ai", "vertex"),
+        key_vars=TOKEN_VARS,
+        needs_key=False,
+        credentials=GoogleCredentials,
+        refuses=_NOT_GEMINIS | {"service_tier"},
+        speaks_for=is_googles_own,
     ),
     Host(
-        name="fireworks",
-        base_url="https://api.fireworks.ai/inference/v1",
-        prefixes=("fireworks", "fireworks_ai"),
-        key_vars=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
-    ),
-    Host(
-        name="deepseek",
-        base_url="https://api.deepseek.com/v1",
-        prefixes=("deepseek",),
-        key_vars=("DEEPSEEK_API_KEY",),
-    ),
-    Host(
-        name="xai",
-        base_url="https://api.x.ai/v1",
-        prefixes=("xai", "grok"),
-        key_vars=("XAI_API_KEY",),
-        reasoning_field=None,
+        name="bedrock",
+        base_url=bedrock_address,
+        dialect="bedrock",
+        prefixes=("bedrock", "bedrock_converse"),
+        key_vars=("AWS_BEARER_TOKEN_BEDROCK",),
+        url_vars=("AWS_BEDROCK_RUNTIME_ENDPOINT", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+        needs_key=False,
+        credentials=SigV4Credentials,
+        refuses=frozenset(
+            {
+                "audio",
+                "frequency_penalty",
+                "logit_bias",
+                "logprobs",
+                "modalities",
+                "prediction",
+                "presence_penalty",
+                "prompt_cache_key",
+                "safety_identifier",
+                "seed",
+                "store",
+                "top_logprobs",
+                "user",
+                "verbosity",
+                "web_search_options",
+            }
+        ),
+        speaks_for=bedrock.is_of_converse,
+        takes_schema=bedrock.takes_schema,
+        stream_parser=EventStreamParser,
+        inlines_urls=True,
     ),
     Host(
         name="ollama",
@@ -67,6 +174,11 @@ HOSTS: tuple[Host, ...] = (
         prefixes=("ollama", "ollama_chat"),
         url_vars=("OLLAMA_BASE_URL", "OLLAMA_API_BASE"),
         needs_key=False,
+        # https://docs.ollama.com/api/openai-compatibility; what it does not know it ignores.
+        renames={"max_completion_tokens": "max_tokens"},
+        refuses=frozenset({"logit_bias", "n", "parallel_tool_calls", "thinking", "top_k", "user"}),
+        reads_text_calls=True,
+        inlines_urls=True,
     ),
     Host(
         name="vllm",
@@ -75,6 +187,16 @@ HOSTS: tuple[Host, ...] = (
         key_vars=("VLLM_API_KEY",),
         url_vars=("VLLM_BASE_URL",),
         needs_key=False,
+        reads_text_calls=True,
+    ),
+    Host(
+        name="lightllm",
+        base_url="http://localhost:8000/v1",
+        prefixes=("lightllm",),
+        key_vars=("LIGHTLLM_API_KEY",),
+        url_vars=("LIGHTLLM_BASE_URL",),
+        needs_key=False,
+        reads_text_calls=True,
     ),
     Host(
         name="sglang",
@@ -83,6 +205,7 @@ HOSTS: tuple[Host, ...] = (
         key_vars=("SGLANG_API_KEY",),
         url_vars=("SGLANG_BASE_URL",),
         needs_key=False,
+        reads_text_calls=True,
     ),
     Host(
         name="llamacpp",
@@ -91,6 +214,7 @@ HOSTS: tuple[Host, ...] = (
         key_vars=("LLAMA_API_KEY",),
         url_vars=("LLAMACPP_BASE_URL",),
         needs_key=False,
+        reads_text_calls=True,
     ),
     Host(
         name="lmstudio",
@@ -98,6 +222,9 @@ HOSTS: tuple[Host, ...] = (
         prefixes=("lmstudio", "lm_studio"),
         url_vars=("LMSTUDIO_BASE_URL", "LM_STUDIO_API_BASE"),
         needs_key=False,
+        renames={"max_completion_tokens": "max_tokens"},
+        reads_text_calls=True,
+        inlines_urls=True,
     ),
 )
 

@@ -26,7 +26,10 @@ from ..types import (
 )
 from ..wire import Transport, WireResponse
 from .adapter import Adapter, Endpoint, Host
+from .media import with_urls_inlined
+from .reading import require_all
 from .refusals import request_id, signed
+from .text_tool_calls import calls_read, with_calls_read
 
 log = logging.getLogger("flashlite.providers")
 
@@ -49,6 +52,9 @@ class HTTPProvider:
         endpoint = locate(self.host, base_url=request.base_url, api_key=request.api_key)
         host = endpoint.host
         request = accepted(request, host.refuses, name=host.name, reported=self._reported)
+        if host.inlines_urls:
+            with signed(host.name, request.model, api_key=endpoint.api_key):
+                request = await with_urls_inlined(request, self._transport)
         wire = self._adapter.build_request(request, endpoint)
         if request.on_send is not None:
             request.on_send(wire.json)
@@ -110,12 +116,17 @@ class _Exchange:
 
     async def _refusal(self, http: WireResponse) -> CompletionError:
         error = self.adapter.parse_error(http.status, http.headers, await http.read())
-        if http.status == 404 and not re.search(r"/v\d", self.endpoint.base_url):
+        lacks_version = not re.search(r"/v\d", self.endpoint.base_url)
+        if http.status == 404 and lacks_version and self.endpoint.host.dialect in _VERSIONED:
             error.reason += f"; does base_url {place_of(self.endpoint.base_url)} lack its /v1?"
         return error
 
     async def _whole(self, http: WireResponse) -> CompletionResponse:
         response = self.adapter.parse_response(await http.read())
+        if self._reads_text_calls:
+            response.choices = tuple(map(with_calls_read, response.choices))
+        if self.request.api == "embeddings":
+            require_all(self.request, response)
         self._describe(response, http)
         if response.usage is not None:
             response.usage = self._price(response, response.usage)
@@ -125,6 +136,8 @@ class _Exchange:
         self, http: WireResponse, response: CompletionResponse
     ) -> AsyncGenerator[StreamEvent]:
         deltas = self._deltas(http, response)
+        if self._reads_text_calls:
+            deltas = calls_read(deltas)
         with self.signing_errors(http):
             price = partial(self._price, response)
             whole = assemble(deltas, response, choices=self._choices(), price=price)
@@ -151,6 +164,11 @@ class _Exchange:
             self._describe(response, http)
             await http.aclose()
 
+    @property
+    def _reads_text_calls(self) -> bool:
+        may_call = self.request.tools and self.request.params.get("tool_choice") != "none"
+        return self.endpoint.host.reads_text_calls and bool(may_call)
+
     def _choices(self) -> int:
         n = self.request.params.get("n")
         return n if isinstance(n, int) else 1
@@ -167,6 +185,9 @@ class _Exchange:
             return usage
         name = f"{self.endpoint.host.name}/{self.request.model}"
         return priced(usage, name, tier=response.facts.get("service_tier"))
+
+
+_VERSIONED = ("openai", "responses")  # dialects whose addresses end in a version
 
 
 def _is_json(http: WireResponse) -> bool:
@@ -196,8 +217,15 @@ def target_at(host: Host, request: CompletionRequest) -> Target:
         model=request.model,
         address=place_of(_address(host, request.base_url)),
         account=account(request.api_key or env.first(host.key_vars)),
-        takes_schema="response_format" not in host.refuses,
+        takes_schema=_takes_schema(host, request.model),
+        max_inputs=host.max_inputs,
     )
+
+
+def _takes_schema(host: Host, model: str) -> bool:
+    if host.takes_schema is not None:
+        return host.takes_schema(model)
+    return "response_format" not in host.refuses
 
 
 def account(api_key: str | None) -> str:

@@ -17,12 +17,13 @@ from ..types import (
     CompletionResponse,
     Delta,
     Message,
+    Role,
     ToolCall,
     ToolCallDelta,
     Usage,
 )
 from ..wire import SSEvent, WireRequest
-from .adapter import Endpoint
+from .adapter import Endpoint, Host
 from .reading import (
     NOT_AN_ANSWER,
     arguments_in,
@@ -36,12 +37,15 @@ from .reading import (
     text_in,
 )
 from .refusals import inner_status, refusal
+from .thinking_parts import signed, split_thinking, thinking_text
 
 # What an answer carries beyond OpenAI's keys and no server takes back under this name.
 _LISTS = frozenset({"annotations", "reasoning_details", "thinking_blocks"})
 _OUR_KEYS = _LISTS | {"reasoning_content"}
 # OpenRouter's word for a failure upstream, and vLLM's for a request that it dropped.
 _BROKEN_OFF = frozenset({"error", "abort"})
+# Mistral's word for a full context, and Together's for the end of a text.
+_REASONS = {"model_length": "length", "eos": "stop"}
 _FACTS = ("system_fingerprint", "service_tier", "citations", "search_results")
 
 
@@ -52,7 +56,7 @@ class OpenAIAdapter:
         host = endpoint.host
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [_message(message, host.reasoning_field) for message in request.messages],
+            "messages": [_message(message, host) for message in request.messages],
         }
         for name, value in request.params.items():
             body[host.renames.get(name, name)] = value
@@ -84,7 +88,7 @@ class OpenAIAdapter:
 
 def parse_completion(data: Mapping[str, Any]) -> CompletionResponse:
     """Read the JSON of a whole answer."""
-    _raise_inner_error(data)
+    raise_inner_error(data)
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices:
         raise MalformedResponseError("status 200, but the answer has no choices", body=data)
@@ -93,7 +97,7 @@ def parse_completion(data: Mapping[str, Any]) -> CompletionResponse:
             id=name_in(data.get("id")),
             model=name_in(data.get("model")) or "",
             choices=tuple(_choice(choice, position) for position, choice in enumerate(choices)),
-            usage=_usage(data.get("usage")),
+            usage=usage_in(data.get("usage")),
             facts={name: data[name] for name in _FACTS if data.get(name) is not None},
             raw=data,
         )
@@ -105,13 +109,13 @@ def parse_completion(data: Mapping[str, Any]) -> CompletionResponse:
 
 def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
     """Read the JSON of one chunk of a stream."""
-    _raise_inner_error(data)
+    raise_inner_error(data)
     try:
         for position, choice in enumerate(data.get("choices") or ()):
             yield from _deltas(choice, position)
             if choice.get("finish_reason"):
                 yield Delta(index=None, facts=_chunk_facts(data))
-        if (usage := _usage(data.get("usage"))) is not None:
+        if (usage := usage_in(data.get("usage"))) is not None:
             yield Delta(index=None, usage=usage)
     except NOT_AN_ANSWER as error:
         raise StreamInterruptedError(
@@ -119,20 +123,22 @@ def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
         ) from error
 
 
-def _message(message: Message, reasoning_field: str | None) -> Mapping[str, Any]:
+def _message(message: Message, host: Host) -> Mapping[str, Any]:
     """Return the message as it goes out; the same object when nothing has to change."""
+    if message["role"] == Role.DEVELOPER and not host.knows_developer:
+        return {**message, "role": Role.SYSTEM.value}
     if _OUR_KEYS.isdisjoint(message):
         return message
     wire = {key: value for key, value in message.items() if key not in _OUR_KEYS}
-    if reasoning_field is not None:
-        thought = {reasoning_field: message.get("reasoning_content")}
+    if host.reasoning_field is not None:
+        thought = {host.reasoning_field: message.get("reasoning_content")}
         thought["reasoning_details"] = message.get("reasoning_details")
         wire |= {key: value for key, value in thought.items() if value}
     return wire
 
 
 def _choice(choice: Mapping[str, Any], position: int) -> Choice:
-    _raise_inner_error(choice)
+    raise_inner_error(choice)
     return Choice(
         index=index_in(choice, position),
         message=_answer(choice["message"]),
@@ -142,11 +148,14 @@ def _choice(choice: Mapping[str, Any], position: int) -> Choice:
 
 
 def _answer(message: Mapping[str, Any]) -> Message:
-    answer = Message.assistant(_content(message.get("content")))
+    content, thoughts = split_thinking(message.get("content"))
+    answer = Message.assistant(_content(content))
     if calls := message.get("tool_calls"):
         answer["tool_calls"] = [_call(call, n).to_dict() for n, call in enumerate(calls)]
     said = {key: message.get(key) for key in ("audio", *_LISTS)}
-    said |= {"reasoning_content": _reasoning(message), "refusal": text_in(message.get("refusal"))}
+    said["thinking_blocks"] = said["thinking_blocks"] or signed(thoughts)
+    said["reasoning_content"] = _reasoning(message) or thinking_text(thoughts)
+    said["refusal"] = text_in(message.get("refusal"))
     answer.update({key: value for key, value in said.items() if value})
     return answer
 
@@ -169,15 +178,20 @@ def _call(call: Mapping[str, Any], position: int) -> ToolCall:
 
 
 def _deltas(choice: Mapping[str, Any], position: int) -> Iterator[Delta]:
-    _raise_inner_error(choice)
+    raise_inner_error(choice)
     delta = choice.get("delta") or {}
     index = index_in(choice, position)
-    text = text_in(delta.get("content"))
-    reasoning = _reasoning(delta)
+    content, thoughts = split_thinking(delta.get("content"))
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    text = "".join(text_in(part.get("text")) for part in parts if part.get("type") == "text")
+    reasoning = _reasoning(delta) or thinking_text(thoughts)
     refused = text_in(delta.get("refusal"))
     logprobs = _logprobs(choice.get("logprobs"))
     if text or reasoning or refused or logprobs:
         yield Delta(index=index, text=text, reasoning=reasoning, refusal=refused, logprobs=logprobs)
+    yield from (Delta(index=index, part=part) for part in parts if part.get("type") != "text")
+    if blocks := signed(thoughts):
+        yield Delta(index=index, extra={"thinking_blocks": [(0, block) for block in blocks]})
     for name in _LISTS & delta.keys():
         if items := delta[name]:
             yield Delta(index=index, extra={name: [(_place(item), item) for item in items]})
@@ -197,7 +211,7 @@ def _finish_reason(choice: Mapping[str, Any]) -> str | None:
     reason = text_in(choice.get("finish_reason"))
     if reason in _BROKEN_OFF:
         raise MalformedResponseError(f"the server broke the answer off: finish_reason {reason!r}")
-    return reason or None
+    return _REASONS.get(reason, reason) or None
 
 
 def _call_delta(call: Mapping[str, Any], order: int) -> ToolCallDelta:
@@ -215,7 +229,8 @@ def _chunk_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
+def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
+    """Read what was used, as OpenAI counts it; None where nothing is told."""
     if not usage:
         return None
     prompt = usage.get("prompt_tokens_details") or {}
@@ -254,8 +269,8 @@ def _logprobs(value: Any) -> dict[str, Any] | None:
     return value
 
 
-def _raise_inner_error(data: Mapping[str, Any]) -> None:
-    """Some hosts answer 200 and put the error, with its status as code, into the body.
+def raise_inner_error(data: Mapping[str, Any]) -> None:
+    """Raise the error that some hosts put, with its status as code, into the body of a 200.
 
     OpenRouter puts it beside the choices that it could not finish, or into one of them.
     """

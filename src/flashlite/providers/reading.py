@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from ..errors import CompletionError, MalformedResponseError, StreamInterruptedError
+from ..types import CompletionRequest, CompletionResponse
 from .refusals import refusal
 
 NOT_AN_ANSWER = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -105,3 +106,12 @@ def index_in(item: Mapping[str, Any], position: int) -> int:
     """Return the index that an item says it has, else its position."""
     index = item.get("index")
     return index if isinstance(index, int) else position
+
+
+def require_all(request: CompletionRequest, response: CompletionResponse) -> None:
+    """Refuse an answer that has not one vector for each text of its request."""
+    if len(response.choices) != len(request.messages):
+        asked, came = len(request.messages), len(response.choices)
+        raise MalformedResponseError(
+            f"status 200, but {came} embeddings for {asked} texts", body=response.raw
+        )

@@ -31,18 +31,27 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     413: BadRequestError,
     422: BadRequestError,
     429: RateLimitError,
+    498: ContentPolicyViolationError,  # Cohere's
     # 501 says that the server will never do it; every other 5xx may pass.
     501: APIStatusError,
 }
 _RETRYABLE = frozenset({408, 409, 425})
 _SHORTEST_SECRET = 8  # characters; a local server's key may be a word such as "none"
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
-_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-amzn-requestid",
+    "cf-ray",
+)
 
 # Slugs and phrases of the providers' own error references.
 _QUOTA_CODES = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"}
 )
+_QUOTA_PHRASES = ("exceeded your current quota", "credit balance is too low")
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _CONTEXT_PHRASES = (
     "maximum context length",
@@ -51,7 +60,12 @@ _CONTEXT_PHRASES = (
     "exceed context limit",
     "prompt is too long",
     "input is too long",
+    "too many input tokens",
+    "input tokens exceeded",
     "context window",
+    "maximum number of tokens allowed",
+    "input token count",
+    "tokens in the prompt cannot exceed",
 )
 _POLICY_CODES = frozenset(
     {
@@ -59,15 +73,35 @@ _POLICY_CODES = frozenset(
         "content_filter",
         "content_policy_violation",
         "cyber_policy",
+        "image_content_policy_violation",
         "invalid_prompt",
         "moderation_blocked",
     }
 )
 
+# What OpenAI's Responses API says of media that it cannot take.
+_MEDIA_CODES = frozenset(
+    {
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+        "image_file_too_large",
+        "image_parse_error",
+        "image_too_large",
+        "image_too_small",
+        "invalid_base64_image",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_image_mode",
+        "invalid_image_url",
+        "unsupported_image_media_type",
+    }
+)
 # What the slugs of errors inside a 200 would have been as a status.
 _STATUS_OF = {
     "authentication_error": 401,
     "badrequesterror": 400,
+    "billing_error": 402,
     "insufficient_quota": 429,
     "invalid_api_key": 401,
     "invalid_request_error": 400,
@@ -78,10 +112,12 @@ _STATUS_OF = {
     "permission_error": 403,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
+    "request_too_large": 413,
     "requests": 429,
+    "timeout_error": 504,
     "tokens": 429,
     **dict.fromkeys(_QUOTA_CODES, 429),
-    **dict.fromkeys(_CONTEXT_CODES | _POLICY_CODES, 400),
+    **dict.fromkeys(_CONTEXT_CODES | _MEDIA_CODES | _POLICY_CODES, 400),
 }
 
 
@@ -92,13 +128,15 @@ def refusal(
     code: str | None = None,
     headers: Mapping[str, str] | None = None,
     body: Any = None,
+    kind: type[APIStatusError] | None = None,
 ) -> CompletionError:
     """Return the error for a status, the server's message and its slug.
 
-    Header names are expected in lower case.
+    Header names are expected in lower case. `kind` is the error's class where a dialect knows
+    better than these three tell.
     """
     headers = headers or {}
-    error = _class_for(status, message, code)(
+    error = (kind or _class_for(status, message, code))(
         message or _phrase(status),
         status_code=status,
         code=code,
@@ -210,7 +248,9 @@ def _without(secret: str, value: Any) -> Any:
 
 def _class_for(status: int, message: str, code: str | None) -> type[APIStatusError]:
     text = message.lower()
-    if status == 429 and (code in _QUOTA_CODES or "exceeded your current quota" in text):
+    if status in (400, 402, 429) and (
+        code in _QUOTA_CODES or any(phrase in text for phrase in _QUOTA_PHRASES)
+    ):
         return QuotaExceededError
     if status in (400, 403, 413, 422) and code in _POLICY_CODES:
         return ContentPolicyViolationError

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
 from .. import env
 from ..errors import ConfigError
-from ..models import family, is_provider
-from ..types import CompletionRequest, CompletionResponse, Handler, Target, place_of
+from ..models import family, is_provider, lookup
+from ..types import (
+    API,
+    MAX_INPUTS,
+    CompletionRequest,
+    CompletionResponse,
+    Handler,
+    Target,
+    place_of,
+)
 from ..wire import Transport
 from .adapter import Host
-from .dialects import adapter_for
+from .dialects import NOT_TAKEN, adapter_for, dialect_of
 from .hosts import BY_PREFIX, OPENAI
 from .http import HTTPProvider, account, target_at
-from .litellm import LiteLLMProvider
+from .litellm import FEWER_INPUTS, LiteLLMProvider
 from .mock import MockProvider
 
 
@@ -37,11 +45,30 @@ class Route:
     host: Host | None = None
 
 
-def resolve(model: str, *, base_url: str | None = None) -> Route:
+def resolve(model: str, *, base_url: str | None = None, api: API | None = None) -> Route:
     """Find who serves a model, without asking anyone.
 
     Raises ConfigError when nothing says who does.
     """
+    route = _resolve(model, base_url)
+    if route.host is None:
+        if api == "responses" and route.provider == "litellm":
+            raise ConfigError(f"{route.reason}, without a Responses API: leave api='responses' out")
+        return route
+    api = api or _only_api(route.host, route.model, base_url)
+    return route if api in (None, "chat") else _beside(route.host, route, api)
+
+
+def _only_api(host: Host, model: str, base_url: str | None) -> API | None:
+    """Return the service that alone has a model; another server under the name may differ."""
+    if base_url is not None or env.first(host.url_vars) is not None:
+        return None
+    profile = lookup(f"{host.name}/{model}")
+    api = None if profile is None else profile.api
+    return api if dialect_of(host.dialect, api) else None
+
+
+def _resolve(model: str, base_url: str | None) -> Route:
     prefix, slash, rest = model.partition("/")
     if slash and not rest:
         raise ConfigError(
@@ -86,7 +113,23 @@ def _resolve_bare(model: str) -> Route:
     )
 
 
+def _beside(host: Host, route: Route, api: API) -> Route:
+    """Return the way to a service of a host beside its usual one."""
+    dialect = dialect_of(host.dialect, api)
+    if dialect is not None:
+        refuses = host.refuses | NOT_TAKEN.get(api, frozenset())
+        beside = replace(host, dialect=dialect, refuses=refuses)
+        return _at_host(beside, route.model, route.reason)
+    if api == "responses":
+        raise ConfigError(f"{host.name} has no Responses API: leave api='responses' out")
+    prefix = next(filter(is_provider, host.prefixes), host.name)
+    return _by_litellm(f"{prefix}/{route.model}", f"{api} of {host.name} have no native dialect")
+
+
 def _at_host(host: Host, model: str, reason: str) -> Route:
+    if host.speaks_for is not None and not host.speaks_for(model):
+        return _by_litellm(f"{host.name}/{model}", f"{host.name} has another dialect for {model}")
+
     def build(transport: Transport) -> Handler:
         return HTTPProvider(host, adapter_for(host.dialect), transport)
 
@@ -102,8 +145,8 @@ class Router:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._providers: dict[str, Handler] = {}
-        self._routes: dict[tuple[str, str | None], Route] = {}
+        self._providers: dict[tuple[str, str | None], Handler] = {}
+        self._routes: dict[tuple[str, str | None, API | None], Route] = {}
 
     def target(self, request: CompletionRequest) -> Target:
         """Say who answers a request, without asking anyone."""
@@ -120,21 +163,23 @@ class Router:
             model=rest if is_by_litellm else route.model,
             address=place_of(request.base_url or env.get(f"{provider.upper()}_API_BASE") or ""),
             account=account(request.api_key),
+            max_inputs=FEWER_INPUTS.get(provider, MAX_INPUTS),
         )
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
         route = self._route(request)
-        provider = self._providers.get(route.provider)
+        name = (route.provider, None if route.host is None else route.host.dialect)
+        provider = self._providers.get(name)
         if provider is None:
-            provider = self._providers[route.provider] = route.build(self._transport)
+            provider = self._providers[name] = route.build(self._transport)
         return await provider(request.with_(model=route.model))
 
     def _route(self, request: CompletionRequest) -> Route:
         """Find the route; one that the name alone decides is looked up once."""
-        name = (request.model, request.base_url)
+        name = (request.model, request.base_url, request.api)
         route = self._routes.get(name)
         if route is None:
-            route = resolve(request.model, base_url=request.base_url)
+            route = resolve(request.model, base_url=request.base_url, api=request.api)
             if "/" in request.model and len(self._routes) < _MOST_ROUTES:
                 self._routes[name] = route
         return route

@@ -1,7 +1,9 @@
 """The words: values that travel through the engine, without I/O and without a clock."""
 
 from .accumulate import StreamAccumulator, assemble
+from .completer import Completer, asking
 from .content import Part, audio_part, file_part, image_part, is_base64, text_part, without_media
+from .embedding import EmbeddingResult, vector_of, vectors_of
 from .handler import Handler, target_of
 from .message import (
     Message,
@@ -12,21 +14,25 @@ from .message import (
     system_message,
     user_message,
 )
-from .request import PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
+from .request import API, PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
-from .target import Target, place_of
+from .target import MAX_INPUTS, Target, place_of
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
 from .usage import Usage
 
 __all__ = [
+    "API",
+    "MAX_INPUTS",
     "PARAMS",
     "CacheMode",
     "Choice",
+    "Completer",
     "CompletionParams",
     "CompletionRequest",
     "CompletionResponse",
     "Delta",
+    "EmbeddingResult",
     "FunctionCall",
     "Handler",
     "Message",
@@ -41,6 +47,7 @@ __all__ = [
     "ToolCall",
     "ToolCallDelta",
     "Usage",
+    "asking",
     "assemble",
     "assistant_message",
     "audio_part",
@@ -53,5 +60,7 @@ __all__ = [
     "target_of",
     "text_part",
     "user_message",
+    "vector_of",
+    "vectors_of",
     "without_media",
 ]

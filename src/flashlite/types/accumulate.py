@@ -100,6 +100,7 @@ class _Pieces:
     places: dict[int, int] = field(default_factory=dict[int, int])
     extra: dict[str, _Items] = field(default_factory=dict[str, "_Items"])
     logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    has_whole_calls: bool = False
     finish_reason: str | None = None
 
     def feed(self, delta: Delta, index: int) -> Iterator[StreamEvent]:
@@ -118,7 +119,8 @@ class _Pieces:
         if delta.tool_call is not None:
             yield from self._feed_call(delta.tool_call, index)
         if delta.finish_reason is not None:
-            self.finish_reason = delta.finish_reason
+            stopped_to_call = delta.finish_reason == "stop" and self.has_whole_calls
+            self.finish_reason = "tool_calls" if stopped_to_call else delta.finish_reason
             yield from self._end_calls(index)
 
     def choice(self, index: int) -> Choice:
@@ -142,7 +144,12 @@ class _Pieces:
         for name, tokens in (delta.logprobs or {}).items():
             self.logprobs.setdefault(name, []).extend(tokens or ())
 
-    def _feed_call(self, piece: ToolCallDelta, index: int) -> Iterator[StreamEvent]:
+    def _feed_call(self, piece: ToolCallDelta | ToolCall, index: int) -> Iterator[StreamEvent]:
+        if isinstance(piece, ToolCall):
+            self.has_whole_calls = True
+            free = max(self.calls, default=-1) + 1
+            id = piece.id or f"call_{free}"
+            piece = ToolCallDelta(free, id, piece.name, piece.arguments_json)
         place = self._place(piece)
         call = self.calls.setdefault(place, _CallPieces())
         call.id = call.id or piece.id
@@ -250,4 +257,5 @@ def _latest(known: Usage | None, told: Usage) -> Usage:
         input_tokens=known.input_tokens,
         input_tokens_cached=known.input_tokens_cached,
         input_tokens_cache_write=known.input_tokens_cache_write,
+        input_tokens_cache_write_1h=known.input_tokens_cache_write_1h,
     )

@@ -40,6 +40,12 @@ def file_part(
     }
 
 
+def spelled_out(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a part whose `image_url` is an object; some callers write the address alone."""
+    url = part.get("image_url")
+    return {**part, "image_url": {"url": url}} if isinstance(url, str) else part
+
+
 def is_base64(key: str | None, value: Any) -> bool:
     """Whether a JSON member holds inline media: a base64 data URI, or sound's bare base64."""
     if not isinstance(value, str):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Self, TypeAlias
 
 from ..errors import ConfigError
+from .content import spelled_out
 from .tool_call import ToolCall
 
 
@@ -73,6 +74,8 @@ class Message(dict[str, Any]):
         for name in ("content", "tool_calls"):
             if not isinstance(message.get(name), str | None):
                 message[name] = deepcopy(message[name])
+        if not isinstance(content, str | None):
+            message["content"] = [spelled_out(part) for part in message["content"]]
         return message
 
     def to_dict(self) -> dict[str, Any]:

@@ -77,6 +77,9 @@ class Timeout:
         return value if isinstance(value, Timeout) else cls(total=value)
 
 
+API: TypeAlias = Literal["chat", "responses", "embeddings"]
+"""One of the services that a host may have for the same models."""
+
 CacheMode: TypeAlias = Literal["on", "off", "refresh", "only"]
 """Use the cache, leave it alone, ask anew and store, or never ask anybody else."""
 
@@ -87,14 +90,16 @@ class CompletionRequest:
     """One request, frozen: a layer that wants another one derives it with `with_()`.
 
     `model`, `messages`, `tools`, `params`, `extra_body`, `response_model` and `sample` decide the
-    answer; `sample` tells independent draws of one prompt apart and is never sent. The rest says
-    how to fetch it and how to account for it: `id` names this call in logs, `agent` and `tags` in
-    reports, `priority` (the lower the sooner) in queues. `target` is who answers, once that was
-    found out. `on_send` is called with the JSON body right before each send.
+    answer; `sample` tells independent draws of one prompt apart and is never sent. `api` is the
+    service that is asked, None for the host's usual one. The rest says how to fetch the answer and
+    how to account for it: `id` names this call in logs, `agent` and `tags` in reports, `priority`
+    (the lower the sooner) in queues. `target` is who answers, once that was found out. `on_send` is
+    called with the JSON body right before each send.
     """
 
     model: str
     messages: tuple[Message, ...]
+    api: API | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -131,4 +136,4 @@ class CompletionRequest:
         return copy
 
 
-_TARGETING = frozenset({"model", "base_url", "api_key"})
+_TARGETING = frozenset({"model", "api", "base_url", "api_key"})

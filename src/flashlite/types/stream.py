@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from .tool_call import ToolCallDelta
+from .tool_call import ToolCall, ToolCallDelta
 from .usage import Usage
 
 
@@ -44,6 +44,9 @@ class Delta:
     so the order of events and the completeness of an answer are decided in one place. `index` is
     None for what concerns the whole answer: its usage and facts.
 
+    `tool_call` is a piece of a call, or a whole one, which takes the next place, an id by its place
+    if it has none, and turns a later "stop" into "tool_calls": who sends calls whole says no other.
+
     `part` is a part of the content that is no text. `extra` is what other lists of the message
     gain, such as `thinking_blocks`: pieces with the place of the item that each belongs to; pieces
     of one place grow one item, and one without a place is an item of its own.
@@ -54,7 +57,7 @@ class Delta:
     reasoning: str = ""
     refusal: str = ""
     part: Mapping[str, Any] | None = None
-    tool_call: ToolCallDelta | None = None
+    tool_call: ToolCallDelta | ToolCall | None = None
     logprobs: dict[str, Any] | None = None
     extra: Mapping[str, Sequence[tuple[int | None, Mapping[str, Any]]]] | None = None
     finish_reason: str | None = None

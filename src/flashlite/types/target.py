@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+MAX_INPUTS = 2048
+"""How many texts one request for embeddings may have at OpenAI, and where nothing else is known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -14,7 +17,7 @@ class Target:
     `provider` names who answers, `model` is its own name for the model, `dialect` what is spoken
     there, `address` the server (empty where a library finds it), without passwords. `account` tells
     API keys apart without showing them. `takes_schema` is False where the server has no parameter
-    for the JSON schema of an answer.
+    for the JSON schema of an answer; `max_inputs` is how many texts it embeds in one request.
     """
 
     provider: str
@@ -23,6 +26,7 @@ class Target:
     address: str = ""
     account: str = ""
     takes_schema: bool = field(default=True, compare=False)
+    max_inputs: int = field(default=MAX_INPUTS, compare=False)
 
     @property
     def full_name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 
@@ -12,8 +12,9 @@ class Usage:
     """Tokens and dollars of one request, or the sum of several.
 
     `input_tokens` counts the whole prompt, so it includes what was read from and written to the
-    provider's prompt cache; `output_tokens` includes reasoning. Costs are US dollars and None
-    where the price is unknown: an unknown price is never 0.
+    provider's prompt cache (`input_tokens_cache_write_1h` is the part of what was written that is
+    kept for an hour, Anthropic's longer and dearer kind); `output_tokens` includes reasoning. Costs
+    are US dollars and None where the price is unknown: an unknown price is never 0.
     """
 
     input_tokens: int = 0
@@ -21,6 +22,7 @@ class Usage:
     total_tokens: int = 0
     input_tokens_cached: int = 0
     input_tokens_cache_write: int = 0
+    input_tokens_cache_write_1h: int = 0
     reasoning_tokens: int = 0
     input_cost: float | None = None
     output_cost: float | None = None
@@ -55,17 +57,11 @@ class Usage:
 
     def costing(self, input_cost: float, output_cost: float) -> Usage:
         """Return the same usage with what it cost in US dollars."""
-        return Usage(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            total_tokens=self.total_tokens,
-            input_tokens_cached=self.input_tokens_cached,
-            input_tokens_cache_write=self.input_tokens_cache_write,
-            reasoning_tokens=self.reasoning_tokens,
+        return replace(
+            self,
             input_cost=input_cost,
             output_cost=output_cost,
             total_cost=input_cost + output_cost,
-            estimated=self.estimated,
         )
 
     def to_dict(self) -> dict[str, Any]:

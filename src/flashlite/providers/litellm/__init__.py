@@ -1,5 +1,6 @@
 """Providers without a native dialect, by way of litellm."""
 
 from .provider import LiteLLMProvider
+from .settings import FEWER_INPUTS
 
-__all__ = ["LiteLLMProvider"]
+__all__ = ["FEWER_INPUTS", "LiteLLMProvider"]

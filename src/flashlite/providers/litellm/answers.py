@@ -12,7 +12,9 @@ from typing import Any
 from ...errors import APITimeoutError, StreamInterruptedError
 from ...models import priced
 from ...types import CompletionRequest, CompletionResponse, Delta, Usage
+from ..embeddings import parse_embeddings
 from ..openai import parse_chunk, parse_completion
+from ..reading import require_all
 from ..refusals import request_id
 from .errors import raw_headers
 
@@ -22,8 +24,12 @@ _BROKEN_OFF = frozenset({"error", "abort"})
 def parse(request: CompletionRequest, answer: Any, original: Any) -> CompletionResponse:
     """Read a whole answer; `original` is what the server sent, as litellm logs it."""
     data = answer.model_dump()
-    _restore_reasons(data, original)
-    response = parse_completion(data)
+    if request.api == "embeddings":
+        response = parse_embeddings(data)
+        require_all(request, response)
+    else:
+        _restore_reasons(data, original)
+        response = parse_completion(data)
     describe(response, answer, request)
     if response.usage is not None and response.usage.total_cost is None:
         response.usage = priced(response.usage, request.model)

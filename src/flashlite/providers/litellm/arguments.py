@@ -22,7 +22,8 @@ def dropped(litellm: Any, request: CompletionRequest) -> set[str]:
     """Name the parameters that litellm would leave out without a word."""
     names = {"metadata"}
     if "user" in request.params:
-        known = litellm.get_supported_openai_params(model=request.model) or ()
+        service = "embeddings" if request.api == "embeddings" else "chat_completion"
+        known = litellm.get_supported_openai_params(model=request.model, request_type=service) or ()
         names |= {"user"} - set(known)
     return names
 
@@ -32,8 +33,8 @@ def arguments(request: CompletionRequest) -> dict[str, Any]:
     given: dict[str, Any] = {
         # litellm writes into what it gets.
         **deepcopy(dict(request.params)),
+        **_asked(request),
         "model": request.model,
-        "messages": [deepcopy(message.to_dict()) for message in request.messages],
         "num_retries": 0,
         "max_retries": 0,
         "drop_params": False,
@@ -41,13 +42,21 @@ def arguments(request: CompletionRequest) -> dict[str, Any]:
         "api_base": api_base(request),
         "extra_headers": dict(request.extra_headers) or None,
         "extra_body": deepcopy(dict(request.extra_body)) or None,
-        "tools": [deepcopy(dict(tool)) for tool in request.tools] or None,
         # litellm builds one client per timeout it sees, so it gets whole seconds.
         "timeout": math.ceil(request.timeout.total or _LONG),
     }
     if request.stream:
         given |= {"stream": True, "stream_options": {"include_usage": True}}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _asked(request: CompletionRequest) -> dict[str, Any]:
+    if request.api == "embeddings":
+        return {"input": [message.text for message in request.messages]}
+    return {
+        "messages": [deepcopy(message.to_dict()) for message in request.messages],
+        "tools": [deepcopy(dict(tool)) for tool in request.tools] or None,
+    }
 
 
 def wire_body(given: Any) -> dict[str, Any] | None:

@@ -38,7 +38,7 @@ def typed(error: Exception, model: str, *, was_sent: bool) -> Exception:
         reason = reason.partition(" OR set `litellm.")[0]
         return ConfigError(f"litellm cannot send this to {model}: {reason}")
     if "Unmapped LLM provider" in message:
-        return ConfigError(f"litellm has no chat completions for {model}")
+        return ConfigError(f"litellm has no such service for {model}")
     if wrong_address(error):
         return ConfigError(
             f"the address of {model} is not one that HTTP knows: {plain_words(message)}"

@@ -124,9 +124,9 @@ class _Call:
                     error.__context__ = None
 
     async def _ask(self) -> Any:
-        self._answer = await self._mapped(
-            self._litellm.acompletion(**self._arguments, logger_fn=self._note)
-        )
+        is_embedding = self._request.api == "embeddings"
+        ask = self._litellm.aembedding if is_embedding else self._litellm.acompletion
+        self._answer = await self._mapped(ask(**self._arguments, logger_fn=self._note))
         return self._answer
 
     async def _next(self) -> Any:

@@ -18,6 +18,12 @@ _VARIABLES = {
     "sagemaker": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION_NAME",
     "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS and VERTEXAI_PROJECT",
 }
+FEWER_INPUTS = {"voyage": 1000}
+"""How many texts a request for embeddings may have, where that is less than OpenAI takes.
+
+Source: https://docs.voyageai.com/reference/embeddings-api.
+"""
+
 _PACKAGES = {"google": "google-auth"}
 
 # Without an address litellm would send what is meant for these, with their key, to OpenAI.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from ...errors import APIConnectionError
+from ...errors import APIConnectionError, ConfigError
 from ...types import CompletionRequest, CompletionResponse, Target
 from ...wire import WireRequest
 from ..adapter import Host
@@ -39,6 +39,8 @@ class MockProvider:
         )
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        if request.api == "embeddings":
+            raise ConfigError("mock/ models make no embeddings: pass Flashlite(provider=...)")
         body = dict(request.extra_body)
         if request.sample is not None:
             # A real provider draws anew each time; the mock has to be told which draw it is.

@@ -1,0 +1,181 @@
+"""The synchronous LightLLM client: OpenAI's `client.chat.completions.create` on this engine.
+
+client = LightLLMClient(api_key="...", base_url="http://localhost:8000")
+response = client.chat.completions.create(model="qwen", messages=messages, tools=tools)
+name = response.choices[0].message.tool_calls[0]["function"]["name"]  # or .function.name
+
+Unlike `Flashlite` it has sampling defaults of its own (`presence_penalty=1.1`, `top_k=50`, …), and
+the content of an answer keeps the text of its tool calls, because code written for it sends that
+content back without them. A history that holds both is sent with the calls alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from ..client import Flashlite
+from ..errors import APIConnectionError, APITimeoutError, CompletionError, ConfigError
+from ..middleware import RetryConfig
+from ..providers.text_tool_calls import OPEN, pieces_of
+from ..types import Choice, CompletionResponse, Message, MessageInput, normalize_messages
+
+APIError = CompletionError
+"""Every failure of a call; the two others are kinds of it, and neither is one of the other."""
+
+__all__ = ["APIConnectionError", "APIError", "APITimeoutError", "LightLLMClient"]
+
+
+class LightLLMClient:
+    """A client of a LightLLM server, or of any server that speaks OpenAI's dialect.
+
+    `base_url` may lack its `/v1`; without one LIGHTLLM_BASE_URL counts, else this machine's port
+    8000. `timeout` is seconds in total. `chat.completions.create(...)` asks.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float = 600.0,
+        max_retries: int = 2,
+    ) -> None:
+        engine = Flashlite(
+            api_key=api_key,
+            base_url=_versioned(base_url),
+            timeout=timeout,
+            retry=RetryConfig(max_attempts=max_retries + 1),
+        )
+        self.chat = SimpleNamespace(completions=Completions(engine))
+
+
+class Completions:
+    """What `client.chat.completions` can do."""
+
+    def __init__(self, engine: Flashlite) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        *,
+        model: str,
+        messages: MessageInput,
+        temperature: float = 0.6,
+        top_p: float = 0.95,
+        max_tokens: int = 10000,
+        stop: str | Sequence[str] | None = None,
+        presence_penalty: float = 1.1,
+        logprobs: bool = False,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+        top_k: int = 50,
+        repetition_penalty: float = 1.0,
+        extra_body: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Ask for one answer; `options` are further arguments of `Flashlite.complete`.
+
+        Raises APIError when it was tried and brought no answer, ConfigError when it cannot work
+        as written.
+        """
+        if options.pop("stream", False):
+            raise ConfigError("this client does not stream: use Flashlite(...).stream(...)")
+        if stop is not None:
+            options["stop"] = stop
+        response = self._engine.complete_sync(
+            [_as_sent(message) for message in normalize_messages(messages)],
+            model=f"lightllm/{model}",
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            presence_penalty=presence_penalty,
+            logprobs=logprobs,
+            tools=tools,
+            top_k=top_k,
+            extra_body={"repetition_penalty": repetition_penalty, **(extra_body or {})},
+            **options,
+        )
+        return _answer(response)
+
+
+class Answer(dict[str, Any]):
+    """A part of an answer in OpenAI's form: `answer.choices` and `answer["choices"]` are one."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"this part of the answer has no {name!r}") from None
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """Return JSON with attributes all the way down."""
+        if isinstance(value, Mapping):
+            return cls({name: cls.of(member) for name, member in value.items()})
+        return [cls.of(member) for member in value] if isinstance(value, list) else value
+
+
+def _versioned(base_url: str | None) -> str | None:
+    if base_url is None:
+        return None
+    base_url = base_url.rstrip("/")
+    return base_url if re.search(r"/v\d+$", base_url) else f"{base_url}/v1"
+
+
+def _as_sent(message: Message) -> Message:
+    """Return a message of a history without what our answers say twice, or for nothing."""
+    if not message.get("tool_calls"):
+        return Message({key: value for key, value in message.items() if key != "tool_calls"})
+    text = message.get("content")
+    if not isinstance(text, str) or OPEN not in text:
+        return message
+    said = "".join(piece for piece in pieces_of(text) if isinstance(piece, str))
+    return Message({**message, "content": said or None})
+
+
+def _answer(response: CompletionResponse) -> Answer:
+    usage = response.usage
+    answer: Answer = Answer.of(
+        {
+            "id": response.id,
+            "object": "chat.completion",
+            "model": response.model,
+            "choices": [_choice(choice) for choice in response.choices],
+            "usage": usage
+            and {
+                "prompt_tokens": usage.input_tokens,
+                "completion_tokens": usage.output_tokens,
+                "total_tokens": usage.total_tokens,
+            },
+        }
+    )
+    return answer
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    calls = choice.message.get("tool_calls")
+    message = {"tool_calls": calls, **choice.message}
+    if calls:
+        message["content"] = _with_written_calls(choice.message)
+    return {
+        "index": choice.index,
+        "message": message,
+        "finish_reason": choice.finish_reason,
+        "logprobs": choice.logprobs,
+    }
+
+
+def _with_written_calls(message: Message) -> str:
+    written = [
+        f"<tool_call>\n{_as_text(call.name, call.arguments_json)}\n</tool_call>"
+        for call in message.tool_calls or ()
+    ]
+    said = message.text.rstrip("\n")
+    return "\n".join([said, *written] if said else written)
+
+
+def _as_text(name: str, arguments: str) -> str:
+    """Write a call as the model does; malformed arguments go back as they were written."""
+    return f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {arguments or "{}"}}}'

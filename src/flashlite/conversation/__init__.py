@@ -1,0 +1,7 @@
+"""Conversations: a history that can answer, be forked, saved and cut to a model's window."""
+
+from .conversation import Conversation, ConversationConfig
+from .history import History
+from .state import ConversationState
+
+__all__ = ["Conversation", "ConversationConfig", "ConversationState", "History"]

@@ -1,0 +1,171 @@
+"""What was said: the messages of a conversation, and the ways to read and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from ..context import head_length
+from ..errors import ConfigError
+from ..types import Message, Role, ToolCall
+
+
+class History:
+    """Messages in order, the system message first if there is one.
+
+    Whatever comes in becomes a `Message`. Nothing can be changed while an answer is under way,
+    since it would answer something else than what it stands behind.
+    """
+
+    def __init__(self, messages: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._history = [Message.from_dict(message) for message in messages]
+        self._is_answering = False
+
+    @property
+    def messages(self) -> list[Message]:
+        """All messages, as a list of your own."""
+        return list(self._history)
+
+    @property
+    def _messages(self) -> list[Message]:
+        """All messages; a list that is set without a system message keeps the one there is."""
+        return self._history
+
+    @_messages.setter
+    def _messages(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        given = [Message.from_dict(message) for message in messages]
+        head = [] if head_length(given) else self._history[: head_length(self._history)]
+        self._open()[:] = [*head, *given]
+
+    @property
+    def system_message(self) -> Any:
+        """What the system message says, None if there is none; setting None removes it."""
+        return self._history[0].content if head_length(self._history) else None
+
+    @system_message.setter
+    def system_message(self, content: str | Sequence[Mapping[str, Any]] | None) -> None:
+        new = [] if content is None else [Message.system(content)]
+        self._open()[: min(1, head_length(self._history))] = new
+
+    system_prompt = system_message
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        """Add one message; it is copied."""
+        self._open().append(_copy(Message.from_dict(message)))
+
+    def extend(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Add several messages, or none of them if one is no message."""
+        self._open().extend([_copy(Message.from_dict(message)) for message in messages])
+
+    def add_user(
+        self, content: str | Sequence[Mapping[str, Any]], *, name: str | None = None
+    ) -> None:
+        """Add what a user says: text, or a list of parts."""
+        self.add(Message.user(content, name=name))
+
+    def add_assistant(
+        self, content: str | Sequence[Mapping[str, Any]] | None, *, name: str | None = None
+    ) -> None:
+        """Add an answer."""
+        self.add(Message.assistant(content, name=name))
+
+    def add_system(self, content: str | Sequence[Mapping[str, Any]]) -> None:
+        """Add a system message where the history now ends."""
+        self.add(Message.system(content))
+
+    def add_assistant_with_tools(
+        self, content: str | None, tool_calls: Iterable[ToolCall | Mapping[str, Any]]
+    ) -> None:
+        """Add an answer that calls tools."""
+        self.add(Message.assistant(content, tool_calls=tool_calls))
+
+    def add_tool_result(
+        self,
+        tool_call_id: str,
+        content: str | Sequence[Mapping[str, Any]],
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Add what a called tool returned."""
+        self.add(Message.tool_result(tool_call_id, content, name=name))
+
+    def get_last_message(self) -> Message | None:
+        """Return the latest message, None if there is none."""
+        return self._history[-1] if self._history else None
+
+    def get_last_user_message(self) -> Message | None:
+        """Return the latest message of a user, None if there is none."""
+        return self._last(Role.USER)
+
+    def get_last_assistant_message(self) -> Message | None:
+        """Return the latest answer, None if there is none."""
+        return self._last(Role.ASSISTANT)
+
+    @property
+    def iteration(self) -> int:
+        """How many answers there are."""
+        return sum(message["role"] == Role.ASSISTANT for message in self._history)
+
+    def rollback(self, turns: int = 1) -> list[Message]:
+        """Take back the last turns, each from a user's message on; return what is taken back."""
+        history = self._open()
+        starts = [n for n, message in enumerate(history) if message["role"] == Role.USER]
+        if not 0 <= turns <= len(starts):
+            raise ConfigError(f"there are {len(starts)} turns to take back; got turns={turns}")
+        start = starts[-turns] if turns else len(history)
+        taken, history[start:] = history[start:], []
+        return taken
+
+    def clear(self) -> None:
+        """Forget everything but the system message."""
+        history = self._open()
+        del history[head_length(history) :]
+
+    def format_history(self, max_messages: int | None = None) -> str:
+        """Return the last messages, or all, as text to read: `role: what was said`."""
+        shown = self._history[-max_messages or None :] if max_messages != 0 else []
+        return "\n".join(map(as_text, shown))
+
+    def __len__(self) -> int:
+        return len(self._history)
+
+    def __bool__(self) -> bool:
+        return True  # also one in which nothing was said yet
+
+    def __getitem__(self, index: int) -> Message:
+        return self._history[index]
+
+    def _last(self, role: Role) -> Message | None:
+        return next((m for m in reversed(self._history) if m["role"] == role), None)
+
+    def _open(self) -> list[Message]:
+        """Return the messages for a change."""
+        if self._is_answering:
+            raise ConfigError(
+                "this conversation waits for an answer: await it first, close its stream "
+                "(contextlib.aclosing), or go on with a fork()"
+            )
+        return self._history
+
+    def _copies(self) -> list[Message]:
+        return [_copy(message) for message in self._history]
+
+
+def as_text(message: Message) -> str:
+    """Return a message as text to read: who said what, with calls, and kinds of media."""
+    content = message.get("content")
+    parts = [] if content is None or isinstance(content, str) else content
+    said = [content] if isinstance(content, str) else [_as_text(part) for part in parts]
+    said += [f"[calls {call.name}({call.arguments_json})]" for call in message.tool_calls or ()]
+    who = f"{message['role']} ({name})" if (name := message.get("name")) else message["role"]
+    return f"{who}: {' '.join(filter(None, said))}"
+
+
+def _as_text(part: Mapping[str, Any]) -> str:
+    text = part.get("text")
+    return text if isinstance(text, str) else f"[{part.get('type', 'part')}]"
+
+
+def _copy(message: Message) -> Message:
+    return Message({key: v if isinstance(v, str) else deepcopy(v) for key, v in message.items()})

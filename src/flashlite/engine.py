@@ -1,0 +1,188 @@
+"""The engine: the stack of layers that every call goes through, and its life."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from typing import Any, Self, Unpack
+
+from . import env
+from .build import build_request, check_client, kept
+from .errors import ConfigError, StoreError
+from .many import Crowd
+from .middleware import (
+    Aim,
+    Budget,
+    Cache,
+    CallbackManager,
+    Concurrency,
+    Events,
+    Fallback,
+    Ledger,
+    Log,
+    Middleware,
+    OnWire,
+    RateLimit,
+    RateLimitConfig,
+    Retry,
+    RetryConfig,
+    Structured,
+    StructuredLogger,
+    WithinBudget,
+    local_files,
+    outermost,
+    stack,
+)
+from .options import CallOptions, ClientOptions
+from .providers import Router
+from .stores import Store
+from .types import (
+    CompletionParams,
+    CompletionRequest,
+    CompletionResponse,
+    Handler,
+    MessageInput,
+    StreamEvent,
+    target_of,
+)
+from .wire import AiohttpTransport, Transport
+
+
+class Engine:
+    """A stack of layers on a provider, and the two ways through it: `ask` and `stream`.
+
+    `Flashlite` says what the arguments mean. `handle` takes a request through all layers; `target`
+    says who would answer it.
+    """
+
+    def __init__(
+        self,
+        default_model: str | None = None,
+        *,
+        retry: RetryConfig | None = None,
+        rate_limit: RateLimitConfig | RateLimit | None = None,
+        max_concurrency: int | None = None,
+        cache: Store | None = None,
+        budget_limit: float | Budget | None = None,
+        track_costs: bool = True,
+        callbacks: CallbackManager | None = None,
+        structured_logger: StructuredLogger | None = None,
+        log_requests: bool = False,
+        middleware: Iterable[Middleware] = (),
+        provider: Handler | None = None,
+        transport: Transport | None = None,
+        **defaults: Unpack[ClientOptions],
+    ) -> None:
+        check_client(defaults, middleware=middleware, cache=cache, provider=provider)
+        self.default_model, self.defaults = default_model, kept(defaults)
+        self.ledger, self._on_wire, self._entered = Ledger(), OnWire(), 0
+        self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
+        bottom = provider or Router(self._transport)
+        self.target = target_of(bottom)
+        self._cache = None if cache is None else Cache(cache)
+        self._logger = structured_logger or (StructuredLogger() if log_requests else None)
+        budget, limit = Budget.of(budget_limit), RateLimit.of(rate_limit)
+        layers = [
+            outermost,
+            local_files,
+            *middleware,
+            Fallback(self.target),
+            Events(callbacks) if callbacks else None,
+            Log(self._logger) if self._logger else None,
+            self.ledger if track_costs else None,
+            Aim(self.target) if (cache, budget, limit) != (None,) * 3 else None,
+            self._cache,
+            Structured(target=self.target),
+            Retry(retry),
+            Concurrency(max_concurrency) if max_concurrency is not None else None,
+            limit,
+            WithinBudget(budget) if budget else None,
+            self._on_wire,
+        ]
+        self.handle = stack(layers, bottom)
+
+    async def ask(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> CompletionResponse:
+        """Do what `complete` does and always return the whole response.
+
+        With a `response_model` the instance is in `response.parsed`, None where the model called
+        tools or refused.
+        """
+        return await self.handle(self._build(messages, model, options, response_model))
+
+    async def stream(
+        self,
+        messages: MessageInput,
+        *,
+        model: str | None = None,
+        response_model: type[Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncGenerator[StreamEvent]:
+        """Ask for one answer and yield it piece by piece; the last event is DONE.
+
+        A stream that ends before the answer is whole raises StreamInterruptedError. With a
+        `response_model`, PARTIAL events have the value as far as it is written. A reader who may
+        stop early wraps the call in `contextlib.aclosing`, which closes the connection.
+        """
+        request = self._build(messages, model, options, response_model).with_(stream=True)
+        response = await self.handle(request)
+        async with aclosing(response.events()) as events:
+            async for event in events:
+                yield event
+
+    async def aclose(self) -> None:
+        """Close what this event loop holds and write what is to be written; it stays usable."""
+        await self._transport.aclose()
+        if self._logger is not None:
+            await self._logger.aflush()
+        if self._cache is not None:
+            await self._cache.store.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._entered += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._entered -= 1
+        if self._entered:  # others are still using it
+            return
+        try:
+            await self.aclose()
+        except StoreError as error:  # what was answered is not lost for want of a cache
+            logging.getLogger("flashlite.cache").warning("not all could be stored: %s", error)
+
+    def crowd(self, ask: Callable[..., Any], requests: Any, *, workers: int) -> Crowd:
+        """Return workers that ask for many requests at once."""
+        return Crowd(ask, requests, workers=workers, wire=self._on_wire)
+
+    def require_cache(self) -> Cache:
+        """Return the cache; raises ConfigError where there is none."""
+        if self._cache is None:
+            raise ConfigError("this client has no cache: Flashlite(cache=MemoryCache())")
+        return self._cache
+
+    def _build(
+        self,
+        messages: MessageInput,
+        model: str | None,
+        options: CallOptions,
+        response_model: type[Any] | None = None,
+    ) -> CompletionRequest:
+        said = {name: value for name, value in options.items() if value is not None}
+        given: dict[str, Any] = {**self.defaults, **said}
+        own = {name: given.pop(name) for name in _OWN & given.keys()}
+        if own.get("cache") == "only":
+            self.require_cache()
+        model = model or self.default_model or env.get("FLASHLITE_DEFAULT_MODEL")
+        own["response_model"] = response_model
+        return build_request(messages, model=model, params=given, **own)
+
+
+_OWN = CallOptions.__annotations__.keys() - CompletionParams.__annotations__.keys()

@@ -1,0 +1,41 @@
+"""Reading the token counts of an API's own answer, without a dialect at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ConfigError
+from ..types.usage import Usage
+
+
+def read_usage(told: Any) -> Usage:
+    """Read a usage object or dict in either of OpenAI's spellings; prices are not looked up.
+
+    They are `prompt_tokens` and `completion_tokens` (chat, embeddings), `input_tokens` and
+    `output_tokens` (responses), each with its `_details`. A `Usage` comes back as it is.
+    """
+    if isinstance(told, Usage):
+        return told
+    asked = _field(told, "prompt_tokens", "input_tokens")
+    if asked is None:
+        raise ConfigError(f"a usage has prompt_tokens or input_tokens; got {told!r:.80}")
+    given = _field(told, "prompt_tokens_details", "input_tokens_details")
+    made = _field(told, "completion_tokens_details", "output_tokens_details")
+    return Usage(
+        input_tokens=asked,
+        output_tokens=_field(told, "completion_tokens", "output_tokens") or 0,
+        total_tokens=_field(told, "total_tokens") or 0,
+        input_tokens_cached=_field(given, "cached_tokens") or 0,
+        input_tokens_cache_write=_field(given, "cache_write_tokens") or 0,
+        reasoning_tokens=_field(made, "reasoning_tokens") or 0,
+    )
+
+
+def _field(told: Any, *names: str) -> Any:
+    """Return the first of these that is there, a key of a dict or an attribute."""
+    for name in names:
+        value = told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
+        if value is not None:
+            return value
+    return None

@@ -1,0 +1,145 @@
+"""From answers and the events of `blocks.py` to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...errors import MalformedResponseError
+from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCallDelta, Usage
+from ..reading import NOT_AN_ANSWER, count_in, error_words, name_in, text_in
+from ..refusals import inner_status, refusal
+from .blocks import Blocks
+
+# Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons. An answer
+# that pauses is to be sent back to go on, so it is as unfinished as one that was cut.
+_FINISH_REASONS = {
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",
+    "refusal": "content_filter",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+}
+_PLAIN_REASONS = frozenset({"end_turn", "max_tokens", "tool_use"})
+_FACTS = ("container", "context_management", "stop_details", "stop_sequence")
+
+
+def parse_message(data: Mapping[str, Any]) -> CompletionResponse:
+    """Read the JSON of a whole answer, which is a stream whose blocks come in one piece each."""
+    _raise_error(data)
+    pieces, blocks = StreamAccumulator(), Blocks()
+    try:
+        for event in _events(data):
+            for told in blocks.read(event):
+                for delta in deltas_in(told):
+                    list(pieces.feed(delta))
+        return CompletionResponse(
+            id=name_in(data.get("id")),
+            model=name_in(data.get("model")) or "",
+            choices=pieces.so_far(),
+            usage=usage_in(data.get("usage")),
+            facts=pieces.facts,
+            raw=data,
+        )
+    except NOT_AN_ANSWER as error:
+        raise MalformedResponseError(
+            f"status 200, but not an answer: {error!r}", body=data
+        ) from error
+
+
+def deltas_in(event: Mapping[str, Any]) -> Iterator[Delta]:
+    """Read an event that speaks for itself; one of an unknown type says nothing."""
+    _raise_error(event)
+    match event.get("type"):
+        case "message_start":
+            yield from _opening(event["message"])
+        case "content_block_start":
+            yield Delta(tool_call=_call(event["index"], event["content_block"]))
+        case "content_block_delta":
+            yield from _gain(event["index"], event["delta"])
+        case "part":
+            text_in(event["part"].get("text"))
+            yield Delta(part=event["part"])
+        case "item":
+            yield Delta(extra={event["list"]: [(None, event["item"])]})
+        case "message_delta":
+            yield from _closing(event)
+        case "content_block_stop":
+            raise TypeError("the host's stream_parser is not BlockParser")
+
+
+def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
+    """Read what was used; Anthropic counts what its cache served and kept beside the input."""
+    if not usage:
+        return None
+    read = count_in(usage.get("cache_read_input_tokens"))
+    written = count_in(usage.get("cache_creation_input_tokens"))
+    kept = usage.get("cache_creation") or {}
+    return Usage(
+        input_tokens=count_in(usage.get("input_tokens")) + read + written,
+        output_tokens=count_in(usage.get("output_tokens")),
+        input_tokens_cached=read,
+        input_tokens_cache_write=written,
+        input_tokens_cache_write_1h=count_in(kept.get("ephemeral_1h_input_tokens")),
+        reasoning_tokens=count_in(
+            (usage.get("output_tokens_details") or {}).get("thinking_tokens")
+        ),
+    )
+
+
+def _events(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    content = data["content"]
+    if not isinstance(content, list):
+        raise TypeError(f"{content!r:.80} is not a list of blocks")
+    for index, block in enumerate(content):
+        yield {"type": "content_block_start", "index": index, "content_block": block}
+        yield {"type": "content_block_stop", "index": index}
+    yield {"type": "message_delta", "delta": data, "usage": data.get("usage")}
+
+
+def _opening(message: Mapping[str, Any]) -> Iterator[Delta]:
+    told = {name: name_in(message.get(name)) for name in ("id", "model")}
+    yield Delta(index=None, facts={name: value for name, value in told.items() if value})
+    if (usage := usage_in(message.get("usage"))) is not None:
+        yield Delta(index=None, usage=usage)
+
+
+def _gain(index: int, delta: Mapping[str, Any]) -> Iterator[Delta]:
+    match delta["type"]:
+        case "text_delta":
+            yield Delta(text=text_in(delta["text"]))
+        case "thinking_delta":
+            yield Delta(reasoning=text_in(delta["thinking"]))
+        case "input_json_delta":
+            yield Delta(tool_call=ToolCallDelta(index, arguments=text_in(delta["partial_json"])))
+
+
+def _call(number: int, block: Mapping[str, Any]) -> ToolCallDelta:
+    return ToolCallDelta(
+        number, text_in(block.get("id")) or f"call_{number}", text_in(block["name"])
+    )
+
+
+def _closing(event: Mapping[str, Any]) -> Iterator[Delta]:
+    delta, usage = event["delta"], event.get("usage") or {}
+    reason = text_in(delta.get("stop_reason")) or None
+    told = {name: delta.get(name, event.get(name)) for name in _FACTS}
+    told["server_tool_use"] = usage.get("server_tool_use")
+    told["service_tier"] = name_in(usage.get("service_tier"))
+    told["stop_reason"] = None if reason in _PLAIN_REASONS else reason
+    facts = {name: value for name, value in told.items() if value is not None}
+    yield Delta(index=None, facts=facts, usage=usage_in(usage))
+    details = delta.get("stop_details") or {}
+    yield Delta(
+        refusal=text_in(details.get("explanation")) if reason == "refusal" else "",
+        finish_reason=reason and _FINISH_REASONS.get(reason, reason),
+    )
+
+
+def _raise_error(data: Mapping[str, Any]) -> None:
+    """Raise the error that stands in a stream, or in a 200."""
+    if data.get("type") == "error" or data.get("error"):
+        message, code = error_words(data)
+        raise refusal(inner_status(data.get("error")), message, code=code, body=data)

@@ -1,0 +1,67 @@
+"""What Claude cites for its texts, both ways.
+
+Its blocks of text with `citations` become one text and `annotations` in OpenAI's form, each with
+the citation as it came; the places in them tell where to cut the text again, since what a search
+found wants to go back with the text that it was found for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+Span = tuple[int, int]
+
+
+def annotation(citation: Mapping[str, Any], span: Span) -> dict[str, Any]:
+    """Return the annotation of a citation; `span` are places in the whole text of the answer."""
+    title = citation.get("title") or citation.get("document_title") or ""
+    kind, told = "file_citation", {"filename": title}
+    if "url" in citation:
+        kind, told = "url_citation", {"url": citation["url"], "title": title}
+    place = dict(zip(("start_index", "end_index"), span, strict=True))
+    return {"type": kind, kind: {**told, **place}, "citation": dict(citation)}
+
+
+def cited(parts: Iterable[Mapping[str, Any]], annotations: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the parts of an answer, its texts cut where something was cited."""
+    spans = _spans(annotations)
+    start = 0
+    for part in parts:
+        text = part.get("text") if part.get("type") == "text" else None
+        if not text:
+            yield part
+            continue
+        end = start + len(text)
+        inside = {span: spans[span] for span in spans if start <= span[0] < span[1] <= end}
+        yield from _cut(part, start, inside) if inside else (part,)
+        start = end
+
+
+def _spans(annotations: Any) -> dict[Span, list[Any]]:
+    spans: dict[Span, list[Any]] = {}
+    for note in annotations or ():
+        if "citation" in note:
+            place = note[note["type"]]
+            spans.setdefault((place["start_index"], place["end_index"]), []).append(
+                note["citation"]
+            )
+    return spans
+
+
+def _cut(
+    part: Mapping[str, Any], start: int, spans: Mapping[Span, list[Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the pieces of a text; white space alone stays with the piece before it."""
+    text: str = part["text"]
+    cuts = sorted({start, start + len(text), *(cut for span in spans for cut in span)})
+    pieces: list[dict[str, Any]] = []
+    for span in pairwise(cuts):
+        piece = text[span[0] - start : span[1] - start]
+        if pieces and span not in spans and not piece.strip():
+            pieces[-1]["text"] += piece
+            continue
+        citations = {"citations": spans[span]} if span in spans else {}
+        pieces.append({**part, "text": piece, **citations})
+    yield from pieces

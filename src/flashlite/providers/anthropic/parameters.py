@@ -1,0 +1,114 @@
+"""From parameters under OpenAI's names to the fields of a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import ConfigError
+from ...models import ModelProfile
+from ...types import CompletionRequest
+from .schemas import closed
+from .thinking import max_tokens, thinking_of
+
+_OURS = frozenset(
+    {
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "n",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "response_format",
+        "stop",
+        "thinking",
+        "tool_choice",
+        "user",
+    }
+)
+_CHOICES = {"auto": {"type": "auto"}, "none": {"type": "none"}, "required": {"type": "any"}}
+_NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def body_of(
+    request: CompletionRequest, profile: ModelProfile | None, format: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the fields of a request but for its messages; `format` is that of the answer."""
+    params = request.params
+    if params.get("n", 1) != 1:
+        raise ConfigError(
+            "Claude gives one answer per request: instead of n, ask with sample=0, 1, ... or use "
+            "complete_many"
+        )
+    limit = max_tokens(params, profile)
+    thinking, effort = thinking_of(params, profile, limit)
+    output = {"effort": effort, "format": format}
+    fields = {
+        "thinking": thinking,
+        "output_config": {name: value for name, value in output.items() if value},
+        "stop_sequences": _stops(params.get("stop")),
+        "tools": [_tool(tool) for tool in request.tools],
+        "tool_choice": _tool_choice(request),
+        "metadata": _metadata(params),
+    }
+    return {
+        "max_tokens": limit,
+        **{name: value for name, value in params.items() if name not in _OURS},
+        **{name: value for name, value in fields.items() if value},
+    }
+
+
+def output_format(wanted: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, str | None]:
+    """Return the format of the answer, or what to tell the model where its schema has no form.
+
+    Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs; the beta of
+    that name is over.
+    """
+    if wanted is None or wanted["type"] == "text":
+        return None, None
+    if wanted["type"] != "json_schema":
+        raise ConfigError(
+            "Claude has no JSON mode without a schema: pass response_model=... or a JSON schema, "
+            "or ask for JSON in the prompt"
+        )
+    schema = wanted["json_schema"]["schema"]
+    if (sayable := closed(schema)) is not None:
+        return {"type": "json_schema", "schema": sayable}, None
+    return None, (
+        "Your answer has to be one JSON object that fits this JSON schema, with nothing before or "
+        f"after it:\n{json.dumps(schema, ensure_ascii=False)}"
+    )
+
+
+def _stops(stop: Any) -> list[str] | None:
+    return [stop] if isinstance(stop, str) else stop and list(stop)
+
+
+def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a function as a tool; a tool of Anthropic's own, such as web search, as it is."""
+    if "function" not in tool:
+        return tool
+    function = dict(tool["function"])
+    schema = function.pop("parameters", None) or function.get("input_schema") or _NOTHING
+    if function.get("strict"):
+        schema = closed(schema) or schema
+    beside = {name: value for name, value in tool.items() if name not in ("type", "function")}
+    return {**function, **beside, "input_schema": schema}
+
+
+def _tool_choice(request: CompletionRequest) -> Mapping[str, Any] | None:
+    choice: Mapping[str, Any] | str | None = request.params.get("tool_choice")
+    if isinstance(choice, str):
+        choice = _CHOICES[choice]
+    elif choice is not None and "function" in choice:
+        choice = {"type": "tool", "name": choice["function"]["name"]}
+    one_by_one = request.params.get("parallel_tool_calls") is False and bool(request.tools)
+    if one_by_one and choice != _CHOICES["none"]:
+        choice = {**(choice or _CHOICES["auto"]), "disable_parallel_tool_use": True}
+    return choice
+
+
+def _metadata(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    user = {"user_id": params["user"]} if "user" in params else {}
+    return {**params.get("metadata", {}), **user}

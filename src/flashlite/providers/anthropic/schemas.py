@@ -1,0 +1,125 @@
+"""The part of JSON schema that Claude guarantees an answer to fit.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations.
+What it does not list is refused with a 400, so a keyword that only narrows a value is told in the
+description instead, and a schema that cannot do without the keyword has no form of this kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...schema.strictness import at_root
+
+Schema = Mapping[str, Any]
+
+_KEPT = frozenset({
+    "$defs", "$ref", "allOf", "anyOf", "const", "default", "definitions", "description", "enum",
+    "format", "items", "properties", "required", "title", "type",
+})  # fmt: skip
+_TOLD = (
+    "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength", "maxProperties", "maximum",
+    "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern", "uniqueItems",
+)  # fmt: skip
+_FORMATS = frozenset({
+    "date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"
+})  # fmt: skip
+_UNSAYABLE = frozenset({
+    "additionalItems", "contains", "dependencies", "dependentRequired", "dependentSchemas", "else",
+    "if", "not", "patternProperties", "prefixItems", "propertyNames", "then", "unevaluatedItems",
+    "unevaluatedProperties",
+})  # fmt: skip
+_KINDS = frozenset({"type", "$ref", "anyOf", "allOf", "enum", "const"})
+_MAPS = ("$defs", "definitions", "properties")
+
+
+class _Unsayable(Exception):
+    """There is no such form."""
+
+
+def closed(schema: Schema) -> dict[str, Any] | None:
+    """Return a schema in the form that Claude takes, None where it has none.
+
+    Objects are closed. A schema that refers to itself, a dict with free keys, a tuple and an
+    untyped value have no such form, nor has a schema whose root is no object.
+    """
+    try:
+        root = _closed(at_root(schema))
+        _refuse_circles(root)
+    except (_Unsayable, AttributeError, TypeError):
+        return None
+    return root if root.get("type") == "object" else None
+
+
+def _closed(schema: Any) -> dict[str, Any]:
+    if not isinstance(schema, Mapping) or not _UNSAYABLE.isdisjoint(schema):
+        raise _Unsayable
+    node = {key: value for key, value in schema.items() if key in _KEPT}
+    for key in _MAPS:
+        if key in node:
+            node[key] = {name: _closed(inner) for name, inner in node[key].items()}
+    if "items" in node:
+        node["items"] = _closed(node["items"])
+    for key in ("allOf", "anyOf", "oneOf"):
+        if key in schema:
+            node["anyOf" if key == "oneOf" else key] = [_closed(inner) for inner in schema[key]]
+    _tell(node, schema)
+    _close(node, schema)
+    return node
+
+
+def _close(node: dict[str, Any], schema: Schema) -> None:
+    """Say the type of a node, and of an object that it has no other keys."""
+    if "properties" in node:
+        node.setdefault("type", "object")
+    if _KINDS.isdisjoint(node):
+        raise _Unsayable
+    kinds = node.get("type")
+    if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
+        if schema.get("additionalProperties", "properties" not in schema) is not False:
+            raise _Unsayable
+        node["additionalProperties"] = False
+
+
+def _tell(node: dict[str, Any], schema: Schema) -> None:
+    """Put into the description what there is no keyword for."""
+    told = dict(_untold(schema))
+    for key in told:
+        node.pop(key, None)
+    if told:
+        notes = ", ".join(f"{key}: {json.dumps(value, default=str)}" for key, value in told.items())
+        node["description"] = f"{node['description']} ({notes})" if "description" in node else notes
+
+
+def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
+    yield from ((key, schema[key]) for key in _TOLD if key in schema)
+    if schema.get("format", "date") not in _FORMATS:
+        yield "format", schema["format"]
+
+
+def _refuse_circles(root: Schema) -> None:
+    """Raise where a definition leads back to itself."""
+    definitions = {
+        f"#/{key}/{name}": inner
+        for key in ("$defs", "definitions")
+        for name, inner in root.get(key, {}).items()
+    }
+    leads = {name: set(_references(inner)) for name, inner in definitions.items()}
+    for _ in leads:
+        for name, reached in leads.items():
+            leads[name] = reached.union(*(leads.get(other, ()) for other in reached))
+    if "#" in _references(root) or any(name in reached for name, reached in leads.items()):
+        raise _Unsayable
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(reference := value.get("$ref"), str):
+            yield reference
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for inner in value:
+        yield from _references(inner)

@@ -1,0 +1,1 @@
+"""Azure OpenAI: `access` says where it is and who asks, `adapter` what is said."""

@@ -1,0 +1,16 @@
+"""botocore, imported when the first request needs it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ...errors import ConfigError
+
+
+def botocore(module: str) -> Any:
+    """Return a module of botocore; raises ConfigError where it is not installed."""
+    try:
+        return import_module(f"botocore.{module}")
+    except ImportError as error:
+        raise ConfigError("bedrock needs botocore: pip install botocore") from error

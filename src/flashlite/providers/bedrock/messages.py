@@ -1,0 +1,98 @@
+"""The conversation in Converse's form: what the system says, and turns that take turns.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...types import Message, Role, ToolCall
+from .parts import Block, blocks_of, cache_point
+
+_SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
+
+
+def system_of(messages: Iterable[Message], *, instruction: str | None) -> list[Block]:
+    """Return what the system says, wherever it stands: the API has one place for it."""
+    said = [b for message in messages if message.role in _SYSTEM for b in _blocks(message)]
+    return said + blocks_of(instruction)
+
+
+def turns_of(messages: Iterable[Message], *, keeps_reasoning: bool) -> list[Block]:
+    """Return the other messages, those of one speaker put together: the API wants turns."""
+    turns: list[Block] = []
+    for message in messages:
+        if message.role in _SYSTEM:
+            continue
+        role = "assistant" if message.role is Role.ASSISTANT else "user"
+        blocks = [*_said(message, keeps_reasoning=keeps_reasoning), *cache_point(message)]
+        if blocks and turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    _tell_documents_apart(turns)
+    return turns
+
+
+def _said(message: Message, *, keeps_reasoning: bool) -> Iterator[Block]:
+    if message.role is Role.TOOL:
+        yield {"toolResult": _result(message)}
+        return
+    if keeps_reasoning:
+        for thought in message.get("thinking_blocks") or ():
+            yield from _reasoning(thought)
+    yield from blocks_of(message.content)
+    for call in message.tool_calls or ():
+        yield {"toolUse": _use(call)}
+
+
+def _blocks(message: Message) -> list[Block]:
+    return [*blocks_of(message.content), *cache_point(message)]
+
+
+def _reasoning(thought: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield a block of reasoning as it was signed; one that nobody signed is not taken back."""
+    match thought:
+        case {"type": "thinking", "signature": str(signature)}:
+            text = thought.get("thinking") or ""
+            yield {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}
+        case {"type": "redacted_thinking", "data": str(redacted)}:
+            yield {"reasoningContent": {"redactedContent": redacted}}
+
+
+def _use(call: ToolCall) -> Block:
+    return {"toolUseId": _id(call.id), "name": call.name, "input": call.arguments}
+
+
+def _result(message: Message) -> Block:
+    # An empty list is refused by some models, an empty text by none.
+    content = blocks_of(message.content) or [{"text": ""}]
+    failed = {"status": "error"} if message.get("is_error") else {}
+    return {"toolUseId": _id(message.tool_call_id or ""), "content": content, **failed}
+
+
+def _id(given: str) -> str:
+    """Return a call's id in the characters that the API takes; other providers use more."""
+    return re.sub(r"[^a-zA-Z0-9_.:-]", "_", given)[:64] or "call"
+
+
+def _tell_documents_apart(turns: list[Block]) -> None:
+    """Number documents of one name: the API wants each to have its own."""
+    taken: set[str] = set()
+    for document in _documents(block for turn in turns for block in turn["content"]):
+        name, number = document["name"], 1
+        while document["name"] in taken:
+            number += 1
+            document["name"] = f"{name} {number}"
+        taken.add(document["name"])
+
+
+def _documents(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if "name" in block.get("document", ()):
+            yield block["document"]
+        elif "toolResult" in block:
+            yield from _documents(block["toolResult"]["content"])

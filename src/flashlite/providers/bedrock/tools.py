@@ -1,0 +1,69 @@
+"""Tools in Converse's form.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...errors import ConfigError
+from ...types import CompletionRequest, Message
+from ..anthropic.schemas import closed
+from .parts import Block, cache_point
+
+_ANYTHING = {"type": "object", "properties": {}}
+_CHOICES: Mapping[str, Block] = {"auto": {"auto": {}}, "required": {"any": {}}}
+
+
+def tool_config(request: CompletionRequest, *, takes_strict: bool) -> Block | None:
+    """Return the tools and the choice among them, None where there are none.
+
+    The API has no word for calling no tool, so none is offered. But whoever tells it of earlier
+    calls has to name their tools: these are named, and said to be gone.
+    """
+    choice = request.params.get("tool_choice")
+    if choice == "none" or not request.tools:
+        gone = [_gone(name) for name in _called(request.messages)]
+        return {"tools": gone} if gone else None
+    tools = [entry for tool in request.tools for entry in _entries(tool, takes_strict)]
+    return {"tools": tools, **({} if choice is None else {"toolChoice": _choice(choice)})}
+
+
+def _choice(choice: Any) -> Block:
+    if isinstance(choice, str):
+        return _CHOICES[choice]
+    return {"tool": {"name": choice["function"]["name"]}}
+
+
+def _entries(tool: Mapping[str, Any], takes_strict: bool) -> Iterator[Block]:
+    if tool.get("type") != "function":
+        raise ConfigError(
+            f"bedrock takes functions for tools; what a model offers of its own goes into "
+            f"extra_body={{'toolConfig': ...}}; got {dict(tool)!r:.80}"
+        )
+    function = tool["function"]
+    spec: Block = {"name": function["name"]}
+    if description := function.get("description"):
+        spec["description"] = description
+    schema = function.get("parameters") or _ANYTHING
+    strictly = closed(schema) if takes_strict and function.get("strict") else None
+    spec["inputSchema"] = {"json": strictly or schema}
+    if strictly is not None:
+        spec["strict"] = True
+    yield {"toolSpec": spec}
+    yield from cache_point(tool)
+
+
+def _called(messages: Iterable[Message]) -> Iterable[str]:
+    """Return the names of the tools that a history has calls of, each once."""
+    calls = (call for message in messages for call in message.tool_calls or ())
+    return dict.fromkeys(call.name for call in calls)
+
+
+def _gone(name: str) -> Block:
+    description = "No longer available: do not call it."
+    return {
+        "toolSpec": {"name": name, "description": description, "inputSchema": {"json": _ANYTHING}}
+    }

@@ -1,0 +1,56 @@
+"""The dialect of Cohere's chat API, version 2.
+
+Source: https://docs.cohere.com/reference/chat and https://docs.cohere.com/reference/chat-stream.
+
+What a model thinks comes as `thinking` blocks of the content, what an older one means to do with
+its tools as a `tool_plan`. Both are read as reasoning, and kept in `thinking_blocks` as they came,
+because Cohere wants them back beside the calls that they led to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ...errors import CompletionError, MalformedResponseError, StreamInterruptedError
+from ...types import CompletionRequest, CompletionResponse, Delta
+from ...wire import SSEvent, WireRequest
+from ..adapter import Endpoint
+from ..reading import NOT_AN_ANSWER, load, load_event, read_error
+from .answers import parse_answer, parse_event
+from .requests import body_of
+
+
+class CohereAdapter:
+    """Chat, version 2."""
+
+    def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
+        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        return WireRequest(
+            url=f"{endpoint.base_url.rstrip('/')}/chat",
+            json=body_of(request),
+            headers={**headers, **request.extra_headers},
+            timeout=request.timeout,
+        )
+
+    def parse_response(self, body: bytes) -> CompletionResponse:
+        data = load(body)
+        try:
+            return parse_answer(data)
+        except NOT_AN_ANSWER as error:
+            raise MalformedResponseError(
+                f"status 200, but not an answer: {error}", body=data
+            ) from error
+
+    def parse_stream_event(self, event: SSEvent) -> Iterator[Delta]:
+        if event.data.strip() == b"[DONE]":
+            return
+        data = load_event(event.data)
+        try:
+            yield from parse_event(data)
+        except NOT_AN_ANSWER as error:
+            raise StreamInterruptedError(
+                f"the stream broke off: not an event of an answer: {error}", body=data
+            ) from error
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
+        return read_error(status, headers, body)

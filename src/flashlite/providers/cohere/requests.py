@@ -1,0 +1,155 @@
+"""From a request to the JSON that Cohere takes.
+
+Fields that only Cohere has (`documents`, `citation_options`, `safety_mode`) go into `extra_body`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import ConfigError
+from ...types import CompletionRequest, Message, Role
+
+_NAMES = {
+    "max_completion_tokens": "max_tokens",
+    "stop": "stop_sequences",
+    "top_k": "k",
+    "top_p": "p",
+}
+# Tokens of thinking for each effort; the reference recommends no limit, so the high ones set none.
+_BUDGETS = {"minimal": 512, "low": 1024, "medium": 4096}
+
+
+def body_of(request: CompletionRequest) -> dict[str, Any]:
+    """Return the JSON body; raises ConfigError for what Cohere has no words for."""
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [_message(message) for message in request.messages],
+        **_params(request.params),
+        **_tools(request),
+    }
+    if request.stream:
+        body["stream"] = True
+    return {**body, **request.extra_body}
+
+
+def _params(params: Mapping[str, Any]) -> dict[str, Any]:
+    if params.get("n", 1) != 1:
+        raise ConfigError(
+            "Cohere gives one answer per request: instead of n, ask with sample=0, 1, ... or use "
+            "complete_many"
+        )
+    said = {
+        _NAMES.get(name, name): value
+        for name, value in params.items()
+        if name not in ("n", "reasoning_effort", "tool_choice")
+    }
+    if isinstance(stop := said.get("stop_sequences"), str):
+        said["stop_sequences"] = [stop]
+    if "response_format" in said:
+        said["response_format"] = _response_format(said["response_format"])
+    if "thinking" in params or "reasoning_effort" in params:
+        said["thinking"] = _thinking(params)
+    return said
+
+
+def _thinking(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return Cohere's object; `thinking` wins, since it says the same as an effort more exactly."""
+    if "thinking" in params:
+        given = dict(params["thinking"])
+        if "budget_tokens" in given:  # Anthropic's name for it
+            given["token_budget"] = given.pop("budget_tokens")
+        return given
+    effort = params["reasoning_effort"]
+    if effort == "none":
+        return {"type": "disabled"}
+    budget = {"token_budget": _BUDGETS[effort]} if effort in _BUDGETS else {}
+    return {"type": "enabled", **budget}
+
+
+def _response_format(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    if wanted["type"] != "json_schema":
+        return wanted
+    return {"type": "json_object", "json_schema": wanted["json_schema"]["schema"]}
+
+
+def _tools(request: CompletionRequest) -> dict[str, Any]:
+    """Return the tools and how freely the model may choose.
+
+    There is no word for one certain tool: it is offered alone, and a call is required. A tool that
+    is `strict` makes all of them so, for Cohere has one switch.
+    """
+    choice = request.params.get("tool_choice")
+    tools = [_function(tool) for tool in request.tools]
+    said: dict[str, Any] = {}
+    if isinstance(choice, Mapping):
+        name = choice["function"]["name"]
+        tools = [tool for tool in tools if tool["name"] == name]
+        if not tools:
+            raise ConfigError(f"tool_choice names {name!r}, which is not among the tools")
+        said["tool_choice"] = "REQUIRED"
+    elif choice in ("none", "required"):
+        said["tool_choice"] = choice.upper()
+    strict = [tool.pop("strict", False) for tool in tools]
+    if any(strict):
+        said["strict_tools"] = True
+    if tools:
+        said["tools"] = [{"type": "function", "function": tool} for tool in tools]
+    return said
+
+
+def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if "function" not in tool:
+        raise ConfigError(f"Cohere takes functions as tools, none of type {tool.get('type')!r}")
+    return dict(tool["function"])
+
+
+def _message(message: Message) -> Mapping[str, Any]:
+    """Return the message as it goes out; a name is left out, for there is no place for one."""
+    content = _content(message.content)
+    match message.role:
+        case Role.SYSTEM | Role.DEVELOPER:
+            return {"role": "system", "content": content}
+        case Role.USER:
+            return {"role": "user", "content": content}
+        case Role.TOOL:
+            return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
+        case Role.ASSISTANT:
+            return _assistant(message, content)
+
+
+def _content(content: Any) -> Any:
+    if content is None or isinstance(content, str):
+        return content or ""
+    for part in content:
+        if part.get("type") in ("input_audio", "file"):
+            raise ConfigError(
+                f"Cohere takes text and images, no part of type {part['type']}: give documents as "
+                'text, or in extra_body={"documents": [...]}'
+            )
+    return list(content)
+
+
+def _assistant(message: Message, content: Any) -> Mapping[str, Any]:
+    calls, reasoning = message.get("tool_calls"), message.get("reasoning_content")
+    thoughts = [block for block in message.get("thinking_blocks") or () if _is_ours(block)]
+    plans = [block["tool_plan"] for block in thoughts if block["type"] == "tool_plan"]
+    if calls and reasoning and not thoughts:
+        plans = [reasoning]  # another model's, or what a log kept: a plan may be any text
+    thinking = [block for block in thoughts if block["type"] == "thinking"]
+    if thinking:
+        text = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        content = [*thinking, *(text if content else ())]
+    wire: dict[str, Any] = {"role": "assistant"}
+    if content or not calls:
+        wire["content"] = content
+    if plans and calls:
+        wire["tool_plan"] = "".join(plans)
+    return wire | ({"tool_calls": calls} if calls else {})
+
+
+def _is_ours(block: Mapping[str, Any]) -> bool:
+    """Whether a block of earlier thinking is Cohere's, which signs none."""
+    kind = block.get("type")
+    return kind in ("thinking", "tool_plan") and block.keys() == {"type", kind}

@@ -1,0 +1,98 @@
+"""The dialect of Gemini's generateContent, on the Gemini API and on Vertex AI.
+
+Source: https://ai.google.dev/api/generate-content, and for Vertex AI
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...errors import CompletionError
+from ...models.gemini import Gemini
+from ...types import CompletionRequest, CompletionResponse, Delta
+from ...wire import SSEvent, WireRequest
+from ..adapter import Endpoint
+from . import answers
+from .contents import contents, system_instruction
+from .errors import read_error
+from .generation import generation_config
+from .tools import tool_config, tools
+
+
+class GoogleAdapter:
+    """Gemini's generateContent and streamGenerateContent.
+
+    `extra_body` is merged into the body: `safetySettings`, `cachedContent` and so on. An object
+    that the body has too (`generationConfig`, `toolConfig`) gains its members; a list takes the
+    place of the body's own.
+    """
+
+    def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
+        return WireRequest(
+            url=_address(request, endpoint.base_url.rstrip("/")),
+            json=_merged(_body(request), request.extra_body),
+            headers={**_key(endpoint), **request.extra_headers},
+            timeout=request.timeout,
+        )
+
+    def parse_response(self, body: bytes) -> CompletionResponse:
+        return answers.whole(body)
+
+    def parse_stream_event(self, event: SSEvent) -> Iterable[Delta]:
+        return answers.event(event.data)
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
+        return read_error(status, headers, body)
+
+
+def _body(request: CompletionRequest) -> dict[str, Any]:
+    model = Gemini(request.model)
+    body = {
+        "contents": contents(request.messages, model),
+        "systemInstruction": system_instruction(request.messages, model),
+        "tools": tools(request),
+        "toolConfig": tool_config(request),
+        "generationConfig": generation_config(request.params, model),
+        "serviceTier": _tier(request.params.get("service_tier")),
+    }
+    return {name: value for name, value in body.items() if value or name == "contents"}
+
+
+def _tier(tier: str | None) -> str | None:
+    """Return a service tier in Gemini's words; OpenAI's "auto" is what it does when not asked."""
+    return {"auto": None, "default": "standard"}.get(tier, tier) if tier else None
+
+
+def _merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in extra.items():
+        known = body.get(name)
+        if isinstance(known, dict) and isinstance(value, Mapping):
+            body[name] = {**known, **value}
+        else:
+            body[name] = value
+    return body
+
+
+def _address(request: CompletionRequest, base: str) -> str:
+    """Return the address of a model: `models/` is understood, `tunedModels/` says itself.
+
+    On Vertex AI the address ends in the publisher, whom a tuned model's `endpoints/` has not.
+    """
+    model = request.model
+    if model.startswith("endpoints/"):
+        base = base.removesuffix("/publishers/google")
+    elif not model.startswith(("models/", "tunedModels/")):
+        model = f"models/{model}"
+    verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+    return f"{base}/{model}:{verb}"
+
+
+def _key(endpoint: Endpoint) -> dict[str, str]:
+    """Return the header for a key; a host with credentials of its own is given an access token."""
+    if not endpoint.api_key:
+        return {}
+    if endpoint.host.credentials is not None:
+        return {"Authorization": f"Bearer {endpoint.api_key}"}
+    return {"x-goog-api-key": endpoint.api_key}

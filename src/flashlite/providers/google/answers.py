@@ -1,0 +1,290 @@
+"""From Gemini's answers to ours: a whole one is read like a stream of one chunk.
+
+Each event of a stream is a GenerateContentResponse of its own. See `contents.py` for where thought
+signatures go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from ...errors import (
+    CompletionError,
+    ContentPolicyViolationError,
+    MalformedResponseError,
+    StreamInterruptedError,
+)
+from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCall, Usage, image_part
+from ..reading import (
+    NOT_AN_ANSWER,
+    arguments_in,
+    count_in,
+    index_in,
+    load,
+    load_event,
+    name_in,
+    text_in,
+)
+from .errors import inner_error
+
+_FILTERED = "content_filter"
+_REASONS = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "BLOCKLIST": _FILTERED,
+    "IMAGE_PROHIBITED_CONTENT": _FILTERED,
+    "IMAGE_RECITATION": _FILTERED,
+    "IMAGE_SAFETY": _FILTERED,
+    "IMAGE_OTHER": _FILTERED,
+    "LANGUAGE": _FILTERED,
+    "NO_IMAGE": _FILTERED,
+    "OTHER": _FILTERED,
+    "PROHIBITED_CONTENT": _FILTERED,
+    "RECITATION": _FILTERED,
+    "SAFETY": _FILTERED,
+    "SPII": _FILTERED,
+}
+
+# What Vertex AI says of how a request was served, in the words that prices have.
+_TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
+
+# The model wrote a call that the API could not read and keeps to itself: there is nothing that a
+# caller could show the model, and another draw is mostly fine.
+_UNREADABLE = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_RESPONSE",
+        "MISSING_THOUGHT_SIGNATURE",
+        "TOO_MANY_TOOL_CALLS",
+        "UNEXPECTED_TOOL_CALL",
+    }
+)
+
+
+def whole(body: bytes) -> CompletionResponse:
+    """Read a whole answer; raises MalformedResponseError when it is none."""
+    data = _chunks(body, load)
+    try:
+        response = _whole(data)
+    except NOT_AN_ANSWER as error:
+        raise MalformedResponseError(
+            f"status 200, but not an answer: {error}", body=data
+        ) from error
+    if not response.choices:
+        raise MalformedResponseError("status 200, but the answer has no candidates", body=data)
+    if any(choice.finish_reason is None for choice in response.choices):
+        raise MalformedResponseError("status 200, but the answer is not finished", body=data)
+    return response
+
+
+def event(body: bytes) -> list[Delta]:
+    """Read one event of a stream; raises StreamInterruptedError when it is none."""
+    data = _chunks(body, load_event)
+    try:
+        return [delta for chunk in data for delta in _deltas(chunk)]
+    except NOT_AN_ANSWER as error:
+        raise StreamInterruptedError(
+            f"the stream broke off: not a chunk of an answer: {error}", body=data
+        ) from error
+
+
+def _chunks(body: bytes, load: Callable[[bytes], Mapping[str, Any]]) -> Sequence[Any]:
+    """Read one chunk, or the list of them that a stream without `alt=sse` is."""
+    if body.lstrip().startswith(b"["):
+        return cast("Sequence[Any]", load(b'{"list": %b}' % body)["list"])
+    return [load(body)]
+
+
+def _whole(data: Sequence[Any]) -> CompletionResponse:
+    pieces, usage = StreamAccumulator(), None
+    for chunk in data:
+        for delta in _deltas(chunk):
+            usage = delta.usage or usage
+            for _ in pieces.feed(delta):
+                pass  # events are for those who watch
+    facts = pieces.facts
+    return CompletionResponse(
+        id=facts.pop("id", None),
+        model=facts.pop("model", ""),
+        choices=pieces.so_far(),
+        usage=usage,
+        facts=facts,
+        raw=data[0] if len(data) == 1 else {"chunks": data},
+    )
+
+
+def _deltas(chunk: Mapping[str, Any]) -> Iterator[Delta]:
+    """Read one chunk; raises CompletionError for an error or a prompt that was blocked."""
+    if chunk.get("error"):
+        raise inner_error(chunk)
+    candidates = chunk.get("candidates") or ()
+    feedback = chunk.get("promptFeedback") or {}
+    if not candidates and feedback.get("blockReason"):
+        raise _blocked(feedback, chunk)
+    for position, candidate in enumerate(candidates):
+        yield from _candidate(candidate, index_in(candidate, position))
+    used = chunk.get("usageMetadata") or {}
+    yield Delta(index=None, facts=_facts(chunk, used))
+    if used:
+        yield Delta(index=None, usage=_usage(used))
+
+
+def _candidate(candidate: Mapping[str, Any], index: int) -> Iterator[Delta]:
+    calls = 0
+    for part in (candidate.get("content") or {}).get("parts") or ():
+        if "functionCall" in part:
+            yield from _call(part, index, f"call_{calls}")
+            calls += 1
+        else:
+            yield from _part(part, index)
+    if logprobs := _logprobs(candidate.get("logprobsResult") or {}):
+        yield Delta(index=index, logprobs={"content": logprobs})
+    if sources := [*_grounding(candidate), *_citations(candidate)]:
+        yield Delta(index=index, extra={"annotations": [(None, source) for source in sources]})
+    reason = text_in(candidate.get("finishReason"))
+    if reason not in ("", "FINISH_REASON_UNSPECIFIED"):
+        yield Delta(index=index, finish_reason=_finish_reason(reason, candidate))
+
+
+def _call(part: Mapping[str, Any], index: int, made_up: str) -> Iterator[Delta]:
+    """Yield a call, which comes whole; without an id it is given one by its place."""
+    call = part["functionCall"]
+    id = text_in(call.get("id"))
+    arguments = arguments_in(call.get("args")) or "{}"
+    yield Delta(index=index, tool_call=ToolCall(id, text_in(call["name"]), arguments))
+    if signature := text_in(part.get("thoughtSignature")):
+        yield _signed(signature, id or made_up, index)
+
+
+def _part(part: Mapping[str, Any], index: int) -> Iterator[Delta]:
+    text, signature = text_in(part.get("text")), text_in(part.get("thoughtSignature"))
+    if part.get("thought"):
+        # Pictures drawn while thinking are no part of the answer, and nobody wants them back.
+        yield Delta(index=index, reasoning=text)
+        if signature:
+            yield _kept(part, index)
+    elif "text" in part:
+        yield Delta(index=index, text=text)
+        if signature:
+            yield _signed(signature, None, index)
+    elif "inlineData" in part:
+        signed = {"thought_signature": signature} if signature else {}
+        yield Delta(index=index, part=_media(part["inlineData"]) | signed)
+    elif part:
+        yield _kept(part, index)
+
+
+def _signed(signature: str, tool_call_id: str | None, index: int) -> Delta:
+    block = {
+        "type": "thought_signature",
+        "tool_call_id": tool_call_id,
+        "signature": signature,
+    }
+    return Delta(index=index, extra={"thinking_blocks": [(None, block)]})
+
+
+def _kept(part: Mapping[str, Any], index: int) -> Delta:
+    """Keep what OpenAI's form has no word for, such as code that was run, to be sent back."""
+    block = {"type": "google_part", "part": dict(part)}
+    return Delta(index=index, extra={"thinking_blocks": [(None, block)]})
+
+
+def _media(blob: Mapping[str, Any]) -> dict[str, Any]:
+    kind, data = text_in(blob.get("mimeType")), text_in(blob.get("data"))
+    if kind.startswith("audio/"):
+        sound = {"data": data, "format": kind.removeprefix("audio/")}
+        return {"type": "input_audio", "input_audio": sound}
+    return image_part(f"data:{kind};base64,{data}")
+
+
+def _finish_reason(reason: str, candidate: Mapping[str, Any]) -> str:
+    if reason in _UNREADABLE:
+        said = text_in(candidate.get("finishMessage"))
+        raise MalformedResponseError(f"the model's answer was unusable: {reason}" + _after(said))
+    return _REASONS.get(reason, "stop")
+
+
+def _blocked(feedback: Mapping[str, Any], chunk: Mapping[str, Any]) -> CompletionError:
+    reason = text_in(feedback["blockReason"])
+    said = _after(text_in(feedback.get("blockReasonMessage")))
+    return ContentPolicyViolationError(
+        f"the prompt was blocked: {reason}{said}", code=reason, body=chunk
+    )
+
+
+def _after(said: str) -> str:
+    return f": {said}" if said else ""
+
+
+def _facts(chunk: Mapping[str, Any], used: Mapping[str, Any]) -> dict[str, str]:
+    told = {
+        "id": name_in(chunk.get("responseId")),
+        "model": name_in(chunk.get("modelVersion")),
+        "service_tier": _TIERS.get(text_in(used.get("trafficType"))),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _usage(told: Mapping[str, Any]) -> Usage:
+    asked = count_in(told.get("promptTokenCount")) + count_in(told.get("toolUsePromptTokenCount"))
+    said = count_in(told.get("candidatesTokenCount"))
+    thought = count_in(told.get("thoughtsTokenCount"))
+    total = count_in(told.get("totalTokenCount"))
+    # Some models count thoughts among what was said; the total tells.
+    is_inclusive = total == asked + said
+    return Usage(
+        input_tokens=asked,
+        output_tokens=said if is_inclusive else said + thought,
+        total_tokens=total,
+        input_tokens_cached=count_in(told.get("cachedContentTokenCount")),
+        reasoning_tokens=thought,
+    )
+
+
+def _logprobs(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return log probabilities in OpenAI's form; the API gives them after the whole text."""
+    steps = list(result.get("topCandidates") or ())
+    chosen = list(result.get("chosenCandidates") or ())
+    steps += [{}] * (len(chosen) - len(steps))
+    return [
+        _token(token) | {"top_logprobs": [_token(other) for other in step.get("candidates") or ()]}
+        for token, step in zip(chosen, steps, strict=False)
+    ]
+
+
+def _token(told: Mapping[str, Any]) -> dict[str, Any]:
+    token = text_in(told.get("token"))
+    return {"token": token, "logprob": told.get("logProbability"), "bytes": [*token.encode()]}
+
+
+def _grounding(candidate: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what a search found, for each span of the text that rests on it.
+
+    Spans count bytes of UTF-8, as the API has them.
+    """
+    found = candidate.get("groundingMetadata") or {}
+    pages = [chunk.get("web") or {} for chunk in found.get("groundingChunks") or ()]
+    for support in found.get("groundingSupports") or ():
+        for place in support.get("groundingChunkIndices") or ():
+            if 0 <= place < len(pages):
+                yield _citation(pages[place], support.get("segment") or {})
+
+
+def _citations(candidate: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the sources that the text repeats; Vertex AI has another name for the list."""
+    told = candidate.get("citationMetadata") or {}
+    for source in told.get("citationSources") or told.get("citations") or ():
+        yield _citation(source, source)
+
+
+def _citation(page: Mapping[str, Any], span: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "url_citation",
+        "url_citation": {
+            "url": text_in(page.get("uri")),
+            "title": text_in(page.get("title")),
+            "start_index": count_in(span.get("startIndex")),
+            "end_index": count_in(span.get("endIndex")),
+        },
+    }

@@ -1,0 +1,162 @@
+"""From our messages to Gemini's `contents` and `systemInstruction`.
+
+Thought signatures live in an assistant message's `thinking_blocks`, each saying where it belongs:
+
+    {"type": "thought_signature", "tool_call_id": "call_0", "signature": "…"}   on that call
+    {"type": "thought_signature", "tool_call_id": None, "signature": "…"}       on the text
+    {"type": "google_part", "part": {…}}    a part that OpenAI's form has no word for, as it came
+
+A signed image carries its own, under the key `thought_signature`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from ...errors import ConfigError
+from ...models.gemini import Gemini
+from ...types import Message, Role
+from .parts import Part, parts
+
+Turn = tuple[str, list[Part]]
+"""Whose turn it is (model, tool or user), and its parts."""
+
+_RESULT = "functionResponse"
+_KINDS = {Role.ASSISTANT: "model", Role.TOOL: "tool", Role.USER: "user"}
+
+# Ids that were made up here, since the API gave none: it would not know them.
+_MADE_UP = re.compile(r"call_\d{1,6}")
+
+# What Google's documentation gives for calls that another model made.
+_UNSIGNED = "skip_thought_signature_validator"
+
+
+def system_instruction(messages: Sequence[Message], model: Gemini) -> dict[str, Any] | None:
+    """Return what all system messages say, None where there is none or the model takes none."""
+    said = list(_system_parts(messages)) if model.takes_system else []
+    return {"parts": said} if said else None
+
+
+def contents(messages: Sequence[Message], model: Gemini) -> list[dict[str, Any]]:
+    """Return the turns: consecutive messages of one side are one, and results are their own.
+
+    Raises ConfigError for a result of a call that nobody made, and when nobody said anything.
+    """
+    turns: list[Turn] = []
+    names: dict[str, str] = {}
+    order: dict[str, int] = {}
+    if not model.takes_system:
+        _add(turns, "user", _system_parts(messages))
+    spoken = [message for message in messages if message.role in _KINDS]
+    for kind, run in groupby(spoken, key=lambda message: _KINDS[message.role]):
+        turn = list(run)
+        if kind == "model":
+            calls = [call for message in turn for call in message.tool_calls or ()]
+            order = {call.id: place for place, call in enumerate(calls)}
+            names |= {call.id: call.name for call in calls}
+        elif kind == "tool":
+            # Before Gemini 3 a result is matched with its call by name and order alone.
+            turn.sort(key=lambda message: order.get(message.tool_call_id or "", len(order)))
+        said = [part for message in turn for part in _spell(message, names, model)]
+        # All results come before what belongs to them.
+        _add(turns, kind, sorted(said, key=lambda part: kind == "tool" and _RESULT not in part))
+    if not turns:
+        raise ConfigError("Gemini needs a message besides the system's: add a user message")
+    if model.is_third:
+        _sign_foreign_calls(turns)
+    return [{"role": "model" if kind == "model" else "user", "parts": p} for kind, p in turns]
+
+
+def _add(turns: list[Turn], kind: str, said: Iterable[Part]) -> None:
+    """Add to the last turn if it is of the same side, else as a new one; nothing is no turn."""
+    said = list(said)
+    if said and turns and turns[-1][0] == kind:
+        turns[-1][1].extend(said)
+    elif said:
+        turns.append((kind, said))
+
+
+def _system_parts(messages: Iterable[Message]) -> Iterator[Part]:
+    for message in messages:
+        if message.role not in _KINDS:
+            yield from parts(message.content)
+
+
+def _spell(message: Message, names: Mapping[str, str], model: Gemini) -> Iterable[Part]:
+    match message.role:
+        case Role.ASSISTANT:
+            return _answer(message, model)
+        case Role.TOOL:
+            return _result(message, names, model)
+        case _:
+            return parts(message.content)
+
+
+def _answer(message: Message, model: Gemini) -> Iterator[Part]:
+    """Yield an answer's parts, each with the signature that it came with."""
+    signatures: dict[str | None, str] = {}
+    for block in message.get("thinking_blocks") or ():
+        if block.get("type") == "google_part":
+            yield block["part"]
+        elif block.get("type") == "thought_signature":
+            signatures[block.get("tool_call_id")] = block["signature"]
+    yield from _content(message.content, signatures.get(None))
+    for call in message.tool_calls or ():
+        wire = {"name": call.name, "args": call.arguments} | _id(call.id, model)
+        yield {"functionCall": wire} | _signature(signatures.get(call.id))
+
+
+def _content(content: Any, signature: str | None) -> list[Part]:
+    given = [content] if isinstance(content, str) else content or ()
+    said: list[Part] = []
+    for item in given:
+        signed = None if isinstance(item, str) else item.get("thought_signature")
+        (part,) = parts(item if isinstance(item, str) else [item])
+        if part != {"text": ""}:
+            said.append(part | _signature(signed))
+    if signature is not None:
+        text = next((part for part in reversed(said) if "text" in part), None)
+        if text is None:
+            said.append(text := {"text": ""})
+        text["thoughtSignature"] = signature
+    return said
+
+
+def _result(message: Message, names: Mapping[str, str], model: Gemini) -> Iterator[Part]:
+    """Yield what a function returned; media go inside where the model takes them, else behind."""
+    id = message.tool_call_id or ""
+    name = names.get(id) or message.name
+    if name is None:
+        raise ConfigError(f"a tool result answers the call {id!r}, and no message before made it")
+    shown = [] if isinstance(message.content, str) else list(parts(message.content))
+    media = [part for part in shown if "text" not in part]
+    wire: dict[str, Any] = {"name": name, "response": {"output": message.text}} | _id(id, model)
+    if media and model.is_third:
+        wire["parts"] = media
+    yield {_RESULT: wire}
+    if not model.is_third:
+        yield from media
+
+
+def _id(id: str, model: Gemini) -> dict[str, str]:
+    return {"id": id} if id and model.is_third and not _MADE_UP.fullmatch(id) else {}
+
+
+def _signature(signature: str | None) -> Part:
+    return {} if signature is None else {"thoughtSignature": signature}
+
+
+def _sign_foreign_calls(turns: Sequence[Turn]) -> None:
+    """Sign the calls since the last user message that have no signature.
+
+    Only these are checked, and of calls that were made together only the first is signed.
+    """
+    for kind, said in reversed(turns):
+        if kind == "user":
+            return
+        calls = [part for part in said if "functionCall" in part]
+        if calls and not any("thoughtSignature" in part for part in calls):
+            calls[0]["thoughtSignature"] = _UNSIGNED

@@ -1,0 +1,108 @@
+"""From OpenAI's parameters to Gemini's `generationConfig`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...errors import ConfigError
+from ...models.gemini import Gemini
+from .schema import taken
+
+_SAME = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "max_tokens": "maxOutputTokens",
+    "max_completion_tokens": "maxOutputTokens",
+    "seed": "seed",
+    "n": "candidateCount",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+    "logprobs": "responseLogprobs",
+    "top_logprobs": "logprobs",
+}
+
+
+def generation_config(params: Mapping[str, Any], model: Gemini) -> dict[str, Any]:
+    """Return what decides how an answer is made; empty when nothing was asked for."""
+    config = {wire: params[name] for name, wire in _SAME.items() if name in params}
+    for name, spell in _SPELLED.items():
+        if name in params:
+            config |= _spelled(spell, name, params[name])
+    if thinking := _thinking(params.get("thinking"), params.get("reasoning_effort"), model):
+        config["thinkingConfig"] = thinking
+    return config
+
+
+def _spelled(spell: Callable[[Any], dict[str, Any]], name: str, value: Any) -> dict[str, Any]:
+    try:
+        return spell(value)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(f"{name} is not in OpenAI's form: {value!r:.80}") from error
+
+
+def _stop(stop: Any) -> dict[str, Any]:
+    return {"stopSequences": [stop] if isinstance(stop, str) else list(stop)}
+
+
+def _modalities(modalities: Any) -> dict[str, Any]:
+    return {"responseModalities": [str(modality).upper() for modality in modalities]}
+
+
+def _voice(audio: Any) -> dict[str, Any]:
+    voice = {"prebuiltVoiceConfig": {"voiceName": audio.get("voice")}}
+    return {"speechConfig": {"voiceConfig": voice}}
+
+
+def _format(wanted: Any) -> dict[str, Any]:
+    if wanted["type"] == "text":
+        return {}
+    config: dict[str, Any] = {"responseMimeType": "application/json"}
+    if wanted["type"] == "json_schema":
+        config["responseJsonSchema"] = taken(wanted["json_schema"].get("schema") or {})
+    return config
+
+
+_SPELLED: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "stop": _stop,
+    "modalities": _modalities,
+    "audio": _voice,
+    "response_format": _format,
+}
+
+
+def _thinking(thinking: Any, effort: str | None, model: Gemini) -> dict[str, Any]:
+    """Return how much to think, and to show it where thinking was asked for."""
+    if thinking is not None and effort is not None:
+        raise ConfigError("Gemini takes thinking or reasoning_effort, not both: leave one out")
+    if thinking is not None:
+        if not isinstance(thinking, Mapping):
+            raise ConfigError(f'thinking is {{"budget_tokens": ...}}; got {thinking!r:.80}')
+        budget = thinking.get("budget_tokens")
+        if thinking.get("type") == "disabled" or budget == 0:
+            return _no_thinking(model)
+        return {"includeThoughts": True} | ({} if budget is None else {"thinkingBudget": budget})
+    if effort is None:
+        return {}
+    return _no_thinking(model) if effort == "none" else _effort(effort, model)
+
+
+def _effort(effort: str, model: Gemini) -> dict[str, Any]:
+    if model.is_third:
+        return {"includeThoughts": True, "thinkingLevel": model.thinking_level(effort)}
+    budget = model.thinking_budget(effort)
+    if budget is None:
+        raise ConfigError(
+            f"reasoning_effort is one of none, minimal, low, medium, high, xhigh; got {effort!r}"
+        )
+    return {"includeThoughts": True, "thinkingBudget": budget}
+
+
+def _no_thinking(model: Gemini) -> dict[str, Any]:
+    if model.always_thinks:
+        least = model.lowest_level
+        raise ConfigError(
+            f"{model.name} cannot stop thinking: ask for reasoning_effort={least!r}, its least"
+        )
+    return {"includeThoughts": False, "thinkingBudget": 0}

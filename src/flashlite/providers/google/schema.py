@@ -1,0 +1,50 @@
+"""From JSON Schema to the part of it that Gemini takes.
+
+Source: `responseJsonSchema` in https://ai.google.dev/api/generate-content#generationconfig. What
+is left out (`pattern`, `minLength`, …) binds no answer there; who asked for it checks it himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_ONE = frozenset({"items", "additionalProperties"})
+_MANY = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_NAMED = frozenset({"properties", "$defs"})
+_PLAIN = frozenset(
+    {"$id", "$anchor", "type", "format", "title", "description", "enum", "required"}
+    | {"minItems", "maxItems", "minimum", "maximum", "propertyOrdering"}
+)
+
+
+def taken(schema: Any) -> Any:
+    """Return the schema as Gemini takes it.
+
+    References stay: the API unrolls a circle itself. Beside a reference it takes nothing, so one
+    at the root, where recursive models have it, gives way to what it points to.
+    """
+    if isinstance(schema, Mapping) and "$ref" in schema and "$defs" in schema:
+        name = str(schema["$ref"]).removeprefix("#/$defs/")
+        schema = {**schema["$defs"].get(name, {}), "$defs": schema["$defs"]}
+    return _taken(schema)
+
+
+def _taken(schema: Any) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}
+    kept: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in _PLAIN:
+            kept[key] = value
+        elif key in _ONE:
+            kept[key] = _taken(value)
+        elif key in _MANY:
+            kept[key] = [_taken(item) for item in value]
+        elif key in _NAMED:
+            kept[key] = {name: _taken(item) for name, item in value.items()}
+        elif key == "const" and isinstance(value, str):
+            kept["enum"] = [value]
+    return kept

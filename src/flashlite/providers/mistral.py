@@ -1,0 +1,62 @@
+"""OpenAI's dialect as Mistral speaks it: the same, but no field more than it knows.
+
+Source: https://docs.mistral.ai/api/endpoint/chat. A field that it does not know is a 422.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from ..types import CompletionRequest, Message
+from ..wire import WireRequest
+from .adapter import Endpoint
+from .openai import OpenAIAdapter
+
+_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+
+
+class MistralAdapter(OpenAIAdapter):
+    """Chat completions, with thinking among the parts of the content."""
+
+    def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
+        params = dict(request.params)
+        if params.get("tool_choice") == "required":
+            params["tool_choice"] = "any"
+        messages = tuple(_message(message) for message in request.messages)
+        wire = super().build_request(request.with_(params=params, messages=messages), endpoint)
+        # Usage comes with the last chunk, asked for or not.
+        body = {name: value for name, value in wire.json.items() if name != "stream_options"}
+        return replace(wire, json=body)
+
+
+def _message(message: Message) -> Message:
+    wire = Message(message)
+    if wire.role != "tool":
+        wire.pop("name", None)
+    if calls := wire.get("tool_calls"):
+        wire["tool_calls"] = [{**call, "id": _call_id(call.get("id"))} for call in calls]
+    if "tool_call_id" in wire:
+        wire["tool_call_id"] = _call_id(wire.tool_call_id)
+    if thought := wire.pop("reasoning_content", None):
+        wire["content"] = [_thinking(thought), *_parts(wire.content)]
+    return wire
+
+
+def _call_id(id: str | None) -> str:
+    """Return the id of a call as Mistral has them; another provider's becomes one of its own."""
+    given = id or ""
+    return given if _CALL_ID.fullmatch(given) else sha256(given.encode()).hexdigest()[:9]
+
+
+def _thinking(text: str) -> Mapping[str, Any]:
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+
+
+def _parts(content: Any) -> list[Any]:
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return list(content or ())

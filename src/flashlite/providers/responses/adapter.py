@@ -1,0 +1,146 @@
+"""Requests to OpenAI's Responses API, and the four verbs.
+
+Source: https://platform.openai.com/docs/api-reference/responses. Nothing is stored there unless
+the caller says `store=True`: the history is sent each time, and with it the model's reasoning,
+which comes encrypted and goes back as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ...errors import CompletionError, ConfigError
+from ...models import lookup
+from ...types import CompletionRequest, CompletionResponse, Delta
+from ...wire import SSEvent, WireRequest
+from ..adapter import Endpoint
+from ..reading import load, load_event, read_error
+from .answers import parse_answer
+from .items import input_items
+from .stream import parse_event
+
+_ENCRYPTED = "reasoning.encrypted_content"
+_LOGPROBS = "message.output_text.logprobs"
+
+
+class ResponsesAdapter:
+    """Responses."""
+
+    def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
+        _check(request)
+        stored = {**request.params, **request.extra_body}.get("store") is True
+        body: dict[str, Any] = {
+            "model": request.model,
+            "input": input_items(request.messages, stored=stored),
+            "store": stored,
+        }
+        for name, value in request.params.items():
+            _merge(body, _SPELLED.get(name, lambda value, name=name: {name: value})(value))
+        if request.tools:
+            body["tools"] = [_tool(tool) for tool in request.tools]
+        if request.stream:
+            body["stream"] = True
+        if not stored and _reasons(request, endpoint):
+            _merge(body, {"include": [_ENCRYPTED]})
+        _merge(body, request.extra_body)
+        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        return WireRequest(
+            url=f"{endpoint.base_url.rstrip('/')}/responses",
+            json=body,
+            headers={**headers, **request.extra_headers},
+            timeout=request.timeout,
+        )
+
+    def parse_response(self, body: bytes) -> CompletionResponse:
+        return parse_answer(load(body))
+
+    def parse_stream_event(self, event: SSEvent) -> Iterable[Delta]:
+        if event.data.strip() == b"[DONE]":
+            return ()
+        return parse_event(load_event(event.data))
+
+    def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
+        return read_error(status, headers, body)
+
+
+def _check(request: CompletionRequest) -> None:
+    if request.params.get("n", 1) != 1:
+        raise ConfigError(
+            "the Responses API gives one answer to a request: leave n out and ask with sample=0, "
+            "1, ..., or with complete_many()"
+        )
+    if request.extra_body.get("background"):
+        raise ConfigError("background answers would have to be fetched later: leave background out")
+
+
+def _reasons(request: CompletionRequest, endpoint: Endpoint) -> bool:
+    """Whether the model is known to reason; others refuse to be asked for encrypted reasoning."""
+    if "reasoning_effort" in request.params or "reasoning" in request.extra_body:
+        return True
+    profile = lookup(f"{endpoint.host.name}/{request.model}")
+    return profile is not None and profile.supports("reasoning") is True
+
+
+def _merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Put fields into a body: objects are merged one level deep, and `include` grows."""
+    for name, value in more.items():
+        known = body.get(name)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            body[name] = {**known, **value}
+        elif name == "include" and isinstance(known, list) and isinstance(value, list):
+            body[name] = list(dict.fromkeys([*known, *value]))
+        else:
+            body[name] = value
+
+
+def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Flatten a function; a tool that the provider runs itself goes out as it is.
+
+    Here functions are strict unless they say otherwise, in the chat API it is the other way round.
+    """
+    if tool.get("type") != "function":
+        return _flat(tool)
+    return {"parameters": _NOTHING, "strict": False, **_flat(tool)}
+
+
+_NOTHING = {"type": "object", "properties": {}}
+
+
+def _tool_choice(choice: Any) -> dict[str, Any]:
+    return {"tool_choice": _flat(choice) if isinstance(choice, Mapping) else choice}
+
+
+def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Flatten a tool of the chat API or a choice of one; anything else is returned as it is."""
+    kind = item.get("type")
+    inner = item.get(kind) if kind in ("function", "custom", "allowed_tools") else None
+    if not isinstance(inner, Mapping):
+        return item
+    flat: dict[str, Any] = {"type": kind, **inner}
+    if kind == "allowed_tools":
+        flat["tools"] = [_flat(tool) for tool in flat.get("tools") or ()]
+    return flat
+
+
+def _format(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    schema = wanted.get("json_schema")
+    flat = {"type": "json_schema", **schema} if isinstance(schema, Mapping) else wanted
+    return {"text": {"format": flat}}
+
+
+def _logprobs(wanted: Any) -> dict[str, Any]:
+    return {"include": [_LOGPROBS]} if wanted else {}
+
+
+_SPELLED: dict[str, Callable[[Any], Mapping[str, Any]]] = {
+    "logprobs": _logprobs,
+    "max_completion_tokens": lambda value: {"max_output_tokens": value},
+    "max_tokens": lambda value: {"max_output_tokens": value},
+    "n": lambda _: {},
+    "reasoning_effort": lambda value: {"reasoning": {"effort": value}},
+    "response_format": _format,
+    "tool_choice": _tool_choice,
+    "top_logprobs": lambda value: {"top_logprobs": value, "include": [_LOGPROBS]},
+    "verbosity": lambda value: {"text": {"verbosity": value}},
+}

@@ -1,0 +1,165 @@
+"""Answers of the Responses API: a list of items that becomes one message.
+
+Text is the message's content, calls are its tool calls, and what the provider's own tools did are
+parts of the content, as they came. `thinking_blocks` holds what the rest of a message cannot say
+and what the API wants back: reasoning items as they came, and a mark for each message that is not
+alone: `{"type": "message", "id", "phase", "length"}`, its length in characters. Either carries the
+`output_index` at which it stood, where that is not the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...errors import MalformedResponseError
+from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCallDelta, Usage
+from ..reading import NOT_AN_ANSWER, arguments_in, count_in, error_words, name_in, text_in
+from ..refusals import inner_status, refusal
+
+_CALLS = frozenset({"function_call", "custom_tool_call"})
+_FACTS = ("service_tier", "system_fingerprint", "content_filters")
+_REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
+
+
+def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
+    """Read the JSON of a whole answer."""
+    raise_failure(data)
+    output = data.get("output")
+    if not isinstance(output, list):
+        raise MalformedResponseError("status 200, but the answer has no output", body=data)
+    pieces = StreamAccumulator()
+    try:
+        for place, item in enumerate(output):
+            for delta in (*_said(item, place), *kept(item, place)):
+                list(pieces.feed(delta))
+        list(pieces.feed(Delta(finish_reason=finish_reason(data))))
+        return CompletionResponse(
+            id=name_in(data.get("id")),
+            model=name_in(data.get("model")) or "",
+            choices=pieces.choices(),
+            usage=read_usage(data.get("usage")),
+            facts=read_facts(data),
+            raw=data,
+        )
+    except NOT_AN_ANSWER as error:
+        raise MalformedResponseError(
+            f"status 200, but not an answer: {error}", body=data
+        ) from error
+
+
+def _said(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
+    """Yield what a stream would have said piece by piece."""
+    match item["type"]:
+        case "message":
+            for part in item["content"]:
+                yield Delta(
+                    text=text_in(part.get("text")),
+                    refusal=text_in(part.get("refusal")),
+                    logprobs=read_logprobs(part.get("logprobs")),
+                )
+        case "reasoning":
+            for order, part in enumerate(item.get("summary") or ()):
+                gap = "\n\n" if order or place else ""
+                yield Delta(reasoning=gap + text_in(part.get("text")))
+            for part in item.get("content") or ():
+                yield Delta(reasoning=text_in(part.get("text")))
+        case "function_call":
+            yield call_delta(item, place, arguments_in(item.get("arguments")))
+
+
+def call_delta(item: Mapping[str, Any], place: int, arguments: str = "") -> Delta:
+    """Return the piece that says which function is called."""
+    id = text_in(item.get("call_id")) or text_in(item.get("id")) or f"call_{place}"
+    return Delta(tool_call=ToolCallDelta(place, id, text_in(item["name"]), arguments))
+
+
+def kept(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
+    """Yield what is known of an item once it is whole."""
+    match text_in(item["type"]):
+        case "message":
+            yield from _marked(item, place)
+        case "reasoning":
+            yield _block({**item, "output_index": place})
+        case "function_call":
+            pass
+        case _:
+            text_in(item.get("text"))
+            yield Delta(part=item)
+
+
+def _marked(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
+    parts = item["content"]
+    if place or item.get("phase"):
+        mark = {name: item.get(name) for name in ("type", "id", "phase")}
+        length = sum(len(text_in(part.get("text"))) for part in parts)
+        yield _block({**mark, "length": length, "output_index": place})
+    notes = [note for part in parts for note in part.get("annotations") or ()]
+    if notes:
+        yield Delta(extra={"annotations": [(None, _note(note)) for note in notes]})
+
+
+def _block(block: Mapping[str, Any]) -> Delta:
+    told = {name: value for name, value in block.items() if value is not None}
+    if not told["output_index"]:
+        del told["output_index"]
+    return Delta(extra={"thinking_blocks": [(None, told)]})
+
+
+def _note(note: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an annotation; one of a page takes the form that the chat API gives it."""
+    if note.get("type") != "url_citation" or "url_citation" in note:
+        return {**note}
+    page = {name: value for name, value in note.items() if name != "type"}
+    return {"type": "url_citation", "url_citation": page}
+
+
+def finish_reason(data: Mapping[str, Any]) -> str:
+    """Return why the model stopped; raises for an answer that is not finished."""
+    status = data.get("status", "completed")
+    if status == "incomplete":
+        reason = text_in((data.get("incomplete_details") or {}).get("reason"))
+        return _REASONS.get(reason, reason) or "length"
+    if status != "completed":
+        raise TypeError(f"its status is {status!r:.80}")
+    called = any(item.get("type") in _CALLS for item in data.get("output") or ())
+    return "tool_calls" if called else "stop"
+
+
+def read_usage(usage: Mapping[str, Any] | None) -> Usage | None:
+    """Read the counts; `input_tokens` is the whole prompt, `output_tokens` has the reasoning."""
+    if not usage:
+        return None
+    prompt = usage.get("input_tokens_details") or {}
+    output = usage.get("output_tokens_details") or {}
+    return Usage(
+        input_tokens=count_in(usage.get("input_tokens")),
+        output_tokens=count_in(usage.get("output_tokens")),
+        total_tokens=count_in(usage.get("total_tokens")),
+        input_tokens_cached=count_in(prompt.get("cached_tokens")),
+        input_tokens_cache_write=count_in(prompt.get("cache_write_tokens")),
+        reasoning_tokens=count_in(output.get("reasoning_tokens")),
+    )
+
+
+def read_facts(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what else the provider told."""
+    return {name: data[name] for name in _FACTS if data.get(name) is not None}
+
+
+def read_logprobs(tokens: Any) -> dict[str, Any] | None:
+    """Return log probabilities in the chat API's form; raises TypeError for anything else."""
+    if not tokens:
+        return None
+    if not isinstance(tokens, list):
+        raise TypeError(f"{tokens!r:.80} are not log probabilities")
+    return {"content": tokens}
+
+
+def raise_failure(data: Mapping[str, Any]) -> None:
+    """Raise the error that an answer or an event tells instead of an answer."""
+    error = data.get("error")
+    if not error and data.get("status") != "failed":
+        return
+    message, code = error_words({"error": error or "the model failed to answer"})
+    raise refusal(inner_status(error), message, code=code, body=data)

@@ -1,0 +1,176 @@
+"""Messages as the items that the Responses API takes.
+
+A system or developer message stays where it stands, in its role. An answer of this API goes back
+in the order in which it came: its text, and what the provider's own tools did, from `content`, the
+calls from `tool_calls`, and the reasoning in between from `thinking_blocks`, which also holds what
+must be known about messages (see `answers.py`). Blocks of other providers are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...types import Message, Role
+
+Item = Mapping[str, Any]
+
+
+def input_items(messages: Sequence[Message], *, stored: bool) -> list[Item]:
+    """Return the items; ids go out only where the provider has `stored` what they name."""
+    custom = {
+        part.get("call_id")
+        for message in messages
+        for part in _parts(message)
+        if part.get("type") == "custom_tool_call"
+    }
+    items: list[Item] = []
+    for message in messages:
+        if message.role is Role.ASSISTANT:
+            items += _answer(message, stored=stored)
+        elif message.role is Role.TOOL:
+            items.append(_result(message, is_custom=message.tool_call_id in custom))
+        else:
+            items.append({"role": message.role.value, "content": _content(message.content)})
+    return items
+
+
+def _parts(message: Message) -> Sequence[Mapping[str, Any]]:
+    content = message.content
+    return () if content is None or isinstance(content, str) else content
+
+
+def _content(content: Any) -> Any:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return [_part(part) for part in content]
+
+
+def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Spell a part of the chat API; any other is taken to be in this API's form already."""
+    match part:
+        case {"type": "text", "text": text}:
+            return {"type": "input_text", "text": text}
+        case {"type": "image_url", "image_url": {"url": url, **rest}}:
+            return {"type": "input_image", "image_url": url, "detail": rest.get("detail", "auto")}
+        case {"type": "file", "file": Mapping() as file}:
+            return {"type": "input_file"} | dict(file)
+        case _:
+            return part
+
+
+def _result(message: Message, *, is_custom: bool) -> Item:
+    return {
+        "type": "custom_tool_call_output" if is_custom else "function_call_output",
+        "call_id": message.tool_call_id,
+        "output": _content(message.content),
+    }
+
+
+def _answer(message: Message, *, stored: bool) -> list[Item]:
+    """Return an answer's items; reasoning that nothing follows is left out, as the API wants it."""
+    blocks = message.get("thinking_blocks") or ()
+    marks = [block for block in blocks if block.get("type") == "message" and block.get("length")]
+    items = [*_said(message, _fitting(marks, message.text), stored=stored), *_calls(message)]
+    if not items:
+        return []
+    thoughts = [block for block in blocks if block.get("type") == "reasoning"]
+    for order, thought in enumerate(thoughts):
+        items.insert(min(thought.get("output_index", order), len(items) - 1), thought)
+    sent = (_thought(item, stored=stored) if item in thoughts else item for item in items)
+    return [item for item in sent if item is not None]
+
+
+def _fitting(marks: list[Item], text: str) -> list[Item]:
+    """Return the marks if they still divide the text; of a text that was changed, only the phase.
+
+    A mark says of a message in the answer how many characters of the text were its own.
+    """
+    if sum(mark["length"] for mark in marks) == len(text) or not marks:
+        return marks
+    return [{"phase": marks[-1].get("phase"), "length": len(text)}]
+
+
+def _said(message: Message, marks: list[Item], *, stored: bool) -> Iterator[Item]:
+    content = message.content
+    left = iter(marks)
+    for part in [{"type": "text", "text": content}] if isinstance(content, str) else content or ():
+        if part.get("type") == "text":
+            yield from _texts(part.get("text") or "", left, stored=stored)
+        elif part.get("type") == "refusal":
+            yield _message(part, {}, stored=stored)
+        elif _OWN.search(kind := str(part.get("type"))):
+            yield part if stored else _STATELESS.get(kind, _same)(part)
+    if refused := message.get("refusal"):
+        yield _message({"type": "refusal", "refusal": refused}, {}, stored=stored)
+
+
+# The items of this API; any other part of an answer is another provider's.
+_OWN = re.compile("_call$|_call_output$|^mcp_|^tool_search_|^compaction$|^program")
+
+
+def _texts(text: str, marks: Iterator[Item], *, stored: bool) -> Iterator[Item]:
+    while text:
+        mark = next(marks, {})
+        length = mark.get("length") or len(text)
+        part = {"type": "output_text", "text": text[:length], "annotations": []}
+        yield _message(part, mark, stored=stored)
+        text = text[length:]
+
+
+def _message(part: Item, mark: Item, *, stored: bool) -> Item:
+    known = {"id": mark.get("id") if stored else None, "phase": mark.get("phase")}
+    item = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    return item | {name: value for name, value in known.items() if value}
+
+
+def _calls(message: Message) -> Iterable[Item]:
+    for call in message.tool_calls or ():
+        yield {
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.name,
+            "arguments": call.arguments_json or "{}",
+        }
+
+
+def _thought(block: Item, *, stored: bool) -> Item | None:
+    """Return reasoning as it goes back, or None where the provider could make nothing of it.
+
+    What is not stored is known by its encrypted content, and an id would be looked up in vain;
+    servers of open models give the bare text instead.
+    """
+    wanted = ("type", "id", "summary", "encrypted_content") if stored else _UNSTORED
+    if not stored and not block.get("encrypted_content"):
+        wanted = ("type", "summary", "content")
+        if not block.get("content"):
+            return None
+    kept = {name: block[name] for name in wanted if block.get(name) is not None}
+    return {"summary": [], **kept}
+
+
+_UNSTORED = ("type", "summary", "encrypted_content")
+
+
+def _same(part: Item) -> Item:
+    return part
+
+
+def _image(part: Item) -> Item:
+    """A picture that the model made is found by its id; unstored, it is shown again."""
+    url = f"data:image/{part.get('output_format') or 'png'};base64,{part.get('result') or ''}"
+    shown = {"type": "input_image", "image_url": url, "detail": "auto"}
+    return {"role": "user", "content": [shown]}
+
+
+def _code(part: Item) -> Item:
+    """Code that the model ran is refused where it is not stored; it is told as text."""
+    outputs = part.get("outputs") or ()
+    logs = [output["logs"] for output in outputs if isinstance(output.get("logs"), str)]
+    told = "\n\n".join(["code_interpreter:", part.get("code") or "", *logs])
+    text = {"type": "output_text", "text": told, "annotations": []}
+    return _message(text, {}, stored=False)
+
+
+_STATELESS = {"image_generation_call": _image, "code_interpreter_call": _code}

@@ -1,0 +1,107 @@
+"""The events of a streamed answer, one by one; events of other kinds say nothing that we need.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ...errors import StreamInterruptedError
+from ...types import Delta, ToolCallDelta
+from ..reading import NOT_AN_ANSWER, arguments_in, name_in, text_in
+from .answers import (
+    call_delta,
+    finish_reason,
+    kept,
+    raise_failure,
+    read_facts,
+    read_logprobs,
+    read_usage,
+)
+
+Event = Mapping[str, Any]
+
+
+def parse_event(data: Event) -> list[Delta]:
+    """Read the JSON of one event of a stream."""
+    kind = data.get("type")
+    if kind == "error" and not data.get("error"):
+        raise_failure({"error": {name: data.get(name) for name in ("code", "message")}})
+    raise_failure(data)
+    read = _READERS.get(kind) if isinstance(kind, str) else None
+    try:
+        return [] if read is None else list(read(data))
+    except NOT_AN_ANSWER as error:
+        raise StreamInterruptedError(
+            f"the stream broke off: not an event of an answer: {error}", body=data
+        ) from error
+
+
+def _created(event: Event) -> Iterable[Delta]:
+    told = {name: name_in(event["response"].get(name)) for name in ("id", "model")}
+    yield Delta(index=None, facts={name: value for name, value in told.items() if value})
+
+
+def _added(event: Event) -> Iterable[Delta]:
+    item = event["item"]
+    if item.get("type") == "function_call":
+        yield call_delta(item, _place(event), arguments_in(item.get("arguments")))
+
+
+def _place(event: Event) -> int:
+    """Return an item's place in the answer; a server that tells none sends one after the other."""
+    place = event.get("output_index")
+    return place if isinstance(place, int) else 0
+
+
+def _text(event: Event) -> Iterable[Delta]:
+    yield Delta(text=text_in(event.get("delta")), logprobs=read_logprobs(event.get("logprobs")))
+
+
+def _refusal(event: Event) -> Iterable[Delta]:
+    yield Delta(refusal=text_in(event.get("delta")))
+
+
+def _reasoning(event: Event) -> Iterable[Delta]:
+    yield Delta(reasoning=text_in(event.get("delta")))
+
+
+def _next_thought(event: Event) -> Iterable[Delta]:
+    if event.get("summary_index") or event.get("output_index"):
+        yield Delta(reasoning="\n\n")
+
+
+def _arguments(event: Event) -> Iterable[Delta]:
+    yield Delta(tool_call=ToolCallDelta(_place(event), arguments=text_in(event.get("delta"))))
+
+
+def _done(event: Event) -> Iterable[Delta]:
+    return kept(event["item"], _place(event))
+
+
+def _finished(event: Event) -> Iterator[Delta]:
+    response = event["response"]
+    raise_failure(response)
+    yield Delta(finish_reason=finish_reason(response))
+    yield from _created(event)
+    yield Delta(index=None, facts=read_facts(response))
+    if (usage := read_usage(response.get("usage"))) is not None:
+        yield Delta(index=None, usage=usage)
+
+
+_READERS: dict[str, Callable[[Event], Iterable[Delta]]] = {
+    "response.created": _created,
+    "response.output_item.added": _added,
+    "response.output_text.delta": _text,
+    "response.refusal.delta": _refusal,
+    "response.reasoning_summary_part.added": _next_thought,
+    "response.reasoning_summary_text.delta": _reasoning,
+    "response.reasoning_text.delta": _reasoning,
+    "response.function_call_arguments.delta": _arguments,
+    "response.output_item.done": _done,
+    "response.completed": _finished,
+    "response.incomplete": _finished,
+    "response.failed": _finished,
+}

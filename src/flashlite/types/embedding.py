@@ -1,0 +1,77 @@
+"""Texts as vectors."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from ..errors import MalformedResponseError
+from .response import CompletionResponse
+from .usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingResult:
+    """The vectors of some texts, in the order of the texts.
+
+    A long list takes several requests. `usage` is that of all, None where one of them told
+    nothing; `cached` says that none had to be sent; `raw` is the provider's JSON of those that
+    were. `error` says why this is no answer: only providers of your own return one, ours raise.
+    """
+
+    embeddings: list[list[float]]
+    model: str = ""
+    usage: Usage | None = None
+    cached: bool = False
+    error: str | None = None
+    raw: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def embedding(self) -> list[float]:
+        """The first vector."""
+        return self.embeddings[0]
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; None when the price or the usage is unknown."""
+        return self.usage.total_cost if self.usage else None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def vectors_of(response: CompletionResponse, *, texts: int) -> list[list[float]]:
+    """Return the vectors of an answer; raises MalformedResponseError unless each text has one."""
+    if len(response.choices) != texts:
+        raise MalformedResponseError(
+            f"{texts} texts brought {len(response.choices)} embeddings", body=response.raw
+        )
+    try:
+        return [vector_of(choice.message["embedding"]) for choice in response.choices]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise MalformedResponseError(f"not an embedding: {error}", body=response.raw) from error
+
+
+def vector_of(embedding: Any) -> list[float]:
+    """Return an embedding as numbers; as base64 it is little-endian float32.
+
+    Raises TypeError, ValueError or OverflowError for anything else, and for an empty one.
+    """
+    if isinstance(embedding, str):
+        floats = array("f", b64decode(embedding, validate=True))
+        if sys.byteorder == "big":
+            floats.byteswap()
+        numbers = floats.tolist()
+    elif isinstance(embedding, list) and set(map(type, embedding)) <= {float, int}:
+        numbers = list(map(float, embedding))
+    else:
+        raise TypeError(f"{embedding!r:.80} is not a vector")
+    if not numbers or not all(map(isfinite, numbers)):
+        raise ValueError("a vector that is empty, or has no number somewhere")
+    return numbers
