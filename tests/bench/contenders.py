@@ -86,7 +86,7 @@ async def openai_sdk(url: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def litellm(url: str) -> AsyncIterator[Client]:
+async def litellm(url: str, *, model: str = f"openai/{MODEL}") -> AsyncIterator[Client]:
     """litellm's `acompletion`."""
     import litellm
 
@@ -95,25 +95,25 @@ async def litellm(url: str) -> AsyncIterator[Client]:
     ask: Any = litellm.acompletion
 
     async def complete(messages: Messages) -> str:
-        answer = await ask(model=f"openai/{MODEL}", messages=messages, **where)
+        answer = await ask(model=model, messages=messages, **where)
         text: str = answer.choices[0].message.content
         return text
 
     async def stream(messages: Messages) -> int:
         options = {"stream": True, "stream_options": {"include_usage": True}}
-        return await _pieces(
-            await ask(model=f"openai/{MODEL}", messages=messages, **options, **where)
-        )
+        return await _pieces(await ask(model=model, messages=messages, **options, **where))
 
     yield Client(complete, stream)
 
 
 @asynccontextmanager
-async def flashlite(url: str, **options: Any) -> AsyncIterator[Client]:
+async def flashlite(
+    url: str, *, model: str = f"openai/{MODEL}", **options: Any
+) -> AsyncIterator[Client]:
     """Flashlite as it comes."""
     from flashlite import Flashlite, StreamEventType
 
-    async with Flashlite(f"openai/{MODEL}", base_url=url, api_key=KEY, **options) as client:
+    async with Flashlite(model, base_url=url, api_key=KEY, **options) as client:
 
         async def complete(messages: Messages) -> str:
             return (await client.complete(messages)).content

@@ -42,6 +42,17 @@ async def complete(who: Contender, url: str, calls: int, *, concurrency: int) ->
         return {"cpu": await crowd(ask, calls=calls, concurrency=concurrency)}
 
 
+async def dialect(who: Contender, url: str, calls: int, *, model: str, path: str) -> Numbers:
+    """CPU time of one answer in another dialect than OpenAI's, 64 at once."""
+    path = path if who.name == "litellm" else path.removesuffix(_LITELLMS_OWN.get(path, ""))
+    native = who._replace(open=partial(who.open, model=model))
+    return await complete(native, url.replace("/v1", path), calls, concurrency=64)
+
+
+# litellm takes these addresses whole.
+_LITELLMS_OWN = {"/anthropic/v1/messages": "/messages"}
+
+
 async def stream(who: Contender, url: str, calls: int, *, burst: bool = False) -> Numbers:
     """CPU time of one chunk of a stream, its share of the request included.
 
@@ -233,6 +244,18 @@ SCENARIOS: tuple[Scenario, ...] = (
             short_without=frozenset() if n == 64 else _SLOW,
         )
         for n in (1, 64, 500)
+    ),
+    *(
+        Scenario(
+            name,
+            partial(dialect, model=model, path=path),
+            (Row("cpu", f"answer in {title} dialect, 64 at once", "µs CPU", None),),
+            without=frozenset({"aiohttp", "openai"}),
+        )
+        for name, title, model, path in (
+            ("anthropic", "Anthropic's", "anthropic/claude-sonnet-4-5", "/anthropic/v1/messages"),
+            ("gemini", "Gemini's", "gemini/gemini-2.5-flash", "/gemini/v1beta"),
+        )
     ),
     Scenario(
         "stream",

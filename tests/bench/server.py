@@ -4,6 +4,8 @@ Run as a process of its own it prints its port, and ends when its standard input
 
     POST /v1/chat/completions          an answer, or with "stream": true its chunks, one by one
     POST /burst/v1/chat/completions    the chunks of a stream all at once
+    POST /anthropic/...                an answer of Anthropic's
+    POST /gemini/...                   an answer of Gemini's
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if b'"stream":true' not in body and b'"stream": true' not in body:
-            self._transport.write(_WHOLE)
+            self._transport.write(_WHOLE[head.split(b"/", 2)[1]])
         elif head.startswith(b"post /burst"):
             self._transport.write(_STREAM_HEAD + b"".join(_FRAMES))
         else:
@@ -113,12 +115,42 @@ _USAGE = {
 }
 
 
-def _whole() -> bytes:
+_ANTHROPICS = {
+    "id": "msg_0123456789",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5-20250929",
+    "content": [{"type": "text", "text": ANSWER}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 140, "output_tokens": CHUNKS},
+}
+_GEMINIS = {
+    "candidates": [
+        {
+            "content": {"role": "model", "parts": [{"text": ANSWER}]},
+            "finishReason": "STOP",
+            "index": 0,
+        }
+    ],
+    "usageMetadata": {
+        "promptTokenCount": 140,
+        "candidatesTokenCount": CHUNKS,
+        "totalTokenCount": 140 + CHUNKS,
+    },
+    "modelVersion": "gemini-2.5-flash",
+    "responseId": "0123456789",
+}
+
+
+def _openais() -> dict[str, Any]:
     message = {"role": "assistant", "content": ANSWER}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    body = json.dumps(
-        {"object": "chat.completion", **_IDENTITY, "choices": [choice], "usage": _USAGE}
-    ).encode()
+    return {"object": "chat.completion", **_IDENTITY, "choices": [choice], "usage": _USAGE}
+
+
+def _whole(answer: Any) -> bytes:
+    body = json.dumps(answer).encode()
     return _head("content-type: application/json", f"content-length: {len(body)}") + body
 
 
@@ -142,7 +174,11 @@ def _frame(text: str) -> bytes:
     return b"%x\r\n%b\r\n" % (len(event), event)
 
 
-_WHOLE = _whole()
+_WHOLE = {
+    b"v1": _whole(_openais()),
+    b"anthropic": _whole(_ANTHROPICS),
+    b"gemini": _whole(_GEMINIS),
+}
 _FRAMES = _frames()
 _STREAM_HEAD = _head("content-type: text/event-stream", "transfer-encoding: chunked")
 

@@ -54,6 +54,8 @@ TARGETS = (
             Target(scenario, "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
         )
     ),
+    Target("anthropic", "cpu", "flashlite", "litellm", 1 / 10, 0.4),
+    Target("gemini", "cpu", "flashlite", "litellm", 1 / 10, 0.4),
     Target("stream", "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
     Target("burst", "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
     Target("memory-hit", "cpu", "flashlite", "aiohttp", 0.4, 1.2),

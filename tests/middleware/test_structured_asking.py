@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from flashlite.errors import ConfigError
 from flashlite.middleware.structured import Structured
 from flashlite.models import register_model, unregister_model
+from flashlite.providers import Router
 from flashlite.schema import response_format_for, schema_of
-from flashlite.testing import ScriptedProvider
+from flashlite.testing import ReplayTransport, ScriptedProvider
 from flashlite.types import CompletionRequest, CompletionResponse, Message, Target
 
 
@@ -100,3 +101,17 @@ async def test_a_response_format_of_the_callers_own_is_refused(where: str) -> No
     with pytest.raises(ConfigError, match="structured_retries is 0 or more"):
         await LAYER(REQUEST.with_(structured_retries=-1), provider)
     assert provider.requests == []
+
+
+@pytest.mark.parametrize(
+    ("model", "is_told_in_words"),
+    [("gemini/gemini-2.5-flash", True), ("gemini/gemini-3-flash-preview", False)],
+)
+async def test_a_model_that_takes_no_schema_beside_tools_is_told_it_in_words(
+    model: str, is_told_in_words: bool
+) -> None:
+    provider = script(GOOD)
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    layer = Structured(target=Router(ReplayTransport([])).target)
+    await layer(REQUEST.with_(model=model, tools=(tool,)), provider)
+    assert ("response_format" not in provider.requests[0].params) is is_told_in_words

@@ -301,3 +301,30 @@ async def test_an_installed_package_may_add_a_host() -> None:
 async def test_an_installed_package_may_add_a_provider_of_its_own() -> None:
     client = Flashlite(transport=ReplayTransport([]))
     assert (await client.complete("Hi", model="cellar/m")).content == "m of ReplayTransport"
+
+
+def test_a_route_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a-secret-0123456789")
+    assert resolve("anthropic/claude-sonnet-4-5").explain().splitlines() == [
+        "model:    claude-sonnet-4-5",
+        "provider: anthropic",
+        "dialect:  anthropic",
+        "address:  https://api.anthropic.com/v1",
+        "key:      in ANTHROPIC_API_KEY",
+        "because:  anthropic/ is a host with a native dialect",
+    ]
+
+
+def test_a_route_explains_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_REGION_NAME", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    lines = resolve("bedrock/amazon.nova-lite-v1:0").explain().splitlines()
+    assert lines[3].startswith("address:  unknown: ")
+    assert lines[4] == "key:      AWS_BEARER_TOKEN_BEDROCK is not set, which may stay so"
+    assert resolve("ollama/m").explain().splitlines()[4] == "key:      none is needed"
+    assert resolve("voyage/m").explain().splitlines() == [
+        "model:    voyage/m",
+        "provider: litellm",
+        "because:  voyage/ has no native dialect: litellm serves it",
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flashlite.errors import ConfigError
-from flashlite.types import PARAMS, CompletionRequest, Message, Target, Timeout
+from flashlite.types import PARAMS, CompletionRequest, Message, Target, Timeout, thinking_enabled
 
 SECRET = "sk-0123456789"
 REQUEST = CompletionRequest(
@@ -115,3 +115,9 @@ def test_a_timeout_given_as_such_stays_what_it_is() -> None:
 def test_seconds_that_cannot_be_are_refused_in_the_short_form_too() -> None:
     with pytest.raises(ConfigError, match=r"positive number of seconds or None; got 0$"):
         Timeout.of(0)
+
+
+def test_thinking_is_enabled_with_a_budget_in_tokens() -> None:
+    assert thinking_enabled(10000) == {"type": "enabled", "budget_tokens": 10000}
+    with pytest.raises(ConfigError, match="at least 1; got 0"):
+        thinking_enabled(0)

@@ -155,7 +155,7 @@ async def test_a_whole_answer_is_played_as_if_it_were_streamed() -> None:
         StreamEvent(StreamEventType.TOOL_CALL_DELTA, ToolCallDelta(0, "c1", "add", '{"a":1}')),
         StreamEvent(StreamEventType.TOOL_CALL_END, CALL),
         StreamEvent(StreamEventType.TOOL_CALL_START, ToolCallDelta(1, "c2", "now")),
-        StreamEvent(StreamEventType.TOOL_CALL_DELTA, ToolCallDelta(1, "c2", "now")),
+        StreamEvent(StreamEventType.TOOL_CALL_DELTA, ToolCallDelta(1, "c2", "now", "{}")),
         StreamEvent(StreamEventType.TOOL_CALL_END, ToolCall("c2", "now")),
         StreamEvent(StreamEventType.USAGE, Usage(input_tokens=3)),
         StreamEvent(DONE, response),

@@ -83,7 +83,7 @@ class BedrockModel:
         return re.match(rf"(?:[a-z-]+\.)?{re.escape(start)}", self._bare) is not None
 
 
-def takes_schema(model: str) -> bool:
+def takes_schema(model: str, *, with_tools: bool = False) -> bool:
     """Whether a model on Bedrock is known to hold its answers to a schema."""
     return BedrockModel(model).takes_schema is True
 

@@ -72,6 +72,14 @@ class Gemini:
         return None if profile is None else profile.supports(name)
 
 
+def takes_schema(model: str, *, with_tools: bool = False) -> bool:
+    """Whether a model's answers can be held to a schema; before Gemini 3 not beside functions.
+
+    Source: https://ai.google.dev/gemini-api/docs/structured-output#structured_outputs_with_tools
+    """
+    return not with_tools or Gemini(model).is_third
+
+
 def is_googles_own(name: str) -> bool:
     """Whether a model on Vertex AI speaks Gemini's API: Google's own, and what is tuned from them.
 

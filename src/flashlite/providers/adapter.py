@@ -23,6 +23,12 @@ class Credentials(Protocol):
         ...
 
 
+class TakesSchema(Protocol):
+    """Says whether a model takes the JSON schema of an answer."""
+
+    def __call__(self, model: str, /, *, with_tools: bool) -> bool: ...
+
+
 _COMMON: Mapping[str, Any] = {
     "renames": {},
     "refuses": frozenset({"thinking"}),
@@ -40,7 +46,8 @@ class Host:
     variables, the first set one wins; a host with `credentials` proves who asks in a way of its
     own. `prefixes` are the names that the host goes by in front of a model's name. `renames` gives
     parameters that this host knows under another name, `refuses` those that it does not take.
-    `takes_schema` says which models take a `response_format`, where not all do.
+    `takes_schema` says which models take a `response_format`, alone and beside tools, where not all
+    do.
     `max_inputs` is how many texts one request for embeddings may have.
     `reasoning_field` is the key under which earlier reasoning goes back in an assistant message of
     OpenAI's form, None where the host does not take it. `knows_developer` is set where a
@@ -60,7 +67,7 @@ class Host:
     credentials: Callable[[], Credentials] | None = None
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     refuses: frozenset[str] = frozenset({"thinking"})
-    takes_schema: Callable[[str], bool] | None = None
+    takes_schema: TakesSchema | None = None
     reasoning_field: str | None = "reasoning_content"
     knows_developer: bool = False
     max_inputs: int = MAX_INPUTS

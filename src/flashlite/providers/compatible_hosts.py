@@ -38,7 +38,7 @@ def _databricks() -> str:
     return f"{address.rstrip('/')}/serving-endpoints"
 
 
-def _never(_: str) -> bool:
+def _never(_: str, *, with_tools: bool) -> bool:
     return False
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..models import bedrock
-from ..models.gemini import is_googles_own
+from ..models import bedrock, gemini
 from .adapter import Host
 from .anthropic.blocks import BlockParser
 from .azure.access import EntraToken
@@ -123,6 +122,7 @@ HOSTS: tuple[Host, ...] = (
         key_vars=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         max_inputs=100,
         refuses=_NOT_GEMINIS,
+        takes_schema=gemini.takes_schema,
     ),
     Host(
         name="vertex_ai",
@@ -133,7 +133,8 @@ HOSTS: tuple[Host, ...] = (
         needs_key=False,
         credentials=GoogleCredentials,
         refuses=_NOT_GEMINIS | {"service_tier"},
-        speaks_for=is_googles_own,
+        takes_schema=gemini.takes_schema,
+        speaks_for=gemini.is_googles_own,
     ),
     Host(
         name="bedrock",

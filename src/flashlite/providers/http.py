@@ -217,15 +217,30 @@ def target_at(host: Host, request: CompletionRequest) -> Target:
         model=request.model,
         address=place_of(_address(host, request.base_url)),
         account=account(request.api_key or env.first(host.key_vars)),
-        takes_schema=_takes_schema(host, request.model),
+        takes_schema=_takes_schema(host, request),
         max_inputs=host.max_inputs,
     )
 
 
-def _takes_schema(host: Host, model: str) -> bool:
+def _takes_schema(host: Host, request: CompletionRequest) -> bool:
     if host.takes_schema is not None:
-        return host.takes_schema(model)
+        return host.takes_schema(request.model, with_tools=bool(request.tools))
     return "response_format" not in host.refuses
+
+
+def where(host: Host) -> dict[str, str]:
+    """Say in words where a host is reached, and which variable holds its key."""
+    try:
+        told = {"address": place_of(_address(host, None))}
+    except ConfigError as error:
+        told = {"address": f"unknown: {error}"}
+    name = next((name for name in host.key_vars if env.get(name)), None)
+    if name is not None:
+        return told | {"key": f"in {name}"}
+    if not host.key_vars:
+        return told | {"key": "none is needed"}
+    names, needed = " or ".join(host.key_vars), "" if host.needs_key else ", which may stay so"
+    return told | {"key": f"{names} is not set{needed}"}
 
 
 def account(api_key: str | None) -> str:

@@ -46,6 +46,9 @@ _OUR_KEYS = _LISTS | {"reasoning_content"}
 _BROKEN_OFF = frozenset({"error", "abort"})
 # Mistral's word for a full context, and Together's for the end of a text.
 _REASONS = {"model_length": "length", "eos": "stop"}
+_SAYABLE = frozenset(
+    {"text", "refusal", "image_url", "input_audio", "file", "thinking", "reasoning"}
+)
 _FACTS = ("system_fingerprint", "service_tier", "citations", "search_results")
 
 
@@ -127,14 +130,29 @@ def _message(message: Message, host: Host) -> Mapping[str, Any]:
     """Return the message as it goes out; the same object when nothing has to change."""
     if message["role"] == Role.DEVELOPER and not host.knows_developer:
         return {**message, "role": Role.SYSTEM.value}
-    if _OUR_KEYS.isdisjoint(message):
+    parts = _parts(message)
+    if _OUR_KEYS.isdisjoint(message) and parts is message.get("content"):
         return message
     wire = {key: value for key, value in message.items() if key not in _OUR_KEYS}
+    if "content" in wire:
+        wire["content"] = parts
     if host.reasoning_field is not None:
         thought = {host.reasoning_field: message.get("reasoning_content")}
         thought["reasoning_details"] = message.get("reasoning_details")
         wire |= {key: value for key, value in thought.items() if value}
     return wire
+
+
+def _parts(message: Message) -> Any:
+    """Return the content, of an answer without what only another dialect has a word for.
+
+    Those are traces of a server's own tools, and marks of the order in which they came.
+    """
+    content = message.get("content")
+    if message["role"] != Role.ASSISTANT or not isinstance(content, list):
+        return content
+    kept = [part for part in content if part.get("type") in _SAYABLE and len(part) > 1]
+    return content if len(kept) == len(content) else kept or None
 
 
 def _choice(choice: Mapping[str, Any], position: int) -> Choice:

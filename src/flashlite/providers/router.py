@@ -24,7 +24,7 @@ from ..wire import Transport
 from .adapter import Host
 from .dialects import NOT_TAKEN, adapter_for, dialect_of
 from .hosts import BY_PREFIX, OPENAI
-from .http import HTTPProvider, account, target_at
+from .http import HTTPProvider, account, target_at, where
 from .litellm import FEWER_INPUTS, LiteLLMProvider
 from .mock import MockProvider
 
@@ -43,6 +43,14 @@ class Route:
     reason: str
     build: Callable[[Transport], Handler]
     host: Host | None = None
+
+    def explain(self) -> str:
+        """Say in a few lines who answers, in which dialect, where, with whose key, and why."""
+        lines = {"model": self.model, "provider": self.provider}
+        if self.host is not None:
+            lines |= {"dialect": self.host.dialect, **where(self.host)}
+        lines["because"] = self.reason
+        return "\n".join(f"{name + ':':<9} {said}" for name, said in lines.items())
 
 
 def resolve(model: str, *, base_url: str | None = None, api: API | None = None) -> Route:

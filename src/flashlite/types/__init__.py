@@ -14,7 +14,15 @@ from .message import (
     system_message,
     user_message,
 )
-from .request import API, PARAMS, CacheMode, CompletionParams, CompletionRequest, Timeout
+from .request import (
+    API,
+    PARAMS,
+    CacheMode,
+    CompletionParams,
+    CompletionRequest,
+    Timeout,
+    thinking_enabled,
+)
 from .response import Choice, CompletionResponse
 from .stream import Delta, StreamEvent, StreamEventType
 from .target import MAX_INPUTS, Target, place_of
@@ -59,6 +67,7 @@ __all__ = [
     "system_message",
     "target_of",
     "text_part",
+    "thinking_enabled",
     "user_message",
     "vector_of",
     "vectors_of",

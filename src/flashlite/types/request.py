@@ -48,6 +48,13 @@ class CompletionParams(TypedDict, total=False):
     web_search_options: Mapping[str, Any]
 
 
+def thinking_enabled(budget_tokens: int) -> dict[str, Any]:
+    """Return the `thinking` parameter that lets a model think with so many tokens at most."""
+    if not isinstance(budget_tokens, int) or budget_tokens < 1:
+        raise ConfigError(f"budget_tokens is a whole number of at least 1; got {budget_tokens!r}")
+    return {"type": "enabled", "budget_tokens": budget_tokens}
+
+
 PARAMS = frozenset(CompletionParams.__annotations__)
 """The names of all parameters that `complete()` takes beside its own arguments."""
 

@@ -50,7 +50,8 @@ class ToolCall:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the call in OpenAI's wire form."""
-        function = {"name": self.name, "arguments": self.arguments_json}
+        # Nothing at all is how some say {}; others refuse it as no JSON when it comes back.
+        function = {"name": self.name, "arguments": self.arguments_json or "{}"}
         return {"id": self.id, "type": "function", "function": function}
 
     @classmethod
