@@ -157,7 +157,11 @@ BAD_CALLS: list[tuple[Any, dict[str, Any], str]] = [
     ),
     ("Hi", {"model": 5}, "model is a text such as 'openai/gpt-4o'; got 5"),
     ("Hi", {"extra_body": "x"}, "extra_body is a dict; got 'x'"),
-    ("Hi", {"extra_headers": "x"}, "extra_headers is a dict of texts; got 'x'"),
+    ("Hi", {"extra_headers": "x"}, "extra_headers is a dict of texts"),
+    ("Hi", {"extra_headers": {"x-key": b"secret"}}, "extra_headers is a dict of texts"),
+    ("Hi", {"api_key": 5}, "api_key is a text"),
+    ("Hi", {"sample": "a"}, "sample is a whole number; got 'a'"),
+    ("Hi", {"structured_retries": "2"}, "structured_retries is a whole number; got '2'"),
     (
         "Hi",
         {"base_url": "localhost:8000"},

@@ -42,7 +42,6 @@ def build_request(
     if not model:
         raise ConfigError("no model given: pass model=... or Flashlite(default_model=...)")
     _require("model", model, str, "a text such as 'openai/gpt-4o'")
-    _require("extra_headers", extra_headers or {}, Mapping, "a dict of texts")
     _require("extra_body", extra_body or {}, Mapping, "a dict")
     return CompletionRequest(
         model=model,
@@ -50,7 +49,7 @@ def build_request(
         tools=_tools(tools),
         params=_params(params),
         timeout=Timeout() if timeout is None else Timeout.of(timeout),
-        extra_headers=extra_headers or {},
+        extra_headers=_headers(extra_headers),
         extra_body=extra_body or {},
         base_url=_address(base_url),
         fallbacks=_texts("fallbacks", fallbacks),
@@ -122,10 +121,22 @@ def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
 def _checked(delivery: dict[str, Any]) -> dict[str, Any]:
     if (api := delivery.get("api")) not in (None, "chat", "responses"):
         raise ConfigError(f"api is 'chat' or 'responses'; got {api!r:.80}")
-    _require("agent", delivery.get("agent") or "", str, "a name")
-    _require("priority", delivery.get("priority", 0), int, "a whole number")
-    _require("cache_collection", delivery.get("cache_collection", ""), str, "a name")
+    if not isinstance(delivery.get("api_key"), str | None):  # it may be a key, so it is not shown
+        raise ConfigError("api_key is a text")
+    for name, kind, what in _KINDS:
+        value = delivery.get(name)
+        if value is not None:
+            _require(name, value, kind, what)
     return delivery
+
+
+_KINDS = (
+    ("agent", str, "a name"),
+    ("cache_collection", str, "a name"),
+    ("priority", int, "a whole number"),
+    ("sample", int, "a whole number"),
+    ("structured_retries", int, "a whole number"),
+)
 
 
 def _cache_mode(mode: CacheMode) -> CacheMode:
@@ -140,6 +151,14 @@ def _address(base_url: str | None) -> str | None:
             f"base_url is an address such as http://localhost:8000/v1; got {base_url!r:.80}"
         )
     return base_url
+
+
+def _headers(given: Any) -> Mapping[str, str]:
+    headers: Mapping[str, str] = given or {}
+    texts = (t for pair in headers.items() for t in pair) if isinstance(headers, Mapping) else [0]
+    if not all(isinstance(text, str) for text in texts):  # which may be secrets, so none is named
+        raise ConfigError("extra_headers is a dict of texts")
+    return headers
 
 
 def _tools(tools: Any) -> tuple[Mapping[str, Any], ...]:

@@ -173,6 +173,8 @@ async def test_a_hundred_calls_at_once_keep_their_own_count() -> None:
     "broken",
     [
         lambda: RetryConfig(max_attempts=0),
+        lambda: RetryConfig(max_attempts="3"),  # type: ignore[arg-type]
+        lambda: RetryConfig(initial_delay="1"),  # type: ignore[arg-type]
         lambda: RetryConfig(initial_delay=-1),
         lambda: RetryConfig(exponential_base=0.5),
     ],

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import count
+from numbers import Real
 
 from ..errors import APITimeoutError, CompletionError, ConfigError
 from ..types import CompletionRequest, CompletionResponse, Handler
@@ -32,6 +33,9 @@ class RetryConfig:
     jitter: bool = True
 
     def __post_init__(self) -> None:
+        numbers = (self.initial_delay, self.max_delay, self.exponential_base)
+        if not isinstance(self.max_attempts, int) or not all(isinstance(n, Real) for n in numbers):
+            raise ConfigError(f"attempts and delays are numbers; got {self!r:.200}")
         if self.max_attempts < 1:
             raise ConfigError(f"max_attempts counts the first request too: {self.max_attempts} < 1")
         if self.initial_delay < 0 or self.max_delay < 0 or self.exponential_base < 1:
