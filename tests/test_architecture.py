@@ -17,27 +17,28 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"types"},
-    {"models", "wire", "stores", "schema", "line_writer", "env", "loop_thread"},
-    {"providers", "middleware", "tools", "context"},
-    {"options", "sync"},
+    {"models", "wire", "stores", "schema", "line_writer", "env", "loop_thread", "saved"},
+    {"providers", "middleware", "tools", "streaming", "context", "templating"},
+    {"options", "sync", "inspect_logs"},
     {"build", "many", "progress", "conversation"},
-    {"engine"},
-    {"embed"},
+    {"engine", "agent"},
+    {"embed", "chat"},
     {"client"},
-    {"testing"},
+    {"testing", "quick", "presets", "limiter"},
     {"inspect_ai", "compat"},
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 
 LONGEST_FILE, LONGEST_FUNCTION = 350, 40
 RAISED = {
-    ("engine.py", "__init__"): 45,  # half of it is the list of a client's options
-    ("tools/loop.py", "run_tool_loop"): 52,  # likewise: its options, said and passed on
+    ("engine.py", "__init__"): 47,  # half of it is the list of a client's options
+    ("tools/loop.py", "run_tool_loop"): 53,  # likewise: its options, said and passed on
 }
 
 # Imported inside the function that needs them, because they are heavy or optional.
 LAZY = {
-    "aiohttp", "botocore", "dotenv", "jinja2", "litellm", "openai", "pydantic", "redis", "tiktoken"
+    "aiohttp", "botocore", "dotenv", "httpx2", "jinja2", "litellm", "mcp", "openai", "pydantic",
+    "redis", "tiktoken",
 }  # fmt: skip
 
 
@@ -186,6 +187,7 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         "middleware/on_wire.py",
         "providers/http.py",
         "loop_thread.py",
+        "streaming/sse.py",
         "tools/calls.py",
         "tools/threads.py",
         "tools/tool.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -466,3 +467,41 @@ async def test_callbacks_and_logs_see_every_call_and_every_hit(tmp_path: Path) -
         ("request", None),
         ("response", True),
     ]
+
+
+async def test_a_template_is_the_last_user_message(tmp_path: Path) -> None:
+    (tmp_path / "greet.jinja").write_text("Greet {{ name }}.")
+    client = Flashlite("mock/echo", template_dir=tmp_path)
+    client.register_template("part", "Say goodbye to {{ name }}.")
+    answers = [
+        await client.complete(template="greet", variables={"name": "Ada"}),
+        await client.complete(template="Hi {{ name }}", variables={"name": "Ada"}),
+        await client.complete("Be brief.", template="part", variables={"name": "Ada"}),
+        *await client.complete_many([{"template": "greet", "variables": {"name": "Bob"}}]),
+    ]
+    assert [answer.content for answer in answers] == [
+        "Greet Ada.",
+        "Hi Ada",
+        "Say goodbye to Ada.",
+        "Greet Bob.",
+    ]
+    assert client.render_template("part", name="Eve") == "Say goodbye to Eve."
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"template": "gret"}, "did you mean 'greet'"),
+        ({"template": "Hi {{ name }}"}, "'name' is undefined"),
+        ({"variables": {"name": "Ada"}}, "variables fill in a template: pass template=..."),
+    ],
+)
+async def test_a_template_that_cannot_be_filled_in_is_never_sent(
+    options: dict[str, Any], sentence: str
+) -> None:
+    provider = ScriptedProvider([])
+    client = Flashlite("m", provider=provider)
+    client.register_template("greet", "Greet {{ name }}.")
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        await client.complete(**options)
+    assert provider.requests == []

@@ -10,7 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agent import Agent as Agent
+    from .agent import AgentConfig as AgentConfig
+    from .agent import AgentResult as AgentResult
+    from .agent import TurnResult as TurnResult
+    from .chat import ChatEntry as ChatEntry
+    from .chat import ChatState as ChatState
+    from .chat import MultiAgentChat as MultiAgentChat
     from .client import Flashlite as Flashlite
+    from .compat.llm_client import OpenAIClient as OpenAIClient
     from .context import ContextManager as ContextManager
     from .context import estimate_tokens as estimate_tokens
     from .context import truncate_messages as truncate_messages
@@ -39,6 +47,9 @@ if TYPE_CHECKING:
     from .errors import StreamInterruptedError as StreamInterruptedError
     from .errors import StructuredOutputError as StructuredOutputError
     from .inspect_ai import FlashliteModelAPI as FlashliteModelAPI
+    from .inspect_logs import InspectLogger as InspectLogger
+    from .limiter import Limiter as Limiter
+    from .limiter import TokenBucket as TokenBucket
     from .middleware import Budget as Budget
     from .middleware import CallbackManager as CallbackManager
     from .middleware import Ledger as Ledger
@@ -59,15 +70,30 @@ if TYPE_CHECKING:
     from .models import TextEmbedding3Small as TextEmbedding3Small
     from .models import register_model as register_model
     from .options import CallOptions as CallOptions
+    from .presets import ANTHROPIC_AVAILABLE as ANTHROPIC_AVAILABLE
+    from .presets import AnthropicProvider as AnthropicProvider
+    from .presets import OpenAIProvider as OpenAIProvider
+    from .providers import BaseProvider as BaseProvider
     from .providers import MockProvider as MockProvider
+    from .providers import Provider as Provider
+    from .quick import quick_agent as quick_agent
     from .stores import DiskCache as DiskCache
     from .stores import FSCache as FSCache
     from .stores import MemoryCache as MemoryCache
+    from .streaming import BufferingAdapter as BufferingAdapter
+    from .streaming import CallbackAdapter as CallbackAdapter
+    from .streaming import PusherStreamer as PusherStreamer
+    from .streaming import SSEAdapter as SSEAdapter
+    from .streaming import collect_stream as collect_stream
+    from .streaming import format_sse_event as format_sse_event
+    from .streaming import stream_to_string as stream_to_string
+    from .templating import Templates as Templates
     from .tools import Tool as Tool
     from .tools import ToolLoop as ToolLoop
     from .tools import ToolLoopResult as ToolLoopResult
     from .tools import ToolRegistry as ToolRegistry
     from .tools import ToolResult as ToolResult
+    from .tools import mcp_tools as mcp_tools
     from .tools import run_tool_loop as run_tool_loop
     from .tools import sync_tool as sync_tool
     from .tools import tool as tool
@@ -94,13 +120,17 @@ if TYPE_CHECKING:
     from .types import normalize_messages as normalize_messages
     from .types import system_message as system_message
     from .types import text_part as text_part
+    from .types import thinking_enabled as thinking_enabled
     from .types import user_message as user_message
 
     CompletionResult = CompletionResponse
     ResponseTimeoutError = APITimeoutError
 
 _HOMES = {
+    "agent": "Agent AgentConfig AgentResult TurnResult",
+    "chat": "ChatEntry ChatState MultiAgentChat",
     "client": "Flashlite",
+    "compat.llm_client": "OpenAIClient",
     "context": "ContextManager estimate_tokens truncate_messages",
     "conversation": "Conversation ConversationConfig ConversationState",
     "errors": (
@@ -111,6 +141,8 @@ _HOMES = {
         "StreamInterruptedError StructuredOutputError"
     ),
     "inspect_ai": "FlashliteModelAPI",
+    "inspect_logs": "InspectLogger",
+    "limiter": "Limiter TokenBucket",
     "middleware": (
         "Budget CallbackManager Ledger Middleware RateLimit RateLimitConfig RetryConfig "
         "StructuredLogger read_log"
@@ -120,16 +152,24 @@ _HOMES = {
         "TextEmbedding3Small register_model"
     ),
     "options": "CallOptions",
-    "providers": "MockProvider",
+    "presets": "ANTHROPIC_AVAILABLE AnthropicProvider OpenAIProvider",
+    "providers": "BaseProvider MockProvider Provider",
+    "quick": "quick_agent",
     "stores": "DiskCache FSCache MemoryCache",
+    "streaming": (
+        "BufferingAdapter CallbackAdapter PusherStreamer SSEAdapter collect_stream "
+        "format_sse_event stream_to_string"
+    ),
+    "templating": "Templates",
     "tools": (
-        "Tool ToolLoop ToolLoopResult ToolRegistry ToolResult run_tool_loop sync_tool tool "
-        "tool_from_function tool_from_pydantic"
+        "Tool ToolLoop ToolLoopResult ToolRegistry ToolResult mcp_tools run_tool_loop sync_tool "
+        "tool tool_from_function tool_from_pydantic"
     ),
     "types": (
         "Choice CompletionRequest CompletionResponse EmbeddingResult Handler Message MessageInput "
         "Role StreamEvent StreamEventType Timeout ToolCall ToolCallDelta Usage assistant_message "
-        "audio_part file_part image_part normalize_messages system_message text_part user_message"
+        "audio_part file_part image_part normalize_messages system_message text_part "
+        "thinking_enabled user_message"
     ),
 }
 _ALIASES = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, Unpack, overload
 
+from .context import ContextManager
+from .conversation import Conversation
 from .embed import embed
 from .engine import Engine
 from .many import OneInput, collect
@@ -26,6 +28,7 @@ class Flashlite(Engine):
     be spent; a `RateLimit` or a `Budget` object may be shared by several clients. `callbacks` are
     told of every call, `structured_logger` writes them down as JSON lines, `log_requests` does so
     in Python's log "flashlite.requests", and `track_costs=False` leaves the cost report out.
+    `template_dir` is where templates are, one directory or several.
 
     `provider` answers all calls instead of the provider that a model's name leads to. `middleware`
     are layers of your own, outermost first, around those of flashlite. The rest are call options
@@ -36,7 +39,7 @@ class Flashlite(Engine):
     @overload
     async def complete(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = ...,
         *,
         model: str | None = ...,
         response_model: type[T],
@@ -46,7 +49,7 @@ class Flashlite(Engine):
     @overload
     async def complete(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = ...,
         *,
         model: str | None = ...,
         response_model: None = ...,
@@ -55,7 +58,7 @@ class Flashlite(Engine):
 
     async def complete(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = None,
         *,
         model: str | None = None,
         response_model: type[Any] | None = None,
@@ -114,7 +117,7 @@ class Flashlite(Engine):
     @overload
     def complete_sync(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = ...,
         *,
         model: str | None = ...,
         response_model: type[T],
@@ -124,7 +127,7 @@ class Flashlite(Engine):
     @overload
     def complete_sync(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = ...,
         *,
         model: str | None = ...,
         response_model: None = ...,
@@ -133,7 +136,7 @@ class Flashlite(Engine):
 
     def complete_sync(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = None,
         *,
         model: str | None = None,
         response_model: type[Any] | None = None,
@@ -193,7 +196,7 @@ class Flashlite(Engine):
 
     async def explain(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = None,
         *,
         model: str | None = None,
         response_model: type[Any] | None = None,
@@ -206,5 +209,25 @@ class Flashlite(Engine):
         request = await with_local_files(self._build(messages, model, options, response_model))
         return await self.require_cache().explain(request.with_(target=self.target(request)))
 
-    async def _fitting(self, messages: MessageInput, **arguments: Any) -> CompletionResponse:
+    def conversation(
+        self, system: str | Sequence[Mapping[str, Any]] | None = None, **options: Any
+    ) -> Conversation:
+        """Begin a conversation that this client answers; `options` are those of `Conversation`."""
+        return Conversation(system, client=self, **options)
+
+    def context_manager(self, model: str | None = None, **options: Any) -> ContextManager:
+        """Return what cuts messages to a model's window; `options` are those of the class."""
+        return ContextManager(model or self.default_model, **options)
+
+    def register_template(self, name: str, text: str) -> None:
+        """Give a template a name, for `template=` and for other templates; see `Templates`."""
+        self.templates.register(name, text)
+
+    def render_template(self, name: str, /, **variables: Any) -> str:
+        """Fill in a template, given by its name or as a text."""
+        return self.templates.render(name, variables)
+
+    async def _fitting(
+        self, messages: MessageInput | None = None, **arguments: Any
+    ) -> CompletionResponse:
         return fitting(await self.ask(messages, **arguments), arguments.get("response_model"))

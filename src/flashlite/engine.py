@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, Self, Unpack
@@ -37,6 +38,7 @@ from .middleware import (
 from .options import CallOptions, ClientOptions
 from .providers import Router
 from .stores import Store
+from .templating import Templates
 from .types import (
     CompletionParams,
     CompletionRequest,
@@ -72,11 +74,13 @@ class Engine:
         middleware: Iterable[Middleware] = (),
         provider: Handler | None = None,
         transport: Transport | None = None,
+        template_dir: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
         **defaults: Unpack[ClientOptions],
     ) -> None:
         check_client(defaults, middleware=middleware, cache=cache, provider=provider)
         self.default_model, self.defaults = default_model, kept(defaults)
         self.ledger, self._on_wire, self._entered = Ledger(), OnWire(), 0
+        self.templates = Templates(template_dir)
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
         bottom = provider or Router(self._transport)
         self.target = target_of(bottom)
@@ -104,7 +108,7 @@ class Engine:
 
     async def ask(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = None,
         *,
         model: str | None = None,
         response_model: type[Any] | None = None,
@@ -119,7 +123,7 @@ class Engine:
 
     async def stream(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None = None,
         *,
         model: str | None = None,
         response_model: type[Any] | None = None,
@@ -170,7 +174,7 @@ class Engine:
 
     def _build(
         self,
-        messages: MessageInput,
+        messages: MessageInput | None,
         model: str | None,
         options: CallOptions,
         response_model: type[Any] | None = None,
@@ -180,9 +184,14 @@ class Engine:
         own = {name: given.pop(name) for name in _OWN & given.keys()}
         if own.get("cache") == "only":
             self.require_cache()
+        template, variables = own.pop("template", None), own.pop("variables", None)
+        if template is not None:
+            messages = self.templates.messages(template, variables, after=messages)
+        elif variables is not None:
+            raise ConfigError("variables fill in a template: pass template=...")
         model = model or self.default_model or env.get("FLASHLITE_DEFAULT_MODEL")
         own["response_model"] = response_model
-        return build_request(messages, model=model, params=given, **own)
+        return build_request(messages or (), model=model, params=given, **own)
 
 
 _OWN = CallOptions.__annotations__.keys() - CompletionParams.__annotations__.keys()

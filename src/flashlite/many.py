@@ -133,7 +133,7 @@ async def collect(
 def _arguments(request: OneInput) -> dict[str, Any]:
     if not isinstance(request, Mapping) or "role" in request:
         request = {"messages": request}
-    if "messages" not in request:
+    if "messages" not in request and "template" not in request:
         raise ConfigError(f"a request needs messages; got {', '.join(map(str, request))}")
     return dict(request)
 

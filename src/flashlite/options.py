@@ -49,10 +49,13 @@ class ClientOptions(CompletionParams, DeliveryOptions, total=False):
 class CallOptions(ClientOptions, total=False):
     """What one call takes beside its messages and its model.
 
-    `sample` tells independent draws of one prompt apart. `cache` is "on", "off", "refresh" (ask
-    anew and store) or "only" (never ask anybody: a miss raises CacheMiss).
+    `template` is the name or the text of a template: filled in with `variables`, it becomes the
+    last user message. `sample` tells independent draws of one prompt apart. `cache` is "on", "off",
+    "refresh" (ask anew and store) or "only" (never ask anybody: a miss raises CacheMiss).
     """
 
+    template: str | None
+    variables: Mapping[str, Any] | None
     sample: int | None
     cache: CacheMode
 

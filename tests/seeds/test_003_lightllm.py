@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from flashlite import ConfigError
 from flashlite.compat import lightllm
 from flashlite.compat.lightllm import LightLLMClient
 from flashlite.testing import MockServer, Reply
@@ -208,7 +207,8 @@ def test_calls_that_the_server_read_itself_are_in_the_content_too() -> None:
         )
     message = response.choices[0].message
     assert message.content == '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>'
-    assert message.tool_calls == [{"id": "c", "type": "function", "function": function}]
+    written = {"name": "now", "arguments": "{}"}
+    assert message.tool_calls == [{"id": "c", "type": "function", "function": written}]
 
 
 def test_a_message_that_goes_back_whole_holds_its_call_once() -> None:
@@ -255,9 +255,26 @@ def test_what_the_caller_says_is_sent() -> None:
     }
 
 
-def test_a_stream_is_asked_for_elsewhere() -> None:
-    with pytest.raises(ConfigError, match="Flashlite"):
-        LightLLMClient().chat.completions.create(model="m", messages="Hi", stream=True)
+def test_the_pieces_of_a_stream_add_up_to_a_whole_answer() -> None:
+    pieces = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in SEARCHING]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+    asked: dict[str, Any] = {"model": "m", "messages": MESSAGES, "tools": [TOOL]}
+    with serving(Reply.stream([*pieces, end, usage, "[DONE]"]), answer(SEARCHING)) as server:
+        create = asking(server).chat.completions.create
+        chunks = list(create(**asked, stream=True, stream_options={"include_usage": True}))
+        whole = create(**asked)
+    *begun, last = chunks
+    deltas = [chunk.choices[0].delta for chunk in begun]
+    functions = [call.function for delta in deltas for call in delta.tool_calls or ()]
+    assert "".join(delta.content or "" for delta in deltas) == SEARCHING
+    assert whole.choices[0].message.content == SEARCHING
+    assert [function.name for function in functions if function.name] == ["search"]
+    assert (
+        "".join(function.arguments for function in functions) == '{"query": ["quantum computing"]}'
+    )
+    assert begun[-1].choices[0].finish_reason == "tool_calls"
+    assert last.usage.total_tokens == 7
 
 
 def test_the_errors_are_those_of_the_engine() -> None:

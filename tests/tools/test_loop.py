@@ -261,6 +261,77 @@ async def test_a_choice_that_forces_a_call_does_so_once(choice: str, sent: list[
     assert [request.params.get("tool_choice") for request in provider.requests] == wanted
 
 
+class OutOfTime(Exception):
+    """What a client may want raised, whatever a tool does."""
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_what_is_fatal_is_raised_and_leaves_nothing_running(parallel: bool) -> None:
+    failure, ended = OutOfTime("no more"), list[float]()
+
+    @tool
+    async def fail() -> None:
+        await asyncio.sleep(1)
+        raise failure
+
+    @tool
+    async def hang() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(now())
+
+    @virtual_time
+    async def test() -> None:
+        tools = ToolRegistry([add, fail, hang])
+        runner = CallRunner(tools=tools, fatal=(OutOfTime,), parallel_tool_execution=parallel)
+        loop = ToolLoop("Hi", runner)
+        with pytest.raises(OutOfTime) as caught:
+            await loop.take(calls(ONE, ToolCall("2", "fail"), ToolCall("3", "hang")))
+        assert caught.value is failure
+        assert results(loop.messages) == {
+            "1": "3",
+            "2": "Error: the call was broken off",
+            "3": "Error: the call was broken off",
+        }
+        assert (ended, len(asyncio.all_tasks())) == ([1] if parallel else [], 1)
+
+    test()
+
+
+async def test_a_client_says_what_is_fatal() -> None:
+    @tool
+    def fail() -> None:
+        raise OutOfTime("no more")
+
+    client = Plain(calls(ToolCall("1", "fail")))
+    client.fatal = (OutOfTime,)  # type: ignore[attr-defined]
+    with pytest.raises(OutOfTime, match="no more"):
+        await run_tool_loop(client, "Hi", [fail])
+
+
+async def test_errors_may_be_told_without_details() -> None:
+    wrong = calls(ToolCall("0", "sub"), ONE, ToolCall("3", "add", {"a": 1}), ToolCall("4", "sub"))
+    runner = CallRunner(
+        tools=ToolRegistry([add]), include_tool_errors_in_context=False, max_tool_calls_per_turn=3
+    )
+    loop = ToolLoop("Hi", runner)
+    told = await loop.take(wrong)
+    assert results(loop.messages) == {
+        "0": "Error: the call failed",
+        "1": "3",
+        "3": "Error: the call failed",
+        "4": "Error: not run: at most 3 calls at a time",
+    }
+    assert told[0].error == "there is no tool named 'sub'; there are: add"
+
+
+async def test_no_round_may_be_run_at_all() -> None:
+    client, _ = scripted(calls(ONE))
+    result = await run_tool_loop(client, "Hi", [add], max_iterations=0)
+    assert (result.stop_reason, result.iterations) == ("max_iterations", 0)
+
+
 class Sum(BaseModel):
     value: int
 
@@ -376,7 +447,7 @@ async def test_a_loop_can_be_driven_by_the_step() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_iterations": 0}, "max_iterations is at least 1; got 0"),
+        ({"max_iterations": -1}, "max_iterations is 0 or more; got -1"),
         ({"max_tool_calls_per_turn": 0}, "max_tool_calls_per_turn is at least 1; got 0"),
         ({"tool_timeout": -1}, "a timeout is a positive number of seconds or None; got -1"),
         ({"max_iteration": 3}, "unknown parameter 'max_iteration'"),

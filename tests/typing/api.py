@@ -10,6 +10,9 @@ from flashlite import (
     GPT5,
     CompletionResponse,
     CompletionResult,
+    ContextManager,
+    Conversation,
+    ConversationState,
     EmbeddingResult,
     Flashlite,
     Message,
@@ -95,3 +98,16 @@ async def using_tools(client: Flashlite, shelf: Shelf) -> None:
     assert_type(await find.execute(query="x"), ToolResult)
     assert_type(await client.complete("Hi", tools=[find, twice]), CompletionResponse)
     assert_type(await run_tool_loop(client, "Hi", [find, twice, len]), ToolLoopResult)
+
+
+async def conversing(client: Flashlite) -> None:
+    conversation = Conversation("Be brief.", client=client, max_tokens=8000, temperature=0)
+    assert_type(await conversation.say("Hi"), CompletionResponse)
+    assert_type(await conversation.say("Hi", response_model=Sentiment), Sentiment)
+    assert_type(await conversation.ask("Hi", response_model=Sentiment), CompletionResponse)
+    async for event in conversation.stream("Hi"):
+        assert_type(event, StreamEvent)
+    assert_type(conversation.fork(), Conversation)
+    assert_type(conversation.get_messages(GPT5), list[Message])
+    assert_type(conversation.save(), ConversationState)
+    assert_type(ContextManager("gpt-4").prepare(["Hi"]), list[Message])

@@ -1,6 +1,7 @@
 """Conversations: a history that can answer, be forked, saved and cut to a model's window."""
 
-from .conversation import Conversation, ConversationConfig
+from .config import ConversationConfig
+from .conversation import Conversation
 from .history import History
 from .state import ConversationState
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..context import head_length
 from ..errors import ConfigError
-from ..types import Message, Role, ToolCall
+from ..types import Message, Role, ToolCall, normalize_messages
 
 
 class History:
@@ -19,7 +19,7 @@ class History:
     """
 
     def __init__(self, messages: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._history = [Message.from_dict(message) for message in messages]
+        self._history = [_own(message) for message in messages]
         self._is_answering = False
 
     @property
@@ -34,7 +34,7 @@ class History:
 
     @_messages.setter
     def _messages(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        given = [Message.from_dict(message) for message in messages]
+        given = [_own(message) for message in messages]
         head = [] if head_length(given) else self._history[: head_length(self._history)]
         self._open()[:] = [*head, *given]
 
@@ -52,11 +52,11 @@ class History:
 
     def add(self, message: Mapping[str, Any]) -> None:
         """Add one message; it is copied."""
-        self._open().append(_copy(Message.from_dict(message)))
+        self._open().append(_own(message))
 
     def extend(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Add several messages, or none of them if one is no message."""
-        self._open().extend([_copy(Message.from_dict(message)) for message in messages])
+        self._open().extend([_own(message) for message in messages])
 
     def add_user(
         self, content: str | Sequence[Mapping[str, Any]], *, name: str | None = None
@@ -65,10 +65,10 @@ class History:
         self.add(Message.user(content, name=name))
 
     def add_assistant(
-        self, content: str | Sequence[Mapping[str, Any]] | None, *, name: str | None = None
+        self, content: str | Sequence[Mapping[str, Any]] | None, **extra: Any
     ) -> None:
-        """Add an answer."""
-        self.add(Message.assistant(content, name=name))
+        """Add an answer; `extra` is what else it has, as in `Message.assistant`."""
+        self.add(Message.assistant(content, **extra))
 
     def add_system(self, content: str | Sequence[Mapping[str, Any]]) -> None:
         """Add a system message where the history now ends."""
@@ -124,8 +124,8 @@ class History:
 
     def format_history(self, max_messages: int | None = None) -> str:
         """Return the last messages, or all, as text to read: `role: what was said`."""
-        shown = self._history[-max_messages or None :] if max_messages != 0 else []
-        return "\n".join(map(as_text, shown))
+        start = 0 if max_messages is None else max(0, len(self) - max_messages)
+        return "\n".join(map(as_text, self._history[start:]))
 
     def __len__(self) -> int:
         return len(self._history)
@@ -148,6 +148,12 @@ class History:
             )
         return self._history
 
+    def _unanswered(self) -> list[str]:
+        """Return the ids of the calls that have no result."""
+        results = {m.get("tool_call_id") for m in self._history if m["role"] == Role.TOOL}
+        calls = [call for m in self._history for call in m.get("tool_calls") or ()]
+        return [call.get("id") for call in calls if call.get("id") not in results]
+
     def _copies(self) -> list[Message]:
         return [_copy(message) for message in self._history]
 
@@ -165,6 +171,12 @@ def as_text(message: Message) -> str:
 def _as_text(part: Mapping[str, Any]) -> str:
     text = part.get("text")
     return text if isinstance(text, str) else f"[{part.get('type', 'part')}]"
+
+
+def _own(message: Any) -> Message:
+    """Return what somebody gave for a message as one that nobody else has."""
+    [read] = normalize_messages([message])
+    return _copy(read)
 
 
 def _copy(message: Message) -> Message:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any, NamedTuple
 
+from ..models import MEDIA_TOKENS
 from ..types import CompletionRequest, Usage
 from .windows import Amount
-
-MEDIA_TOKENS = 1000
-"""What an image, a sound or a document counts, whatever its size."""
 
 OUTPUT_TOKENS = 512
 """What an answer counts before a model has given any."""

@@ -27,7 +27,7 @@ from .queries import (
     supports_tools,
     supports_vision,
 )
-from .tokens import count_tokens
+from .tokens import MEDIA_TOKENS, count_tokens
 from .usage import read_usage
 
 GPT5: ModelProfile
@@ -50,6 +50,7 @@ _NAMED = {
 
 __all__ = [
     "GPT5",
+    "MEDIA_TOKENS",
     "GPT5Mini",
     "GPT5Nano",
     "GPT5Point1",

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from tiktoken import Encoding
 
 
+MEDIA_TOKENS = 1000
+"""What an image, a sound or a document counts, whatever its size.
+
+OpenAI's and Anthropic's guides to vision put an ordinary image between 85 and 1600 tokens.
+"""
+
+
 def count_tokens(text: str, *, model: str | None = None) -> int:
     """Return how many tokens a text has; special tokens such as `<|endoftext|>` count as text.
 

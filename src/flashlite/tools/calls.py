@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
@@ -35,13 +35,17 @@ class CallRunner:
     """How calls are run: by which tools, how long, how many, and who is asked and told.
 
     `tool_timeout` is in seconds, for tools that have no timeout of their own. Calls beyond
-    `max_tool_calls_per_turn` are not run, and the model is told so.
+    `max_tool_calls_per_turn` are not run, and the model is told so. Without
+    `include_tool_errors_in_context` the model reads that a call failed, and not how. What is
+    `fatal` ends the run when a tool raises it, instead of being told to the model.
     """
 
     tools: ToolRegistry
     tool_timeout: float | None = None
     parallel_tool_execution: bool = True
     max_tool_calls_per_turn: int | None = None
+    include_tool_errors_in_context: bool = True
+    fatal: tuple[type[BaseException], ...] = ()
     approve: Approve | None = None
     on_tool_call: OnToolCall | None = None
     on_tool_result: OnToolResult | None = None
@@ -56,7 +60,8 @@ class CallRunner:
         """Run calls and put each result at its call's place, as soon as it is there.
 
         All approvals come before anything is run, one after the other, in the order of the calls.
-        What `approve` raises is raised; cancellation leaves no tool running in the loop.
+        What `approve` raises is raised, and what is `fatal`; neither that nor cancellation leaves a
+        tool running in the loop.
         """
         refusals = [await self._refusal(place, call) for place, call in enumerate(calls)]
         ones = (
@@ -67,9 +72,12 @@ class CallRunner:
             for one in ones:
                 await one
             return
-        async with asyncio.TaskGroup() as group:
-            for one in ones:
-                group.create_task(one)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in ones:
+                    group.create_task(one)
+        except BaseExceptionGroup as raised:  # only what is fatal gets here
+            raise raised.exceptions[0] from None
 
     async def _refusal(self, place: int, call: ToolCall) -> str | None:
         """Return why a call is not run; one that cannot be run anyway needs no approval."""
@@ -90,11 +98,19 @@ class CallRunner:
     ) -> None:
         await tell(self.on_tool_call, call)
         if refusal is None:
-            result = await self.tools.answer(call, limit=self.tool_timeout)
+            result = await self._answer(call)
         else:
             result = unanswered(call, refusal)
         results[place] = result
         await tell(self.on_tool_result, result)
+
+    async def _answer(self, call: ToolCall) -> ToolResult:
+        result = await self.tools.answer(call, limit=self.tool_timeout)
+        if isinstance(result.exception, self.fatal):
+            raise result.exception
+        if self.include_tool_errors_in_context or result.success:
+            return result
+        return replace(result, is_error_told=False)
 
 
 def unanswered(call: ToolCall, reason: str) -> ToolResult:

@@ -90,6 +90,7 @@ async def run_tool_loop(
         tool_timeout=tool_timeout,
         parallel_tool_execution=parallel_tool_execution,
         max_tool_calls_per_turn=max_tool_calls_per_turn,
+        fatal=fatal_of(client),
         approve=approve,
         on_tool_call=on_tool_call,
         on_tool_result=on_tool_result,
@@ -133,8 +134,8 @@ class ToolLoop:
         tool_choice: str | Mapping[str, Any] | None = None,
         stop_on_tool_error: bool = False,
     ) -> None:
-        if max_iterations < 1:
-            raise ConfigError(f"max_iterations is at least 1; got {max_iterations}")
+        if max_iterations < 0:
+            raise ConfigError(f"max_iterations is 0 or more; got {max_iterations}")
         self.messages: list[Message] = list(normalize_messages(messages))
         self.responses: list[CompletionResponse] = []
         self.calls: list[ToolCall] = []
@@ -218,6 +219,11 @@ class ToolLoop:
             cost=usage.total_cost if usage is not None and is_known else None,
             stop_reason=self.stop_reason or "tool_calls",
         )
+
+
+def fatal_of(client: Completer) -> tuple[type[BaseException], ...]:
+    """Return what no tool may keep to itself: the exception types in a client's `fatal`, if any."""
+    return tuple(getattr(client, "fatal", ()))
 
 
 def _sum(usages: Iterable[Usage | None]) -> Usage | None:

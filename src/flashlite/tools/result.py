@@ -18,18 +18,21 @@ class ToolResult:
     `content` is the value as it was returned. The model reads text as it stands, parts of a
     message (`image_part(…)`, or a list with some) as parts, and anything else as JSON; what that
     is, is settled when the result is made. Raises ConfigError for what JSON cannot say. `error` is
-    a sentence for the model; `exception` is what was raised, for whoever wants the traceback.
+    a sentence for the model, which reads only that there was one without `is_error_told`;
+    `exception` is what was raised, for whoever wants the traceback.
     """
 
     content: Any = None
     error: str | None = None
     name: str = ""
     call_id: str = ""
+    is_error_told: bool = field(default=True, repr=False)
     exception: BaseException | None = field(default=None, repr=False, compare=False)
     _said: str | list[dict[str, Any]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        said = _say(self.content) if self.error is None else _whole(f"Error: {self.error}")
+        error = self.error if self.is_error_told else "the call failed"
+        said = _say(self.content) if self.error is None else _whole(f"Error: {error}")
         object.__setattr__(self, "_said", said)
 
     @property

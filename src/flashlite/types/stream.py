@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..errors import ConfigError
 from .tool_call import ToolCall, ToolCallDelta
 from .usage import Usage
 
@@ -34,6 +37,41 @@ class StreamEvent:
     data: Any = None
     timestamp: float | None = field(default=None, compare=False)
     index: int = 0
+
+    def to_sse(self) -> str:
+        """Return the event as a server-sent event, as `format_sse_event` writes it."""
+        return format_sse_event(self.type, self.data)
+
+
+def format_sse_event(event: str, data: Any) -> str:
+    r"""Write a server-sent event: its data is text as it stands, else JSON.
+
+    A text of several lines is sent as such, and whoever reads it puts a "\n" between them, also
+    where it was "\r\n" or "\r": the WHATWG HTML standard knows no other way.
+    """
+    if _LINE_END.search(event):
+        raise ConfigError(f"the name of an event is one line; got {event!r:.80}")
+    text = data if isinstance(data, str) else to_json(data)
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(text))
+    whole = f"event: {event}\n{lines}\n"
+    return whole.encode("utf-8", "replace").decode()  # half an emoji is nothing that UTF-8 can say
+
+
+def to_json(data: Any, *, ensure_ascii: bool = False) -> str:
+    """Return an event's data as JSON in one line; raises TypeError for what JSON cannot say."""
+    return json.dumps(data, ensure_ascii=ensure_ascii, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    for name in ("to_dict", "model_dump"):
+        if hasattr(value, name):
+            return getattr(value, name)()
+    if is_dataclass(value):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    raise TypeError(f"an event's data is JSON; got {type(value).__name__}")
+
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,7 @@
+"""Agents: someone who can take a turn, with tools, memory and a client."""
+
+from .agent import Agent
+from .config import AgentConfig
+from .result import AgentResult, TurnResult
+
+__all__ = ["Agent", "AgentConfig", "AgentResult", "TurnResult"]

@@ -1,0 +1,309 @@
+"""Someone who can take a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from copy import copy
+from dataclasses import asdict, replace
+from typing import Any, Self
+
+from ..conversation import Conversation
+from ..errors import CompletionError, ConfigError
+from ..saved import options_in
+from ..tools import CallRunner, ToolRegistry, ToolResult
+from ..tools.calls import Approve, OnToolResult
+from ..tools.loop import Tools, fatal_of
+from ..types import Completer, StreamEvent, StreamEventType
+from .config import AgentConfig
+from .result import AgentResult
+from .run import Run
+from .session import Session
+
+
+class Agent:
+    """A model with a system message, tools and a memory; a persona where it is in a chat.
+
+    `client` (or `provider`) is anything that completes; in a chat the chat lends one.
+    `conversation` is the memory to go on with: its client, model and options serve where none are
+    given, and its limits stay unless there are `max_tokens`. `max_turns` and `max_tokens` (how long
+    a prompt may be) are short for those of `config`. The rest are call options for every turn. The
+    `name` is the agent's account in the cost report.
+
+    An agent does one thing at a time: a second run meanwhile is a ConfigError, and `fork()` makes
+    somebody to do it.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        system_prompt: Any = None,
+        system_message: Any = None,
+        model: str | None = None,
+        tools: Tools = (),
+        client: Completer | None = None,
+        provider: Completer | None = None,
+        conversation: Conversation | None = None,
+        config: AgentConfig | None = None,
+        max_turns: int | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> None:
+        shortcuts = {"max_turns": max_turns, "max_tokens": max_tokens}
+        given: dict[str, Any] = {key: n for key, n in shortcuts.items() if n is not None}
+        self.name, self.tools, self.options = name, ToolRegistry.of(tools), options
+        self.config = replace(config or AgentConfig(), **given)
+        self.client = _one("client", client, "provider", provider)
+        self.model = model
+        system = _one("system_prompt", system_prompt, "system_message", system_message)
+        self.conversation = self._memory(conversation, system)
+        self._is_running = False
+
+    @property
+    def system_prompt(self) -> Any:
+        """What the system message says, None if there is none."""
+        return self.conversation.system_message
+
+    system_message = system_prompt
+
+    async def run(
+        self,
+        prompt: Any = None,
+        *,
+        max_turns: int | None = None,
+        response_model: type[Any] | None = None,
+        approve: Approve | None = None,
+        **options: Any,
+    ) -> AgentResult:
+        """Let the model call tools and read their results until it answers.
+
+        Without a prompt it goes on where the history ends: after an error, or when the turns ran
+        out. `approve` says which calls may be run. Every other option is one of a call.
+
+        What the model and its tools do wrong is in the result's `status`; a call to the model that
+        fails is raised, so that it is never taken for an answer. The memory then has all that was
+        answered, and nothing where nothing was; `error.messages` has the history and `error.usage`
+        what was used.
+        """
+        with self._running(prompt, max_turns, response_model, approve, options) as run:
+            while not run.is_over:
+                await run.take(await run.ask())
+            return run.result()
+
+    async def stream(
+        self,
+        prompt: Any = None,
+        *,
+        max_turns: int | None = None,
+        response_model: type[Any] | None = None,
+        approve: Approve | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[StreamEvent]:
+        """Do what `run` does and yield it piece by piece; the last event is DONE, with the result.
+
+        META events are dicts: `{"event": "turn_start", "turn"}`, counted from 1, and, as soon as a
+        result is there, `{"event": "tool_result", "tool_name", "tool_call_id", "content",
+        "success", "error"}`. A reader who may stop early wraps the call in `contextlib.aclosing`:
+        tools that run are then cancelled, and the memory has the turns so far.
+        """
+        told: asyncio.Queue[ToolResult | None] = asyncio.Queue()
+        with self._running(
+            prompt, max_turns, response_model, approve, options, told.put_nowait
+        ) as run:
+            while not run.is_over:
+                async with aclosing(self._turn(run, told)) as events:
+                    async for event in events:
+                        yield event
+            result = run.result()
+        yield StreamEvent(StreamEventType.DONE, result)
+
+    async def chat(self, prompt: Any, **options: Any) -> str:
+        """Run and return the text of the answer; raises CompletionError where there is none."""
+        result = await self.run(prompt, **options)
+        if result.status == "success":
+            return result.content
+        failure = CompletionError(f"the agent has no answer: {result.error}")
+        failure.messages, failure.usage = tuple(self.conversation.messages), result.total_usage
+        raise failure
+
+    def fork(self) -> Self:
+        """Return a copy that goes its own way, with a copy of the memory."""
+        other = copy(self)
+        other.conversation, other._is_running = self.conversation.fork(), False
+        other.tools, other.options = ToolRegistry(self.tools), dict(self.options)
+        return other
+
+    def reset(self) -> None:
+        """Forget everything but the system message."""
+        self._require_idle()
+        self.conversation.clear()
+
+    def save_session(self, path: str | os.PathLike[str]) -> None:
+        """Write memory, config and the names of the tools to a file, as JSON.
+
+        Call options are written as far as they say what to answer (`temperature`, …); keys, headers
+        and addresses never are.
+        """
+        Session(
+            name=self.name,
+            model=self.model,
+            config=asdict(self.config),
+            tools=self.tools.names,
+            options=options_in(self.options),
+            conversation=self.conversation.to_dict(),
+        ).write(path)
+
+    @classmethod
+    def load_session(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        client: Completer | None = None,
+        provider: Completer | None = None,
+        tools: Tools = (),
+        **options: Any,
+    ) -> Self:
+        """Read what `save_session` wrote; the tools are given again, and there may be new ones.
+
+        `options` go before those that were saved, `model` too. Raises ConfigError where tools are
+        missing or the file is no session, StoreError where it cannot be read.
+        """
+        session, registry = Session.read(path), ToolRegistry.of(tools)
+        session.check_tools(registry.names)
+        try:
+            config = AgentConfig(**session.config)
+        except TypeError as error:
+            raise ConfigError(f"{path}: this is no saved session: {error}") from error
+        saved = {"name": session.name, "model": session.model, **session.options}
+        return cls(
+            client=_one("client", client, "provider", provider),
+            tools=registry,
+            config=config,
+            conversation=Conversation.from_dict(session.conversation),
+            **{**saved, **options},
+        )
+
+    def __repr__(self) -> str:
+        return f"Agent({self.name!r}, model={self.model!r}, tools={self.tools.names})"
+
+    def _memory(self, given: Conversation | None, system: Any) -> Conversation:
+        config = self.config
+        if given is None:
+            return Conversation(
+                system,
+                max_tokens=config.max_tokens,
+                reserve_tokens=config.reserve_tokens,
+                model=self.model,
+                client=self.client,
+            )
+        if system is not None:
+            given.system_message = system
+        if config.max_tokens is not None:
+            given.config = replace(
+                given.config, max_tokens=config.max_tokens, reserve_tokens=config.reserve_tokens
+            )
+        self.client, self.model = self.client or given.client, self.model or given.model
+        self.options = {**given.options, **self.options}
+        return given
+
+    @contextmanager
+    def _running(
+        self,
+        prompt: Any,
+        max_turns: int | None,
+        response_model: type[Any] | None,
+        approve: Approve | None,
+        options: Mapping[str, Any],
+        on_tool_result: OnToolResult | None = None,
+    ) -> Iterator[Run]:
+        self._require_idle()
+        if self.client is None:
+            raise ConfigError("this agent has nobody to ask: Agent(client=Flashlite(...))")
+        run = Run(
+            self.conversation,
+            prompt,
+            self.client,
+            self._runner(self.client, approve, on_tool_result),
+            max_turns=self.config.max_turns if max_turns is None else max_turns,
+            stop_on_tool_error=self.config.stop_on_tool_error,
+            response_model=response_model,
+            options=self._options(options),
+        )
+        self._is_running = True
+        try:
+            with run.kept():
+                yield run
+        finally:
+            self._is_running = False
+
+    def _runner(
+        self, client: Completer, approve: Approve | None, on_tool_result: OnToolResult | None
+    ) -> CallRunner:
+        config = self.config
+        return CallRunner(
+            tools=self.tools,
+            tool_timeout=config.tool_timeout,
+            parallel_tool_execution=config.parallel_tool_execution,
+            max_tool_calls_per_turn=config.max_tool_calls_per_turn,
+            include_tool_errors_in_context=config.include_tool_errors_in_context,
+            fatal=fatal_of(client),
+            approve=approve,
+            on_tool_result=on_tool_result,
+        )
+
+    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        own = {"agent": self.name, "model": self.model}
+        return {key: v for key, v in own.items() if v is not None} | self.options | dict(given)
+
+    async def _turn(
+        self, run: Run, told: asyncio.Queue[ToolResult | None]
+    ) -> AsyncGenerator[StreamEvent]:
+        turn = {"event": "turn_start", "turn": len(run.turns) + 1}
+        yield StreamEvent(StreamEventType.META, turn)
+        response: Any = None
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                if event.type is StreamEventType.DONE:
+                    response = event.data
+                elif self.config.stream_tool_calls or event.type not in _CALLS:
+                    yield event
+        async with aclosing(run.results(response, told)) as results:
+            async for result in results:
+                yield StreamEvent(StreamEventType.META, _told(result))
+
+    def _require_idle(self) -> None:
+        if self._is_running:
+            raise ConfigError(
+                "this agent is in the middle of a run: await it first, close its stream "
+                "(contextlib.aclosing), or let a fork() do it"
+            )
+
+
+_CALLS = frozenset(
+    {
+        StreamEventType.TOOL_CALL_START,
+        StreamEventType.TOOL_CALL_DELTA,
+        StreamEventType.TOOL_CALL_END,
+    }
+)
+
+
+def _one(name: str, value: Any, other_name: str, other: Any) -> Any:
+    """Return what was given under either of two names; raises ConfigError for both."""
+    if value is not None and other is not None:
+        raise ConfigError(f"{name} and {other_name} are the same: give one of them")
+    return other if value is None else value
+
+
+def _told(result: ToolResult) -> dict[str, Any]:
+    return {
+        "event": "tool_result",
+        "tool_name": result.name,
+        "tool_call_id": result.call_id,
+        "content": result.to_string(),
+        "success": result.success,
+        "error": result.error,
+    }

@@ -1,0 +1,24 @@
+"""Chats of several agents: who says what, to whom, and who reads it."""
+
+from .chat import MultiAgentChat
+from .policies import Policy, Stop, at_random, chosen_by, in_turn, says, spent
+from .prompt import INTRODUCTION
+from .state import ChatState
+from .transcript import AgentStats, ChatEntry
+from .turn import Turn
+
+__all__ = [
+    "INTRODUCTION",
+    "AgentStats",
+    "ChatEntry",
+    "ChatState",
+    "MultiAgentChat",
+    "Policy",
+    "Stop",
+    "Turn",
+    "at_random",
+    "chosen_by",
+    "in_turn",
+    "says",
+    "spent",
+]

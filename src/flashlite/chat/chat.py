@@ -1,0 +1,273 @@
+"""A chat of several agents: who takes a turn, and what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from copy import copy, deepcopy
+from inspect import isawaitable
+from typing import Any, Self, TypeVar, overload
+
+from ..agent import Agent
+from ..errors import ConfigError
+from ..saved import options_in
+from ..templating import Templates
+from ..tools import ToolRegistry
+from ..tools.calls import tell
+from ..tools.loop import Tools
+from ..types import Completer, CompletionResponse
+from .names import Audience, readers
+from .policies import Policy, Stop, in_turn
+from .prompt import INTRODUCTION
+from .room import Room
+from .state import ChatState, Source, agent_from, agent_state, read_state
+from .transcript import ChatEntry
+from .turn import Turn, failure_of, run_agent, turn_of
+from .views import Cue
+
+T = TypeVar("T")
+
+
+class MultiAgentChat(Room):
+    """Agents that talk to one another, and to whoever else puts a message in.
+
+        chat = MultiAgentChat(client)
+        chat.add_agent(Agent(name="Optimist", system_prompt="You see the positive side."))
+        chat.add_message("Moderator", "Will AI help or hurt jobs?")
+        print(await chat.speak("Optimist"))
+
+    The transcript has all that was said; each agent reads what is for everybody or for it (see
+    `views.py` for the form, and for what is promised to hold against agents that lie about who
+    says what). What was said in private is in no view of a third one. An agent's own tool calls
+    and their results are its own memory; with `share_tools` they are read by whoever reads its
+    answer. A turn that fails or is cancelled leaves no trace.
+
+    A turn is asked of the agent's own client or else of `client`, anything that completes; its
+    `model` and its options come before those of the chat. `options` are call options for every
+    turn; `max_iterations`, how many rounds of tool calls a turn has, goes before the agents'
+    configs. An agent's own memory plays no part and stays as it is.
+
+    A system prompt may be a template with `name`, `others` (a list), `turn` (the number of the
+    agent's turn, from 1) and the chat's `variables`; so may the `introduction` that follows it, ""
+    for none. `on_turn` is told of each entry that a turn adds; `around_turn` is called with an
+    agent's name and returns an async context manager in which its turn is taken.
+    """
+
+    def __init__(
+        self,
+        client: Completer | None = None,
+        agents: Iterable[Agent] = (),
+        *,
+        model: str | None = None,
+        max_iterations: int | None = None,
+        introduction: str = INTRODUCTION,
+        variables: Mapping[str, Any] | None = None,
+        templates: Templates | None = None,
+        share_tools: bool = False,
+        on_turn: Callable[[ChatEntry], Any] | None = None,
+        around_turn: Callable[[str], AbstractAsyncContextManager[Any]] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            agents,
+            introduction=introduction,
+            variables=variables,
+            templates=templates,
+            share_tools=share_tools,
+            metadata=metadata,
+        )
+        self.client, self.model, self.options = client, model, options
+        self.max_iterations = max_iterations
+        self.on_turn, self.around_turn = on_turn, around_turn
+
+    @overload
+    async def speak(self, name: str, *, response_model: type[T], **options: Any) -> T: ...
+
+    @overload
+    async def speak(self, name: str, *, response_model: None = ..., **options: Any) -> str: ...
+
+    async def speak(self, name: str, **options: Any) -> Any:
+        """Let an agent take a turn, and return what it says.
+
+        With a `response_model`, return the instance; the transcript has the model's JSON. Only
+        those in `visible_to` read the turn, beside the agent. `additional_context` is read by the
+        agent in this turn only, `metadata` is kept with the entry, and other options go to
+        `Agent.run`.
+        """
+        return (await self._spoken(name, **options)).value
+
+    async def ask(self, name: str, **options: Any) -> CompletionResponse:
+        """Do what `speak` does, and return the model's last answer as it came."""
+        return (await self._spoken(name, **options)).response
+
+    async def speak_sequence(self, names: Iterable[str], **options: Any) -> list[Any]:
+        """Let agents speak one after the other, and return what they say."""
+        return [await self.speak(name, **options) for name in self._known(names)]
+
+    async def round_robin(
+        self, rounds: int = 1, names: Iterable[str] | None = None, **options: Any
+    ) -> list[Any]:
+        """Let all agents speak in the order in which they joined, or in that of `names`."""
+        order = self._known(self._agents if names is None else names)
+        return await self.speak_sequence(order * rounds, **options)
+
+    async def simultaneous(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        answered: Mapping[int, Turn] | None = None,
+        **options: Any,
+    ) -> list[Any]:
+        """Let agents speak at once, none knowing what the others say; return it in their order.
+
+        The round is kept whole or not at all. When a turn fails the others are waited for, and the
+        failure is raised with them in its `answers`, by position: what was paid for is not asked
+        again by `simultaneous(names, answered=error.answers)`.
+        """
+        order, known = self._known(self._agents if names is None else names), answered or {}
+        if len(set(order)) < len(order):
+            raise ConfigError(f"who speaks at once speaks once; got {', '.join(order)}")
+        missing = [place for place in range(len(order)) if place not in known]
+        taken = await asyncio.gather(
+            *(self._turn(order[place], **options) for place in missing), return_exceptions=True
+        )
+        every: dict[int, Any] = {**known, **dict(zip(missing, taken, strict=True))}
+        turns = [every[place] for place in range(len(order))]
+        if failure := failure_of(turns):
+            raise failure
+        await self._keep(turns)
+        return [turn.value for turn in turns]
+
+    async def run(
+        self,
+        policy: Policy | None = None,
+        *,
+        max_turns: int | None = None,
+        stop: Stop | None = None,
+        **options: Any,
+    ) -> list[Any]:
+        """Let the agents speak until it is enough, and return what they say.
+
+        A `policy` says who speaks next (see `policies.py`); without one they take turns. The end
+        comes after `max_turns` turns of this run (a round that a policy asks for is finished), when
+        `stop`, asked before every turn, says so, or when the policy returns None.
+        """
+        if policy is None and max_turns is None and stop is None:
+            raise ConfigError("say when the chat ends: run(max_turns=...) or run(stop=...)")
+        said: list[Any] = []
+        while max_turns is None or len(said) < max_turns:
+            if stop is not None and await _settled(stop(self)):
+                break
+            speakers = await _settled((policy or in_turn)(self))
+            if not speakers:
+                break
+            if isinstance(speakers, str):
+                said.append(await self.speak(speakers, **options))
+            else:
+                said += await self.simultaneous(speakers, **options)
+        return said
+
+    def fork(self) -> Self:
+        """Return a chat that begins like this one and goes its own way."""
+        other = copy(self)
+        other._agents = {name: agent.fork() for name, agent in self._agents.items()}
+        other._entries = deepcopy(self._entries)
+        other.options, other.variables = dict(self.options), deepcopy(self.variables)
+        other.metadata = deepcopy(self.metadata)
+        return other
+
+    def save(self, path: str | os.PathLike[str] | None = None) -> ChatState:
+        """Return the state of the chat, and write it to a file if one is named.
+
+        Clients, callbacks and what tools do are not saved, nor are keys and headers.
+        """
+        state = ChatState(
+            agents=[agent_state(agent) for agent in self._agents.values()],
+            entries=[deepcopy(entry.to_dict()) for entry in self._entries],
+            model=self.model,
+            max_iterations=self.max_iterations,
+            options=options_in(self.options),
+            introduction=self.introduction,
+            variables=deepcopy(self.variables),
+            share_tools=self.share_tools,
+            metadata=deepcopy(self.metadata),
+        )
+        if path is not None:
+            state.write(path)
+        return state
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | ChatState,
+        *,
+        client: Completer | None = None,
+        tools: Tools = (),
+        **given: Any,
+    ) -> Self:
+        """Read what `save()` returned or wrote; `given` are options of the chat, over those saved.
+
+        Raises ConfigError where the agents had tools that are not among `tools`.
+        """
+        state = read_state(source)
+        saved: dict[str, Any] = {
+            "model": state.model,
+            "max_iterations": state.max_iterations,
+            "introduction": state.introduction,
+            "variables": deepcopy(state.variables),
+            "share_tools": state.share_tools,
+            "metadata": deepcopy(state.metadata),
+        }
+        registry = ToolRegistry.of(tools)
+        agents = [agent_from(agent, registry) for agent in state.agents]
+        chat = cls(client, agents, **{**saved, **state.options, **given})
+        chat._entries = [ChatEntry.from_dict(deepcopy(entry)) for entry in state.entries]
+        return chat
+
+    async def _spoken(self, name: str, **options: Any) -> Turn:
+        turn = await self._turn(name, **options)
+        await self._keep([turn])
+        return turn
+
+    async def _turn(
+        self,
+        name: str,
+        *,
+        visible_to: Audience = None,
+        additional_context: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        response_model: type[Any] | None = None,
+        **options: Any,
+    ) -> Turn:
+        """Take a turn that is not in the transcript yet; all turns happen here."""
+        (name,) = self._known([name])
+        agent = self._agents[name]
+        client = agent.client or self.client
+        if client is None:
+            raise ConfigError(f"{name} has nobody to ask: MultiAgentChat(client)")
+        given = {"max_iterations": self.max_iterations, **self.options, **agent.options, **options}
+        cue = Cue(readers(visible_to, self._names()), additional_context)
+        seen, messages = len(self._entries), self._request(name, cue)
+        async with self.around_turn(name) if self.around_turn else nullcontext():
+            result = await run_agent(
+                agent,
+                client,
+                messages,
+                model=self.model,
+                response_model=response_model,
+                max_iterations=given.pop("max_iterations"),
+                options=given,
+            )
+        return turn_of(name, result, len(messages), cue, seen, metadata or {})
+
+    async def _keep(self, turns: Sequence[Turn]) -> None:
+        self._entries += [turn.entry for turn in turns]
+        for turn in turns:
+            await tell(self.on_turn, turn.entry)
+
+
+async def _settled(answer: Any) -> Any:
+    return await answer if isawaitable(answer) else answer

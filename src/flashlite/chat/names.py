@@ -1,0 +1,36 @@
+"""Names in a chat: whom one may be called, and who may be addressed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from ..errors import ConfigError
+from .views import CHAT
+
+Audience = str | Iterable[str] | None
+"""To whom something is said: a name, or several; None is everybody."""
+
+
+def checked_name(name: str | None, known: Iterable[str]) -> str:
+    """Return a name that a head can hold and nobody takes for another's; else ConfigError."""
+    is_text = isinstance(name, str) and name.isprintable() and name == name.strip() != ""
+    if not name or not is_text or "[" in name or "]" in name:
+        raise ConfigError(f"a name is one line of text without brackets; got {name!r:.80}")
+    if name.casefold() == CHAT.casefold():
+        raise ConfigError(f"{name!r} is how the chat itself speaks: choose another name")
+    for other in known:
+        if other != name and other.casefold() == name.casefold():
+            raise ConfigError(f"{name!r} is too like {other!r}: spell both alike, or rename one")
+    return name
+
+
+def readers(visible_to: Audience, known: Collection[str]) -> tuple[str, ...] | None:
+    """Return who may read something, None for everybody; raises ConfigError for strangers."""
+    if visible_to is None:
+        return None
+    names = (visible_to,) if isinstance(visible_to, str) else tuple(dict.fromkeys(visible_to))
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known) or "nobody"
+            raise ConfigError(f"nobody here is called {name!r}; there are: {listed}")
+    return names

@@ -1,0 +1,139 @@
+"""Agents, what was said between them, and what each of them reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from ..agent import Agent
+from ..errors import ConfigError
+from ..templating import Templates
+from ..types import Message
+from .names import Audience, checked_name, readers
+from .prompt import INTRODUCTION, system_messages
+from .transcript import AgentStats, ChatEntry
+from .views import Cue, formatted, view_of
+
+
+class Room:
+    """Agents and a transcript: all of a chat that needs no model."""
+
+    def __init__(
+        self,
+        agents: Iterable[Agent] = (),
+        *,
+        introduction: str = INTRODUCTION,
+        variables: Mapping[str, Any] | None = None,
+        templates: Templates | None = None,
+        share_tools: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.introduction, self.variables = introduction, dict(variables or {})
+        self.share_tools, self.metadata = share_tools, dict(metadata or {})
+        self._templates = templates or Templates()
+        self._agents: dict[str, Agent] = {}
+        self._entries: list[ChatEntry] = []
+        for agent in agents:
+            self.add_agent(agent)
+
+    @property
+    def agents(self) -> dict[str, Agent]:
+        """The agents by name, in the order in which they joined."""
+        return dict(self._agents)
+
+    @property
+    def transcript(self) -> list[ChatEntry]:
+        """All that was said, private messages too."""
+        return list(self._entries)
+
+    @property
+    def stats(self) -> dict[str, AgentStats]:
+        """Turns, tool calls, tokens and dollars of each agent, as the transcript has them."""
+        return {name: AgentStats.of(self._entries_of(name)) for name in self._agents}
+
+    def add_agent(self, agent: Agent) -> None:
+        """Let an agent join; it reads what was said to everybody before."""
+        name = checked_name(agent.name, self._names())
+        if name in self._agents:
+            raise ConfigError(f"there is an agent named {name!r} already")
+        self._agents[name] = agent
+
+    def add_message(
+        self,
+        name: str,
+        text: str | Sequence[Mapping[str, Any]],
+        visible_to: Audience = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ChatEntry:
+        """Put in what somebody says: a moderator, a person, or an agent that is made to say it.
+
+        `text` may be a list of parts. `visible_to` are those who read it beside its author: agents,
+        or others who said something already. Raises ConfigError for any other name.
+        """
+        if not text or isinstance(text, Mapping):
+            raise ConfigError(f"a message is a text or a list of parts; got {text!r:.80}")
+        entry = ChatEntry(
+            author=checked_name(name, self._names()),
+            content=Message.from_dict({"role": "user", "content": text})["content"],
+            visible_to=readers(visible_to, self._names()),
+            seen=len(self._entries),
+            metadata=deepcopy(dict(metadata or {})),
+        )
+        self._entries.append(entry)
+        return entry
+
+    def get_messages_for(self, name: str) -> list[Message]:
+        """Return what an agent would be sent if it were its turn, or what anybody else may read."""
+        if name in self._agents:
+            return self._request(name, Cue())
+        return view_of(self._entries, name, share_tools=self.share_tools)
+
+    def format_transcript(self, viewer: str | None = None) -> str:
+        """Return the transcript as text: all of it, or what one may read."""
+        return formatted(self._entries, viewer, share_tools=self.share_tools)
+
+    def clear(self) -> None:
+        """Forget all that was said; the agents stay."""
+        self._entries.clear()
+
+    def rewind(self, turns: int = 1) -> list[ChatEntry]:
+        """Take back the last turns and what was said after the first of them; return all that.
+
+        A round in parallel is as many turns as there were speakers.
+        """
+        places = [place for place, entry in enumerate(self._entries) if entry.is_turn]
+        if not 0 <= turns <= len(places):
+            raise ConfigError(f"there are {len(places)} turns to take back; got {turns}")
+        start = places[-turns] if turns else len(self._entries)
+        gone = self._entries[start:]
+        del self._entries[start:]
+        return gone
+
+    def _request(self, name: str, cue: Cue) -> list[Message]:
+        view = view_of(self._entries, name, cue, share_tools=self.share_tools)
+        return [*self._system(name), *view]
+
+    def _system(self, name: str) -> list[Message]:
+        variables = {
+            **self.variables,
+            "name": name,
+            "others": [other for other in self._agents if other != name],
+            "turn": 1 + sum(entry.is_turn for entry in self._entries_of(name)),
+        }
+        prompt = self._agents[name].system_prompt
+        return system_messages(prompt, self.introduction, variables, self._templates)
+
+    def _known(self, names: Iterable[str]) -> list[str]:
+        known = [names] if isinstance(names, str) else list(names)
+        for name in known:
+            if name not in self._agents:
+                listed = ", ".join(self._agents) or "none: add_agent(Agent(name=...))"
+                raise ConfigError(f"there is no agent named {name!r}; there are {listed}")
+        return known
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys([*self._agents, *(entry.author for entry in self._entries)]))
+
+    def _entries_of(self, name: str) -> list[ChatEntry]:
+        return [entry for entry in self._entries if entry.author == name]

@@ -1,0 +1,115 @@
+"""A chat as a value: what is written down and read back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from .. import saved
+from ..agent import Agent, AgentConfig
+from ..conversation import Conversation
+from ..errors import ConfigError
+from ..tools import ToolRegistry
+
+VERSION = 1
+"""The form that is written; every older one is read."""
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatState:
+    """All of a chat but clients, callbacks and tools, of which there are the names, as JSON."""
+
+    agents: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    model: str | None = None
+    max_iterations: int | None = None
+    introduction: str = ""
+    variables: dict[str, Any] = field(default_factory=dict[str, Any])
+    share_tools: bool = False
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    version: int = VERSION
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `model_dump()` wrote; raises ConfigError where that is something else."""
+        version = data.get("version") if isinstance(data, Mapping) else None
+        saved.check_version(version, VERSION, what="chat")
+        if not _is_whole(data):
+            raise ConfigError(f"this is no saved chat: {data!r:.80}")
+        return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
+
+    def model_dump(self) -> dict[str, Any]:
+        """Return the state as a dict that is JSON."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """Return the state as JSON text; raises ConfigError where something in it is no JSON."""
+        return saved.to_json(self.model_dump(), what="chat")
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a file, whole or not at all."""
+        saved.write_file(path, self.to_json())
+
+
+def agent_state(agent: Agent) -> dict[str, Any]:
+    """Return an agent as JSON: its prompt and its own memory, its options and tools by name."""
+    return {
+        "name": agent.name,
+        "model": agent.model,
+        "config": asdict(agent.config),
+        "tools": agent.tools.names,
+        "options": saved.options_in(agent.options),
+        "conversation": agent.conversation.to_dict(),
+    }
+
+
+def agent_from(found: Mapping[str, Any], tools: ToolRegistry) -> Agent:
+    """Read what `agent_state` returned; raises ConfigError where tools are missing."""
+    if missing := [name for name in found["tools"] if name not in tools]:
+        raise ConfigError(
+            f"{found['name']} had tools that are not given: {', '.join(missing)}: "
+            "load(…, tools=[...])"
+        )
+    try:
+        config = AgentConfig(**found["config"])
+    except TypeError as error:
+        raise ConfigError(f"this is no saved chat: {error}") from error
+    return Agent(
+        found["name"],
+        model=found["model"],
+        tools=[tool for tool in tools if tool.name in found["tools"]],
+        config=config,
+        conversation=Conversation.from_dict(found["conversation"]),
+        **found["options"],
+    )
+
+
+def read_state(source: Source | ChatState) -> ChatState:
+    """Return the state in a file or in a dict."""
+    if isinstance(source, ChatState):
+        return source
+    if isinstance(source, Mapping):
+        return ChatState.from_dict(source)
+    content = saved.read_file(source)
+    try:
+        return ChatState.from_dict(saved.from_json(content, what="chat"))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+
+
+def _is_whole(data: Mapping[str, Any]) -> bool:
+    agents, entries = data.get("agents"), data.get("entries")
+    return (
+        isinstance(agents, list)
+        and isinstance(entries, list)
+        and all(isinstance(agent, Mapping) and agent.keys() >= _AGENT for agent in agents)
+        and all(isinstance(one, Mapping) and {"author", "content"} <= one.keys() for one in entries)
+    )
+
+
+_AGENT = {"name", "model", "config", "tools", "options", "conversation"}

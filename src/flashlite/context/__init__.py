@@ -1,0 +1,18 @@
+"""A model's context window: how much goes in, and what stays when not all does."""
+
+from .tokens import TokenCounter, estimate_tokens
+from .truncation import Strategy, check_strategy, head_length
+from .window import ContextManager, check_limits, name_of, truncate_messages, window_of
+
+__all__ = [
+    "ContextManager",
+    "Strategy",
+    "TokenCounter",
+    "check_limits",
+    "check_strategy",
+    "estimate_tokens",
+    "head_length",
+    "name_of",
+    "truncate_messages",
+    "window_of",
+]

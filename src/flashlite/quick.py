@@ -1,0 +1,38 @@
+"""An agent for one question."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from .agent import Agent, AgentResult
+from .client import Flashlite
+from .errors import ConfigError
+from .tools.loop import Tools
+from .types import Completer
+
+_RUN = ("response_model", "approve")
+
+
+async def quick_agent(
+    prompt: Any,
+    *,
+    tools: Tools = (),
+    model: str | None = None,
+    client: Completer | None = None,
+    provider: Completer | None = None,
+    **options: Any,
+) -> AgentResult:
+    """Run an agent on one prompt and return what came of it.
+
+    Without a `client` (or `provider`) there is one for this run. `options` are those of `Agent`
+    (`system_message`, `config`, `max_turns`, …) and of `Agent.run`.
+    """
+    if client is not None and provider is not None:
+        raise ConfigError("client and provider are the same: give one of them")
+    given = client or provider
+    of_run = {name: options.pop(name) for name in _RUN if name in options}
+    async with AsyncExitStack() as stack:
+        asked = given if given is not None else await stack.enter_async_context(Flashlite())
+        agent = Agent(client=asked, tools=tools, model=model, **options)
+        return await agent.run(prompt, **of_run)

@@ -1,0 +1,87 @@
+"""What is kept as a JSON file: written whole or not at all, and told by the version of its form."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, StoreError
+from .types import PARAMS
+
+
+def to_json(value: Any, *, what: str) -> str:
+    """Return a value as JSON text; raises ConfigError where something in it is no JSON."""
+    try:
+        return json.dumps(value, indent=1)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"a {what} is saved as JSON, all that is in it too: {error}") from error
+
+
+def from_json(text: str | bytes, *, what: str) -> Any:
+    """Read JSON text; raises ConfigError where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"this is no saved {what}: {error}") from error
+
+
+def write_file(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file, whole or not at all; raises StoreError where that is impossible."""
+    target = Path(path)
+    draft = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Read a file; raises StoreError where that is impossible."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def check_version(version: Any, newest: int, *, what: str) -> None:
+    """Raise ConfigError for what is saved in a form that this flashlite does not know."""
+    if isinstance(version, int) and version > newest:
+        raise ConfigError(
+            f"this {what} was saved by a newer flashlite (form {version}; this one reads up to "
+            f"{newest}): upgrade flashlite"
+        )
+    if not isinstance(version, int) or version < 1:
+        raise ConfigError(f"this is no saved {what}: its version is {version!r:.20}")
+
+
+def options_in(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the call options that are saved: no keys and addresses, which belong to who loads it.
+
+    Callbacks and tools are left out, for they are no JSON; a parameter of the model never is.
+    """
+    return {
+        name: value
+        for name, value in options.items()
+        if name not in _WHOEVER_LOADS and (name in PARAMS or _is_json(value))
+    }
+
+
+_WHOEVER_LOADS = frozenset({"api_key", "base_url", "extra_body", "extra_headers"})
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
