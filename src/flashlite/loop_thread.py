@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
@@ -34,7 +34,7 @@ class LoopThread:
 
     def run_sync(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Wait in this thread for the result; an interrupt cancels the coroutine."""
-        if self.is_here():
+        if threading.current_thread() is self._living().thread:
             coroutine.close()
             raise ConfigError("a loop cannot wait for itself: await this call")
         future = self.submit(coroutine)
@@ -44,13 +44,32 @@ class LoopThread:
             future.cancel()
             raise
 
-    def is_here(self) -> bool:
-        """Whether the caller is on this thread itself."""
-        return threading.current_thread() is self._living().thread
-
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Wait in the caller's loop for the result; cancellation is passed on."""
         return await asyncio.wrap_future(self.submit(coroutine))
+
+    def iterate(self, source: AsyncGenerator[T]) -> Generator[T]:
+        """Read an async generator step by step; it is closed when the reader leaves."""
+        turn = asyncio.Lock()  # a step that was interrupted may still be ending then
+
+        async def step() -> T | _End:
+            async with turn:
+                return await anext(source, _End())
+
+        async def close() -> None:
+            async with turn:
+                await source.aclose()
+
+        life = self._living()
+        try:
+            while not isinstance(item := self.run_sync(step()), _End):
+                yield item
+        finally:
+            if life is self._life and life.pid == os.getpid():  # else its loop has closed it
+                closing = self.submit(close())
+                # The loop itself may be who collects what a reader dropped, and cannot wait.
+                if threading.current_thread() is not life.thread:
+                    closing.result()
 
     def stop(self) -> None:
         """End the loop as `asyncio.run` does: tasks are cancelled, what is open is closed."""
@@ -73,6 +92,10 @@ class LoopThread:
         thread = threading.Thread(target=_live, args=(loop, end), name=self._name, daemon=True)
         thread.start()
         return _Life(os.getpid(), thread, loop, end)
+
+
+class _End:
+    """What comes after the last item of a generator."""
 
 
 class _Life(NamedTuple):

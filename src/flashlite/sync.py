@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Generator
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from .loop_thread import LoopThread
 
@@ -23,27 +22,4 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def iterate_sync(source: AsyncGenerator[T]) -> Generator[T]:
     """Read an async generator on that thread; it is closed when the reader leaves."""
-    turn = asyncio.Lock()  # a step that was interrupted may still be ending when all is closed
-
-    async def step() -> T | _End:
-        async with turn:
-            return await anext(source, _END)
-
-    async def close() -> None:
-        async with turn:
-            await source.aclose()
-
-    try:
-        while not isinstance(item := run_sync(step()), _End):
-            yield item
-    finally:
-        closing = _THREAD.submit(close())
-        if not _THREAD.is_here():  # as it is where the loop collects what a reader dropped
-            closing.result()
-
-
-class _End:
-    """What stands for the end of a generator."""
-
-
-_END: Final = _End()
+    return _THREAD.iterate(source)

@@ -13,15 +13,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from types import SimpleNamespace
 from typing import Any
 
 from ..client import Flashlite
-from ..errors import APIConnectionError, APITimeoutError, CompletionError, ConfigError
+from ..errors import APIConnectionError, APITimeoutError, CompletionError
 from ..middleware import RetryConfig
 from ..providers.text_tool_calls import OPEN, pieces_of
-from ..types import Choice, CompletionResponse, Message, MessageInput, normalize_messages
+from ..sync import iterate_sync
+from ..types import (
+    Choice,
+    CompletionResponse,
+    Message,
+    MessageInput,
+    StreamEvent,
+    StreamEventType,
+    ToolCall,
+    normalize_messages,
+)
+from .chunks import chunks
+from .record import Record
 
 APIError = CompletionError
 """Every failure of a call; the two others are kinds of it, and neither is one of the other."""
@@ -74,47 +87,39 @@ class Completions:
         repetition_penalty: float = 1.0,
         extra_body: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> Answer:
+    ) -> Record | Iterator[Record]:
         """Ask for one answer; `options` are further arguments of `Flashlite.complete`.
+
+        With `stream=True` the chunks of the answer come one by one, and with
+        `stream_options={"include_usage": True}` its usage after them.
 
         Raises APIError when it was tried and brought no answer, ConfigError when it cannot work
         as written.
         """
-        if options.pop("stream", False):
-            raise ConfigError("this client does not stream: use Flashlite(...).stream(...)")
-        if stop is not None:
-            options["stop"] = stop
-        response = self._engine.complete_sync(
-            [_as_sent(message) for message in normalize_messages(messages)],
-            model=f"lightllm/{model}",
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            presence_penalty=presence_penalty,
-            logprobs=logprobs,
-            tools=tools,
-            top_k=top_k,
-            extra_body={"repetition_penalty": repetition_penalty, **(extra_body or {})},
-            **options,
-        )
-        return _answer(response)
+        options |= {
+            "temperature": temperature,
+            "top_p": top_p,
+            "max_tokens": max_tokens,
+            "presence_penalty": presence_penalty,
+            "logprobs": logprobs,
+            "tools": tools,
+            "top_k": top_k,
+            "stop": stop,
+            "extra_body": {"repetition_penalty": repetition_penalty, **(extra_body or {})},
+        }
+        return self._ask(messages, model, options)
 
-
-class Answer(dict[str, Any]):
-    """A part of an answer in OpenAI's form: `answer.choices` and `answer["choices"]` are one."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"this part of the answer has no {name!r}") from None
-
-    @classmethod
-    def of(cls, value: Any) -> Any:
-        """Return JSON with attributes all the way down."""
-        if isinstance(value, Mapping):
-            return cls({name: cls.of(member) for name, member in value.items()})
-        return [cls.of(member) for member in value] if isinstance(value, list) else value
+    def _ask(
+        self, messages: MessageInput, model: str, options: dict[str, Any]
+    ) -> Record | Iterator[Record]:
+        streams, stream_options = options.pop("stream", False), options.pop("stream_options", None)
+        sent = [_as_sent(message) for message in normalize_messages(messages)]
+        name = f"lightllm/{model}"
+        if not streams:
+            return _answer(self._engine.complete_sync(sent, model=name, **options))
+        events = _with_calls_written(self._engine.stream(sent, model=name, **options))
+        include_usage = bool((stream_options or {}).get("include_usage"))
+        return iterate_sync(_chunks(events, model=model, include_usage=include_usage))
 
 
 def _versioned(base_url: str | None) -> str | None:
@@ -135,9 +140,34 @@ def _as_sent(message: Message) -> Message:
     return Message({**message, "content": said or None})
 
 
-def _answer(response: CompletionResponse) -> Answer:
+async def _chunks(
+    events: AsyncGenerator[StreamEvent], *, model: str, include_usage: bool
+) -> AsyncGenerator[Record]:
+    async with aclosing(chunks(events, model=model, include_usage=include_usage)) as pieces:
+        async for piece in pieces:
+            yield Record.of(piece)
+
+
+async def _with_calls_written(
+    events: AsyncGenerator[StreamEvent],
+) -> AsyncGenerator[StreamEvent]:
+    """Let the pieces of the content add up to the content of a whole answer."""
+    last = "\n"
+    async with aclosing(events):
+        async for event in events:
+            yield event
+            if event.type is StreamEventType.TOKEN:
+                last = event.data
+            elif event.type is StreamEventType.TOOL_CALL_END:
+                call = _written(event.data)
+                text = call if last.endswith("\n") else f"\n{call}"
+                yield StreamEvent(StreamEventType.TOKEN, text, index=event.index)
+                last = call
+
+
+def _answer(response: CompletionResponse) -> Record:
     usage = response.usage
-    answer: Answer = Answer.of(
+    answer: Record = Record.of(
         {
             "id": response.id,
             "object": "chat.completion",
@@ -168,14 +198,12 @@ def _choice(choice: Choice) -> dict[str, Any]:
 
 
 def _with_written_calls(message: Message) -> str:
-    written = [
-        f"<tool_call>\n{_as_text(call.name, call.arguments_json)}\n</tool_call>"
-        for call in message.tool_calls or ()
-    ]
+    written = map(_written, message.tool_calls or ())
     said = message.text.rstrip("\n")
     return "\n".join([said, *written] if said else written)
 
 
-def _as_text(name: str, arguments: str) -> str:
+def _written(call: ToolCall) -> str:
     """Write a call as the model does; malformed arguments go back as they were written."""
-    return f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {arguments or "{}"}}}'
+    name, arguments = json.dumps(call.name, ensure_ascii=False), call.arguments_json or "{}"
+    return f'<tool_call>\n{{"name": {name}, "arguments": {arguments}}}\n</tool_call>'

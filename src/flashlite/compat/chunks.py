@@ -1,0 +1,76 @@
+"""A stream in OpenAI's form: events of ours become the JSON of its chunks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from ..types import CompletionResponse, StreamEvent, StreamEventType, ToolCallDelta
+from ..types.ids import new_id
+from .answers import CHUNK, usage_of
+
+
+async def chunks(
+    events: AsyncGenerator[StreamEvent], *, model: str, include_usage: bool
+) -> AsyncGenerator[dict[str, Any]]:
+    """Yield the chunks of an answer; the last one has the usage where that was asked for.
+
+    Each choice says its role with its first delta and its `finish_reason` with its last.
+    """
+    head = {
+        "id": f"chatcmpl-{new_id()}",
+        "created": int(time.time()),
+        "model": model,
+        "object": CHUNK,
+    }
+    begun: set[int] = set()
+    async with aclosing(events):
+        async for event in events:
+            for index, delta, reason in _deltas(event):
+                if index not in begun:
+                    begun.add(index)
+                    delta = {"role": "assistant", **delta}
+                yield {**head, "choices": [_choice(index, delta, reason)]}
+            if include_usage and event.type is StreamEventType.DONE:
+                yield {**head, "choices": [], "usage": usage_of(event.data)}
+
+
+def _deltas(event: StreamEvent) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+    """Yield what an event adds: to which choice, what, and why that is its end."""
+    match event.type:
+        case StreamEventType.TOKEN:
+            yield event.index, {"content": event.data}, None
+        case StreamEventType.REASONING:
+            yield event.index, {"reasoning_content": event.data}, None
+        case StreamEventType.TOOL_CALL_START:
+            yield event.index, _call(event.data, is_first=True), None
+        case StreamEventType.TOOL_CALL_DELTA:
+            yield event.index, _call(event.data, is_first=False), None
+        case StreamEventType.DONE:
+            yield from _ends(event.data)
+
+
+def _ends(response: CompletionResponse) -> Iterator[tuple[int, dict[str, Any], str | None]]:
+    """Yield how each choice ends, with what of its message came in no event."""
+    for choice in response.choices:
+        told = {name: choice.message.get(name) for name in _WHOLE}
+        delta = {name: value for name, value in told.items() if value}
+        yield choice.index, delta, choice.finish_reason
+
+
+_WHOLE = ("thinking_blocks", "refusal", "annotations", "audio")
+
+
+def _call(piece: ToolCallDelta, *, is_first: bool) -> dict[str, Any]:
+    """A call is named once: readers add the names of its pieces up, like its arguments."""
+    named = {"id": piece.id, "name": piece.name} if is_first else {"id": None, "name": None}
+    function = {"arguments": piece.arguments, "name": named["name"]}
+    call = {"id": named["id"], "function": function, "type": "function", "index": piece.index}
+    return {"tool_calls": [call]}
+
+
+def _choice(index: int, delta: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
+    whole = {"content": None, "role": None, "function_call": None, "tool_calls": None, **delta}
+    return {"finish_reason": reason, "index": index, "delta": whole, "logprobs": None}

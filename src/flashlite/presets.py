@@ -1,0 +1,123 @@
+"""Clients of one host, by the names and arguments of llm-client.
+
+    provider = OpenAIProvider(model="gpt-5", cache_backend="fs", cache_dir="./cache")
+
+Each is a `Flashlite` and fails as one: a call that brought no answer raises, so that nobody takes
+an empty answer for one. `result.ok`, `.status` and `.error` are there for code that looks at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Literal
+
+from .client import Flashlite
+from .errors import ConfigError
+from .middleware import RetryConfig
+from .models import ModelProfile
+from .options import CallOptions
+from .stores import FSCache, Store
+from .types import CompletionRequest, MessageInput
+
+ANTHROPIC_AVAILABLE = True
+"""Anthropic's dialect is our own and needs no package."""
+
+
+class _HostClient(Flashlite):
+    """A client pinned to one host.
+
+    A call may say `cache_response` (False leaves the cache alone), `rewrite_cache` or `regen_cache`
+    (both ask anew and store), and a model by its name at this host or by its profile. `attempts`
+    (requests in all) and `backoff` (seconds before the second) are said once, to the client.
+    """
+
+    _host: str
+
+    def __init__(
+        self,
+        model: str | ModelProfile,
+        *,
+        cache_backend: Literal["fs"] | None = None,
+        cache_dir: str | PathLike[str] = "./cache",
+        default_temperature: float | None = None,
+        attempts: int = 3,
+        backoff: float = 1.0,
+        **options: Any,
+    ) -> None:
+        self._attempts, self._backoff = attempts, backoff
+        options.setdefault("retry", RetryConfig(max_attempts=attempts, initial_delay=backoff))
+        if cache_backend is not None:
+            options["cache"] = _store(cache_backend, cache_dir)
+        if default_temperature is not None:
+            options["temperature"] = default_temperature
+        super().__init__(self._full_name(model), **options)
+
+    async def close(self) -> None:
+        """Close what this event loop holds; the client stays usable."""
+        await self.aclose()
+
+    def _build(
+        self,
+        messages: MessageInput | None,
+        model: str | ModelProfile | None,
+        options: CallOptions,
+        response_model: type[Any] | None = None,
+    ) -> CompletionRequest:
+        given: Any = self._translated(options)
+        name = None if model is None else self._full_name(model)
+        return super()._build(messages, name, given, response_model)
+
+    def _translated(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return llm-client's arguments of a call as ours."""
+        given = dict(options)
+        for name, own in (("attempts", self._attempts), ("backoff", self._backoff)):
+            asked = given.pop(name, None)
+            if asked is not None and asked != own:
+                raise ConfigError(f"{name} is said once: {type(self).__name__}({name}={asked!r})")
+        is_cached = given.pop("cache_response", None)
+        anew = [given.pop(name, None) for name in ("rewrite_cache", "regen_cache")]
+        if is_cached:
+            self.require_cache()
+        if is_cached is False:
+            given.setdefault("cache", "off")
+        elif any(anew):
+            given.setdefault("cache", "refresh")
+        return given
+
+    def _full_name(self, model: str | ModelProfile) -> str:
+        name = model.model_name if isinstance(model, ModelProfile) else model
+        return name if name.startswith(f"{self._host}/") else f"{self._host}/{name}"
+
+
+class OpenAIProvider(_HostClient):
+    """A client of OpenAI, or of a server that speaks its dialect at `base_url`."""
+
+    _host = "openai"
+
+    def __init__(
+        self,
+        model: str | ModelProfile,
+        *,
+        organization: str | None = None,
+        use_responses_api: bool = False,
+        **options: Any,
+    ) -> None:
+        if organization is not None:
+            headers = options.get("extra_headers") or {}
+            options["extra_headers"] = {"OpenAI-Organization": organization, **headers}
+        if use_responses_api:
+            options["api"] = "responses"
+        super().__init__(model, **options)
+
+
+class AnthropicProvider(_HostClient):
+    """A client of Anthropic; `max_tokens` holds for every call that does not say otherwise."""
+
+    _host = "anthropic"
+
+
+def _store(backend: str, directory: str | PathLike[str]) -> Store:
+    if backend != "fs":
+        raise ConfigError(f"cache_backend is 'fs' or None; got {backend!r:.80}")
+    return FSCache(directory)
