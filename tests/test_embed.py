@@ -139,6 +139,7 @@ async def test_a_request_says_what_it_is_and_carries_no_option_of_completions() 
         (b"a", {}, "embed takes a text or a list of texts"),
         ({"role": "user"}, {}, "embed takes a text or a list of texts"),
         ("a", {"dimensions": 0}, "dimensions is a whole number of at least 1"),
+        ("a", {"dimensions": True}, "dimensions is a whole number of at least 1"),
         ("a", {"dimensions": "8"}, "dimensions is a whole number of at least 1"),
         ("a", {"encoding_format": "hex"}, "encoding_format is 'float' or 'base64'"),
         ("a", {"temperature": 0}, "unknown parameter 'temperature'"),
@@ -251,7 +252,14 @@ async def test_a_log_says_how_many_vectors_came_and_not_which(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("model", "most"), [("openai/m", 2048), ("cohere/m", 96), ("gemini/m", 100), ("voyage/m", 1000)]
+    ("model", "most"),
+    [
+        ("openai/m", 2048),
+        ("cohere/m", 96),
+        ("gemini/m", 100),
+        ("dashscope/m", 10),
+        ("voyage/m", 1000),
+    ],
 )
 def test_each_host_takes_so_many_texts_at_once(model: str, most: int) -> None:
     request = CompletionRequest(model=model, messages=(Message.user("a"),), api="embeddings")

@@ -67,7 +67,7 @@ _INHERITED = DeliveryOptions.__annotations__.keys() - {"extra_body"}  # which is
 
 def _check(params: Mapping[str, Any]) -> None:
     dimensions, encoding = params.get("dimensions", 1), params.get("encoding_format", "float")
-    if not isinstance(dimensions, int) or dimensions < 1:
+    if type(dimensions) is not int or dimensions < 1:  # True is no number of dimensions
         raise ConfigError(f"dimensions is a whole number of at least 1; got {dimensions!r:.80}")
     if encoding not in ("float", "base64"):
         raise ConfigError(f"encoding_format is 'float' or 'base64'; got {encoding!r:.80}")

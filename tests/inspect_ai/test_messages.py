@@ -198,6 +198,11 @@ def test_tool_choices_are_spelled_in_openai_words() -> None:
                 {"type": "thought_signature", "tool_call_id": None, "signature": "c2lnbg=="},
             ],
         },
+        {
+            "content": "4",
+            "reasoning_content": "Hm.",
+            "thinking_blocks": [{"type": "thinking", "thinking": "Hm."}],
+        },
         {"content": "4", "reasoning_content": "Hm."},
         {"content": "<think>\nHm.\n</think>\n\n4"},
         {"content": "4 <think>not at the start</think>"},
@@ -207,6 +212,15 @@ def test_reasoning_goes_back_as_it_came(answer: dict[str, object]) -> None:
     message = Message.from_dict({"role": "assistant", **answer})
     output = to_output(CompletionResponse(choices=(Choice(message=message),)), model="m")
     assert to_messages([output.message]) == [message]
+
+
+def test_thinking_that_nobody_signed_can_be_read_in_the_log() -> None:
+    message = Message.assistant("4", reasoning_content="Hm.")
+    message["thinking_blocks"] = [{"type": "thinking", "thinking": "Hm."}]
+    output = to_output(CompletionResponse(choices=(Choice(message=message),)), model="m")
+    (thought, _) = output.message.content
+    assert isinstance(thought, ContentReasoning)
+    assert (thought.reasoning, thought.redacted) == ("Hm.", False)
 
 
 def test_thinking_between_tags_is_reasoning_and_not_text() -> None:

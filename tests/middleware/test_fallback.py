@@ -77,6 +77,21 @@ async def test_what_was_given_for_one_provider_goes_to_no_other(
     assert sent == [(own, 1), (own, 1), ({"Authorization": "Bearer deep"}, None)]
 
 
+async def test_the_api_of_one_provider_is_not_asked_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "deep")
+    whole = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
+    transport = ReplayTransport([Reply.of({"error": "down"}, status=500), Reply.of(whole)])
+    engine = Flashlite("openai/gpt-4o", api_key="mine", transport=transport, retry=ONCE)
+    response = await engine.complete("Hi", api="responses", fallbacks=["deepseek/deepseek-chat"])
+    assert response.content == "hello"
+    assert [request.url.rpartition("/v1")[2] for request in transport.requests] == [
+        "/responses",
+        "/chat/completions",
+    ]
+
+
 async def test_the_log_and_the_callbacks_know_who_failed_before() -> None:
     callbacks, seen = CallbackManager(), list[tuple[str, ...]]()
     callbacks.on_response(lambda response, *_: seen.append(response.fallback_from))

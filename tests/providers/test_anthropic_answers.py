@@ -14,6 +14,7 @@ from flashlite import Flashlite, Message
 from flashlite.errors import CompletionError, ConfigError
 from flashlite.middleware import RetryConfig
 from flashlite.testing import ReplayTransport, Reply
+from flashlite.types import Usage
 
 from .cases import check_answer, load, plain, spoiled
 
@@ -86,6 +87,13 @@ async def test_an_answer_that_goes_back_is_the_answer_that_came(case: dict[str, 
             {"model": "claude-sonnet-4-5", "reasoning_effort": "huge"},
             "reasoning_effort is one of minimal, low, medium, high, xhigh, max; got 'huge'",
         ),
+        ({"thinking": True}, "thinking is {"),
+        ({"thinking": "enabled", "max_tokens": 9}, "got 'enabled'"),
+        (
+            {"tools": [{"name": "f"}], "tool_choice": {"type": "function"}},
+            "tool_choice is auto, none, required or a tool's name; got {'type': 'function'}",
+        ),
+        ({"response_format": "json_schema"}, 'response_format is {"type": "json_schema", '),
     ],
 )
 async def test_what_claude_has_no_words_for_is_an_error_that_says_what_to_do(
@@ -102,11 +110,21 @@ async def test_what_claude_has_no_words_for_is_an_error_that_says_what_to_do(
     [
         (
             {"type": "input_audio", "input_audio": {"data": "UklG", "format": "wav"}},
-            "Claude takes no sound: send its transcript as text",
+            "Claude takes neither sound nor video: send a transcript as text",
         ),
         (
-            {"type": "image_url", "image_url": {"url": "data:image/png,raw"}},
-            "a data URI reads data:image/png;base64,...; got 'data:image/png,raw'",
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64"}},
+            "a data URI reads data:image/png;base64,...; got 'data:image/png;base64'",
+        ),
+        *(
+            (part, f"Claude takes no part like {part}")
+            for part in (
+                {"type": "image_url"},
+                {"type": "image_url", "image_url": {"url": None}},
+                {"type": "file", "file": {"filename": "a.pdf"}},
+                {"type": "file", "file": "a.pdf"},
+                {"type": "refusal"},
+            )
         ),
         (
             {"type": "file", "file": {"file_data": "data:text/plain;base64,/w=="}},
@@ -208,6 +226,22 @@ async def test_tokens_written_for_an_hour_cost_more() -> None:
     client = Flashlite("claude-sonnet-4-5", api_key="k", transport=transport)
     response = await client.complete("Hi")
     assert response.cost == pytest.approx(10 * 3e-6 + 600 * 3.75e-6 + 400 * 6e-6)
+
+
+async def test_what_it_took_to_shorten_the_context_is_paid_too() -> None:
+    usage = {
+        "input_tokens": 23000,
+        "cache_read_input_tokens": 500,
+        "output_tokens": 1000,
+        "iterations": [
+            {"type": "compaction", "input_tokens": 180000, "output_tokens": 3500},
+            {"type": "message", "input_tokens": 23000, "output_tokens": 1000},
+        ],
+    }
+    transport = ReplayTransport([Reply.of({**AN_ANSWER, "usage": usage})])
+    client = Flashlite("anthropic/m", api_key="k", transport=transport)
+    response = await client.complete("Hi")
+    assert response.usage == Usage(input_tokens=203500, output_tokens=4500, input_tokens_cached=500)
 
 
 class Colour(BaseModel):

@@ -104,6 +104,11 @@ async def test_an_address_may_be_given_in_any_form(
     assert (await sent()).url == url
 
 
+async def test_a_bare_name_of_a_server_is_an_address_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", HOME.removeprefix("https://"))
+    assert (await sent()).url == f"{HOME}/openai/v1/chat/completions"
+
+
 async def test_a_version_in_the_environment_does_not_change_an_address_that_says_v1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

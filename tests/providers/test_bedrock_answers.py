@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pydantic import BaseModel
 
-from flashlite import Flashlite
+from flashlite import Flashlite, Message
 from flashlite.errors import (
     APIStatusError,
     AuthenticationError,
@@ -27,7 +27,11 @@ from flashlite.errors import (
 )
 from flashlite.middleware import RetryConfig
 from flashlite.models import cost, lookup
+from flashlite.providers.adapter import Endpoint
+from flashlite.providers.bedrock.adapter import BedrockAdapter
+from flashlite.providers.hosts import BY_PREFIX
 from flashlite.testing import ReplayTransport, Reply
+from flashlite.types import CompletionRequest
 
 from .cases import check_answer, load, plain, spoiled
 
@@ -155,6 +159,16 @@ async def test_a_shape_is_asked_for_natively_where_the_model_is_known_to_take_it
     assert ("outputConfig" in sent.json, "system" in sent.json) == (is_native, not is_native)
 
 
+def test_a_history_is_not_changed_by_being_sent() -> None:
+    document = {"document": {"format": "txt", "name": "a", "source": {"text": "Hi"}}}
+    messages = (Message.user([deepcopy(document), deepcopy(document)]),)
+    endpoint = Endpoint(host=BY_PREFIX["bedrock"], base_url="https://bedrock.example")
+    wire = BedrockAdapter().build_request(CompletionRequest(model="m", messages=messages), endpoint)
+    blocks = wire.json["messages"][0]["content"]
+    assert [block["document"]["name"] for block in blocks] == ["a", "a 2"]
+    assert messages == (Message.user([document, document]),)
+
+
 async def test_what_bedrock_does_not_take_is_reported_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -195,6 +209,14 @@ def user(*parts: Any) -> list[dict[str, Any]]:
     [
         ({"n": 2}, "bedrock gives one answer to a request: ask with sample=0, 1, ... or"),
         ({"response_format": "json_object"}, "bedrock has no JSON mode without a schema: pass"),
+        ({"response_format": "json_schema"}, 'response_format is {"type": "json_schema", '),
+        ({"tools": [{"name": "f"}], "tool_choice": {"type": "function"}}, "tool_choice is auto, "),
+        ({"thinking": True}, "thinking is {"),
+        ({"model": SONNET, "thinking": True}, "thinking is {"),
+        (
+            {"messages": user({"type": "image_url", "image_url": "data:x"})},
+            "a data URI reads data:",
+        ),
         ({"reasoning_effort": "low"}, "us.acme.model-v1:0 takes no reasoning_effort on Bedrock"),
         (
             {"model": SONNET, "reasoning_effort": "low", "max_tokens": 1000},
@@ -291,6 +313,14 @@ REFUSALS: list[tuple[int, dict[str, str], Any, type[CompletionError], str | None
         {"__type": "com.amazon.coral.service#UnrecognizedClientException", "message": "Invalid."},
         AuthenticationError,
         "UnrecognizedClientException",
+        False,
+    ),
+    (
+        400,
+        {TYPES: "ServiceQuotaExceededException"},
+        {"message": "Your request exceeds the service quota for your account."},
+        QuotaExceededError,
+        "ServiceQuotaExceededException",
         False,
     ),
     (

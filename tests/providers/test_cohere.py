@@ -18,7 +18,7 @@ from flashlite.errors import CompletionError, ConfigError
 from flashlite.middleware import RetryConfig
 from flashlite.providers import resolve
 from flashlite.testing import ReplayTransport, Reply
-from flashlite.types import StreamEvent
+from flashlite.types import Message, StreamEvent
 
 from .cases import check_answer, event_stream, load, plain, spoiled
 
@@ -110,6 +110,26 @@ async def test_an_answer_goes_back_as_it_came() -> None:
     assert transport.requests[1].json["messages"][1:] == [came, TOOL_RESULT]
 
 
+async def test_what_other_apis_answered_goes_on_as_text() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    trace = {"type": "web_search_call", "id": "ws_1"}
+    text = {"type": "text", "text": "See."}
+    history = [
+        Message.assistant([trace, text, picture, sound]),
+        Message.assistant(refusal="No."),
+        Message.user("Go."),
+    ]
+    transport = ReplayTransport([Reply.of(AN_ANSWER)])
+    engine = Flashlite("cohere/m", api_key="a-test-key", transport=transport)
+    await engine.complete(history)
+    assert transport.requests[0].json["messages"] == [
+        {"role": "assistant", "content": [text]},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": "Go."},
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -120,6 +140,9 @@ async def test_an_answer_goes_back_as_it_came() -> None:
         ),
         ({"tools": [{"type": "web_search"}]}, "Cohere takes functions as tools, none of type"),
         ({"tool_choice": "f"}, "tool_choice names 'f', which is not among the tools"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice is auto, none, required or a tool's"),
+        ({"response_format": {"type": "json_schema"}}, 'response_format is {"type": "json_schema'),
+        ({"thinking": True}, 'thinking is {"type": "enabled", "token_budget": ...}; got True'),
     ],
 )
 async def test_what_cannot_be_said_is_refused_before_it_is_sent(call: Any, message: str) -> None:

@@ -117,6 +117,12 @@ async def test_what_a_dialect_cannot_say_is_refused(model: str, option: Any, why
         await replaying().embed("a", model=model, **option)
 
 
+@pytest.mark.parametrize("kinds", [["int8"], "float", 5])
+async def test_vectors_that_nobody_could_read_are_not_paid_for(kinds: Any) -> None:
+    with pytest.raises(ConfigError, match="vectors are read as floats: leave embedding_types out"):
+        await replaying().embed("a", model="cohere/m", extra_body={"embedding_types": kinds})
+
+
 async def test_a_refusal_is_a_typed_error() -> None:
     reply = Reply.of({"error": {"message": "bad key", "code": "invalid_api_key"}}, status=401)
     client = Flashlite(api_key="a-test-key", transport=ReplayTransport([reply]))

@@ -146,6 +146,11 @@ async def test_ids_that_repeat_in_a_conversation_mean_the_latest_call() -> None:
             '{"googleSearch": {}}, {"codeExecution": {}}, {"urlContext": {}}',
         ),
         (
+            {"tools": [{"name": "f"}], "response_format": "json_object"},
+            "before Gemini 3 there is no JSON mode beside tools: pass response_model=... or a JSON "
+            "schema, or ask for JSON in the prompt",
+        ),
+        (
             {"tool_choice": {"type": "custom"}},
             "tool_choice is auto, none, required or a tool's name; got {'type': 'custom'}",
         ),
@@ -173,6 +178,10 @@ async def test_what_gemini_has_no_word_for_is_said_before_anything_is_sent(
         (
             {"role": "user", "content": [{"type": "hologram"}]},
             "Gemini takes no part like {'type': 'hologram'}",
+        ),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]},
+            "a data URI reads data:image/png;base64,...; got 'data:x'",
         ),
     ],
 )

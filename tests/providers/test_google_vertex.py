@@ -25,6 +25,7 @@ GOOGLE_AUTH = {
     "google/auth/exceptions.py": """
 class GoogleAuthError(Exception): pass
 class TransportError(GoogleAuthError): pass
+class BusyError(GoogleAuthError): retryable = True
 """,
     "google/auth/transport/requests.py": "class Request: pass",
     "google/auth/transport/__init__.py": "",
@@ -189,11 +190,13 @@ async def test_bad_credentials_say_what_to_do(google_auth: Any) -> None:
 
 
 @pytest.mark.usefixtures("project")
-async def test_a_token_server_that_is_away_may_come_back(google_auth: Any) -> None:
-    google_auth.problem = google_auth.exceptions.TransportError("away")
+@pytest.mark.parametrize("kind", ["TransportError", "BusyError"])
+async def test_a_token_server_that_is_away_may_come_back(kind: str, google_auth: Any) -> None:
+    google_auth.problem = getattr(google_auth.exceptions, kind)("away")
     client = Flashlite(transport=ReplayTransport([]), retry=RetryConfig(max_attempts=1))
-    with pytest.raises(APIConnectionError, match="Google gave no access token: away"):
+    with pytest.raises(APIConnectionError, match="Google gave no access token: away") as caught:
         await client.complete("Hi", model="vertex_ai/gemini-2.5-flash")
+    assert not caught.value.was_sent
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ async def test_a_host_that_knows_one_name_of_the_limit_gets_that(
     [
         ("groq", {"logprobs": True, "top_k": 5}),
         ("deepseek", {"top_k": 5}),
-        ("perplexity", {"n": 2, "seed": 1}),
-        ("ollama", {"logit_bias": {"1": 2}, "n": 2, "user": "u"}),
+        ("perplexity", {"n": 1, "seed": 1}),
+        ("ollama", {"logit_bias": {"1": 2}, "n": 1, "user": "u"}),
     ],
 )
 async def test_what_a_host_does_not_take_is_not_sent_and_said(
@@ -120,6 +120,12 @@ async def test_what_a_host_does_not_take_is_not_sent_and_said(
     assert refused.keys() & (await sent(f"{name}/m", **refused)).json.keys() == set()
     names = ", ".join(sorted(refused))
     assert caplog.messages == [f"{name} does not take {names}: not sent (reported once)"]
+
+
+@pytest.mark.parametrize("name", ["ollama", "perplexity", "sambanova"])
+async def test_a_host_that_gives_one_answer_says_so_when_it_is_asked_for_two(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} gives one answer to a request"):
+        await sent(f"{name}/m", n=2)
 
 
 @pytest.mark.parametrize("name", ["deepseek", "zai"])

@@ -142,10 +142,10 @@ async def test_a_file_that_is_too_large_is_not_read_to_its_end() -> None:
     assert str(error).endswith("cat.png: it is larger than 50 MB")
 
 
-@pytest.mark.parametrize("role", ["assistant", "tool"])
-async def test_what_a_model_or_a_tool_said_opens_no_address(role: str) -> None:
+@pytest.mark.parametrize(("role", "said"), [("assistant", None), ("tool", [image_part(URL)])])
+async def test_what_a_model_or_a_tool_said_opens_no_address(role: str, said: Any) -> None:
     (post,) = await ask(ANSWER, role=role)
-    assert content(post) == [image_part(URL)]
+    assert content(post) == said
 
 
 async def test_a_host_that_takes_urls_gets_them() -> None:

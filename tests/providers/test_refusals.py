@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +25,10 @@ from flashlite.errors import (
     RateLimitError,
 )
 from flashlite.middleware import RetryConfig
+from flashlite.providers import Host, HTTPProvider, OpenAIAdapter
 from flashlite.testing import ReplayTransport, Reply
+from flashlite.types import CompletionRequest, Message
+from flashlite.wire import WireRequest
 
 KEY = "sk-proj-0123456789abcdef"
 REQUEST_ID = {"x-request-id": "req_1"}
@@ -162,6 +166,16 @@ async def test_a_refusal_that_is_no_json_is_kept_as_text(
         "retryable": True,
         "body": kept,
     }
+
+
+@pytest.mark.parametrize("odd", [b"[" * 300 + b"]" * 300, b"[NaN, 123456789012345678901]"])
+@pytest.mark.parametrize("status", [400, 200])
+async def test_an_error_that_cannot_be_written_down_is_still_an_error(
+    odd: bytes, status: int
+) -> None:
+    error = await fail(Reply(status=status, chunks=(b'{"error": {"x": ' + odd + b"}}",)))
+    assert error.reason == "an error in no usual form"
+    assert type(error) is (InternalServerError if status == 200 else BadRequestError)
 
 
 async def test_a_status_without_a_name_and_without_words_still_says_something() -> None:
@@ -458,3 +472,31 @@ async def test_a_key_that_is_a_plain_word_leaves_the_words_of_the_server_alone()
     body = {"error": {"message": "No such key: none", "code": "none"}}
     error = await fail(Reply.of(body, status=401), key="none")
     assert (error.reason, error.code, error.body) == ("No such key: none", "none", body)
+
+
+class Proof:
+    """Credentials that put a token into each request."""
+
+    async def __call__(self, wire: WireRequest) -> WireRequest:
+        return replace(wire, headers={**wire.headers, "Authorization": f"Bearer {KEY}"})
+
+
+async def test_a_token_that_proves_who_asks_is_nowhere_in_the_error() -> None:
+    host = Host(name="h", base_url="https://h/v1", needs_key=False, credentials=Proof)
+    reply = Reply.of({"error": {"message": f"Bad token {KEY}!"}}, status=401)
+    provider = HTTPProvider(host, OpenAIAdapter(), ReplayTransport([reply]))
+    with pytest.raises(CompletionError) as caught:
+        await provider(CompletionRequest(model="m", messages=(Message.user("Hi"),)))
+    assert KEY not in all_of(caught.value)
+    assert caught.value.reason == "Bad token ***!"
+
+
+async def test_an_error_without_a_bottom_is_an_error() -> None:
+    deep: Any = KEY
+    for _ in range(900):
+        deep = [deep]
+    reply = Reply.of({"error": {"message": "no", "details": deep}}, status=400)
+    client = Flashlite("openai/m", api_key=KEY, transport=ReplayTransport([reply]))
+    with pytest.raises(CompletionError) as caught:
+        await client.complete("Hi")
+    assert KEY not in all_of(caught.value)

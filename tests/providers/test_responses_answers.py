@@ -66,6 +66,34 @@ async def test_an_answer_comes_back_and_goes_on(case: dict[str, Any]) -> None:
         assert body["input"][:-1] == case["back_if_stored"]
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "code_interpreter_call", "code": 5, "outputs": [0, {"logs": ["1"]}]},
+        {"type": "code_interpreter_call", "code": None, "outputs": 1.5},
+        {"type": "custom_tool_call", "call_id": ["call_9"], "name": "sh", "input": "ls"},
+        {"type": "image_generation_call", "status": "failed", "result": None},
+    ],
+)
+async def test_an_odd_item_of_an_answer_does_not_end_the_conversation(item: Any) -> None:
+    response = await client(Reply.of({"output": [item]})).complete("Hi")
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "a.txt"}
+    assert response.message["content"] == [item]
+    for stored in (False, True):
+        items = (await sent([response.message, result], store=stored))["input"]
+        assert items[-1] == {
+            "type": "function_call_output",
+            "call_id": "call_1",
+            "output": "a.txt",
+        }
+
+
+async def test_a_picture_that_was_not_made_is_not_shown() -> None:
+    item = {"type": "image_generation_call", "status": "failed", "result": None}
+    response = await client(Reply.of({"output": [item]})).complete("Hi")
+    assert (await sent([response.message, "Go."]))["input"] == [{"role": "user", "content": "Go."}]
+
+
 async def test_the_result_of_a_custom_call_is_named_so() -> None:
     call = {"type": "custom_tool_call", "call_id": "call_9", "name": "sh", "input": "ls"}
     response = await client(Reply.of({"output": [call]})).complete("Hi")
@@ -90,11 +118,33 @@ async def test_a_text_that_was_changed_goes_back_as_one_message_in_its_last_phas
     )
 
 
+async def test_odd_places_in_a_history_are_no_places() -> None:
+    blocks = [
+        {"type": "message", "length": "5"},
+        {"type": "reasoning", "encrypted_content": "e1", "output_index": "2"},
+        {"type": "reasoning", "encrypted_content": "e2", "output_index": -7},
+    ]
+    message = {"role": "assistant", "content": "Hello", "thinking_blocks": blocks}
+    items = (await sent([message, "Go."]))["input"]
+    assert [item.get("encrypted_content", item.get("role")) for item in items] == [
+        "e1",
+        "e2",
+        "assistant",
+        "user",
+    ]
+
+
 async def test_a_model_that_is_known_to_reason_gives_its_reasoning_encrypted() -> None:
     encrypted = ["reasoning.encrypted_content"]
     assert (await sent("Hi", model="openai/o3"))["include"] == encrypted
     assert "include" not in await sent("Hi", model="openai/gpt-4o")
     assert "include" not in await sent("Hi", model="openai/o3", store=True)
+
+
+async def test_what_code_that_the_model_runs_prints_is_asked_for_where_it_is_not_stored() -> None:
+    tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
+    assert (await sent("Hi", tools=tools))["include"] == ["code_interpreter_call.outputs"]
+    assert "include" not in await sent("Hi", tools=tools, store=True)
 
 
 async def test_what_the_api_does_not_know_is_reported_once_and_not_sent(

@@ -47,6 +47,25 @@ async def test_a_stream_is_its_events_and_its_answer(case: dict[str, Any]) -> No
         assert plain(events[-1].data) == case["response"]
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"type": "response.failed", "response": {"error": None}}, "the model failed to answer"),
+        (
+            {"type": "response.output_item.done", "item": {"type": "text"}},
+            "the stream broke off: not an event of an answer: an item of the answer is a mere text",
+        ),
+    ],
+)
+async def test_an_odd_event_is_an_error(event: Any, reason: str) -> None:
+    events, error = await read(
+        event_stream([event, {"type": "response.completed", "response": {"output": []}}])
+    )
+    assert events == []
+    assert error is not None
+    assert error.reason == reason
+
+
 async def test_a_stream_is_asked_for() -> None:
     bodies: list[Any] = []
     done = {"type": "response.completed", "response": {"output": []}}

@@ -180,6 +180,34 @@ def test_a_text_without_tags_is_passed_on_at_once(text: str) -> None:
     assert seen + "".join(as_text(list(parser.close()))) == text
 
 
+SPACE = " \n" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("<tool_call>{" * 20_000 + "</tool_call>", []),
+        ('<tool_call>{"' * 20_000 + "</tool_call>", []),
+        (f"<tool_call>{SPACE}{{}}", []),
+        (f'<tool_call>{{"name": "a"{SPACE}x</tool_call>', [WrittenCall("a", f"{SPACE}x")]),
+        (
+            f'<tool_call>{{"arguments": {{x,{SPACE}x}}, "name": "a"{SPACE}}}</tool_call>',
+            [WrittenCall("a", f"{{x,{SPACE}x}}")],
+        ),
+        ('<tool_call>{"arguments": {}, "name": "a"}' * 5_000, [WrittenCall("a", "{}")] * 5_000),
+    ],
+    ids=["beginnings", "quotes", "space behind a tag", "space", "space before a name", "calls"],
+)
+def test_what_a_looping_model_writes_is_read_in_no_time(
+    text: str, calls: list[WrittenCall]
+) -> None:
+    """Each would take minutes, were any part of it read again and again."""
+    cut = [text[start : start + 1000] for start in range(0, len(text), 1000)]
+    for pieces in (list(pieces_of(text)), fed(cut)):
+        assert [piece for piece in pieces if isinstance(piece, WrittenCall)] == calls
+        assert calls or "".join(as_text(pieces)) == text
+
+
 def test_a_deep_nest_of_braces_is_no_error() -> None:
     text = '<tool_call>{"name": "a", "arguments": ' + '{"a":' * 100_000
     (call,) = pieces_of(text)

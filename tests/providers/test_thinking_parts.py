@@ -53,6 +53,17 @@ async def test_what_mistral_thinks_is_reasoning_and_goes_back() -> None:
     ]
 
 
+async def test_what_other_apis_answered_goes_to_mistral_in_the_fields_that_it_has() -> None:
+    trace = {"type": "web_search_call", "id": "ws_1"}
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    refused = Message.assistant(refusal="No.")
+    spoken = Message.assistant([trace, TEXT, picture], audio={"id": "audio_1"})
+    body = await sent("mistral", HI, refused, HI, spoken, HI)
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant"] * 2 + ["user"]
+    assert body["messages"][1] == {"role": "assistant", "content": "No."}
+    assert body["messages"][3] == {"role": "assistant", "content": [TEXT]}
+
+
 async def test_what_databricks_thinks_goes_back_with_its_signature() -> None:
     content = [{"type": "reasoning", "summary": [SUMMARY]}, TEXT]
     engine, transport = client("databricks", answer(content), answer("ok"))

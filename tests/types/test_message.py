@@ -181,6 +181,26 @@ def test_messages_are_a_text_or_a_message_or_a_list_of_either(
             Message(content="Hi"),
             "a message needs a role out of system, developer, user, assistant, tool; got None",
         ),
+        (
+            {"role": "user", "content": [{"type": "text", "text": 1}]},
+            "content is a text or a list of parts (dicts); got [{'type': 'text', 'text': 1}]",
+        ),
+        (
+            {"role": "tool", "content": "5", "tool_call_id": 7},
+            "tool_call_id is a text; got 7",
+        ),
+        (
+            {"role": "assistant", "tool_calls": {"id": "c"}},
+            "tool_calls is a list of dicts; got {'id': 'c'}",
+        ),
+        (
+            {"role": "assistant", "tool_calls": [{"id": "c", "function": "f"}]},
+            "a tool call has a function with a name; got {'id': 'c', 'function': 'f'}",
+        ),
+        (
+            {"role": "assistant", "thinking_blocks": ["hm"]},
+            "thinking_blocks is a list of dicts; got ['hm']",
+        ),
     ],
 )
 def test_anything_else_is_refused_with_a_sentence(given: Any, sentence: str) -> None:

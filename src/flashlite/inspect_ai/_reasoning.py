@@ -3,7 +3,7 @@
 Claude's blocks follow Inspect's own Anthropic provider (`model/_providers/anthropic.py`): the
 signature in `reasoning`, the text in `summary`, `redacted=True`. What Inspect's `litellm-proxy`
 provider writes is read too, so that logs and agents may pass from one to the other. Blocks of other
-providers, which say themselves what they are, pass through `internal`.
+providers, which are of other types or not signed, pass through `internal`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ..types import Message
 _SIGNED = "thinking_blocks"
 _DETAILS = "reasoning_details"
 _TAG = "think_tag"
-_CLAUDES = frozenset({"thinking", "redacted_thinking"})
+_PROOFS = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 def to_reasoning(message: Message) -> list[ContentReasoning]:
     """Return the reasoning of an answer."""
     text = message.get("reasoning_content") or ""
     if blocks := message.get(_SIGNED):
-        if all(block.get("type") in _CLAUDES for block in blocks):
+        if all(map(_is_claudes, blocks)):
             return [_from_block(block) for block in blocks]
         return [ContentReasoning(reasoning=text, internal={_SIGNED: blocks})]
     if details := message.get(_DETAILS):
@@ -60,6 +60,16 @@ def from_reasoning(
         _DETAILS: [detail for part in parts for detail in _kept(part, _DETAILS)],
     }
     return {name: value for name, value in carried.items() if value}, tagged
+
+
+def is_signed_by_claude(part: ContentReasoning) -> bool:
+    """Whether a part is one of Claude's thinking blocks, which has a place among the texts."""
+    return part.internal != _TAG and _to_block(part) is not None
+
+
+def _is_claudes(block: Mapping[str, Any]) -> bool:
+    """Whether a block is one of Claude's, which signs what it thought; Cohere does not."""
+    return bool(block.get(_PROOFS.get(block.get("type", ""), "")))
 
 
 def _from_block(block: Mapping[str, Any]) -> ContentReasoning:

@@ -23,7 +23,7 @@ class Fallback:
     """Try `request.fallbacks` in turn; the answer says in `fallback_from` who failed before.
 
     Each try is a call of its own, with its retries, its log and its place in the cache. What was
-    given for one provider (key, address, headers and fields of its own) goes to no other. A request
+    given for one provider (key, address, API, headers and fields of its own) goes to no other. A request
     that no model would take is not passed on; the last failure is the one that is raised.
     """
 
@@ -48,7 +48,9 @@ class Fallback:
             return request
         other = request.with_(model=model, fallback_from=tuple(failed))
         if self._is_elsewhere(request, other):
-            other = other.with_(api_key=None, base_url=None, extra_headers={}, extra_body={})
+            other = other.with_(
+                api_key=None, base_url=None, api=None, extra_headers={}, extra_body={}
+            )
         return other
 
     def _is_elsewhere(self, request: CompletionRequest, other: CompletionRequest) -> bool:

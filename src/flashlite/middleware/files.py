@@ -40,6 +40,8 @@ def _read(addresses: tuple[str, ...]) -> dict[str, Media]:
 def _read_one(address: str) -> Media:
     path = _path(address)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError("it is no file")  # but a device or a pipe, which may have no end
         content = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error

@@ -106,8 +106,13 @@ def lookup(name: str) -> ModelProfile | None:
     try:
         return edition.answers[name]
     except KeyError:
-        answer = edition.answers[name] = _find(name, edition.registered)
+        answer = _find(name, edition.registered)
+        if len(edition.answers) < _MOST_ANSWERS:
+            edition.answers[name] = answer
         return answer
+
+
+_MOST_ANSWERS = 10_000  # a mock's options are part of its name, so names may be without end
 
 
 def family(name: str) -> str | None:

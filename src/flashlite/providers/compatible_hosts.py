@@ -177,6 +177,7 @@ COMPATIBLE: tuple[Host, ...] = (
         keys=("DASHSCOPE_API_KEY",),
         url_vars=("DASHSCOPE_API_BASE",),
         renames=_LIMIT,
+        max_inputs=10,
     ),
     # https://docs.z.ai/api-reference/llm/chat-completion
     _cloud(

@@ -109,6 +109,9 @@ class CohereEmbeddingsAdapter(_EmbeddingsAdapter):
             **_spelled(request, {"dimensions": "output_dimension"}, "Cohere"),
             **request.extra_body,
         }
+        kinds: Any = body["embedding_types"]
+        if not isinstance(kinds, list) or "float" not in kinds:
+            raise ConfigError("vectors are read as floats: leave embedding_types out")
         headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         return _wire("embed", body, headers, request, endpoint)
 

@@ -184,7 +184,7 @@ HOSTS: tuple[Host, ...] = (
     Host(
         name="vllm",
         base_url="http://localhost:8000/v1",
-        prefixes=("vllm", "hosted_vllm"),
+        prefixes=("vllm",),
         key_vars=("VLLM_API_KEY",),
         url_vars=("VLLM_BASE_URL",),
         needs_key=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Set
+from collections.abc import AsyncGenerator, Mapping, Set
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,10 +24,10 @@ from ..types import (
     assemble,
     place_of,
 )
-from ..wire import Transport, WireResponse
+from ..wire import Transport, WireRequest, WireResponse
 from .adapter import Adapter, Endpoint, Host
 from .media import with_urls_inlined
-from .reading import require_all
+from .reading import NOT_AN_ANSWER, require_all
 from .refusals import request_id, signed
 from .text_tool_calls import calls_read, with_calls_read
 
@@ -55,16 +55,29 @@ class HTTPProvider:
         if host.inlines_urls:
             with signed(host.name, request.model, api_key=endpoint.api_key):
                 request = await with_urls_inlined(request, self._transport)
-        wire = self._adapter.build_request(request, endpoint)
+        wire = self._spelled(request, endpoint)
         if request.on_send is not None:
             request.on_send(wire.json)
-        exchange = _Exchange(request=request, endpoint=endpoint, adapter=self._adapter)
-        with exchange.signing_errors():
-            if self._prove is not None:
+        if self._prove is not None:
+            with signed(host.name, request.model, api_key=endpoint.api_key):
                 wire = await self._prove(wire)
+        exchange = _Exchange(
+            request=request, endpoint=endpoint, adapter=self._adapter, sent=wire.headers
+        )
+        with exchange.signing_errors():
             http = await self._transport.send(wire)
         with exchange.signing_errors(http):
             return await exchange.answer(http)
+
+    def _spelled(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
+        """Spell a request; what a dialect stumbles over is a caller's value of a wrong kind."""
+        try:
+            return self._adapter.build_request(request, endpoint)
+        except NOT_AN_ANSWER as error:
+            raise ConfigError(
+                f"the request cannot be said to {endpoint.host.name}: something in its messages or "
+                f"parameters is of another kind than it should be ({error!r:.200})"
+            ) from error
 
 
 def accepted(
@@ -74,6 +87,10 @@ def accepted(
     refused = refuses & request.params.keys()
     if not refused:
         return request
+    if "n" in refused and request.params["n"] != 1:
+        raise ConfigError(
+            f"{name} gives one answer to a request: ask with sample=0, 1, ... or complete_many"
+        )
     if request.strict_params:
         raise ConfigError(f"{name} does not take {', '.join(sorted(refused))}; leave it out")
     if new := refused - reported:
@@ -90,6 +107,7 @@ class _Exchange:
     request: CompletionRequest
     endpoint: Endpoint
     adapter: Adapter
+    sent: Mapping[str, str]
     started: float = field(default_factory=perf_counter)
 
     def signing_errors(self, http: WireResponse | None = None) -> AbstractContextManager[None]:
@@ -98,7 +116,7 @@ class _Exchange:
             self.endpoint.host.name,
             self.request.model,
             api_key=self.endpoint.api_key,
-            sent=self.request.extra_headers,
+            sent=self.sent,
             received=http.headers if http else None,
         )
 

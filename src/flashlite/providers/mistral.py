@@ -34,7 +34,7 @@ class MistralAdapter(OpenAIAdapter):
 
 
 def _message(message: Message) -> Message:
-    wire = Message(message)
+    wire = _answer(message) if message.role == "assistant" else Message(message)
     if wire.role != "tool":
         wire.pop("name", None)
     if calls := wire.get("tool_calls"):
@@ -44,6 +44,18 @@ def _message(message: Message) -> Message:
     if thought := wire.pop("reasoning_content", None):
         wire["content"] = [_thinking(thought), *_parts(wire.content)]
     return wire
+
+
+def _answer(message: Message) -> Message:
+    """Return an answer without what other APIs gave and this one has no field for."""
+    wire = Message({key: value for key, value in message.items() if key not in _NOT_TAKEN})
+    if isinstance(content := wire.content, list | tuple):
+        wire["content"] = [part for part in content if part.get("type") == "text"]
+    wire["content"] = wire.content or message.get("refusal")
+    return wire
+
+
+_NOT_TAKEN = frozenset({"audio", "refusal"})
 
 
 def _call_id(id: str | None) -> str:

@@ -46,9 +46,7 @@ _OUR_KEYS = _LISTS | {"reasoning_content"}
 _BROKEN_OFF = frozenset({"error", "abort"})
 # Mistral's word for a full context, and Together's for the end of a text.
 _REASONS = {"model_length": "length", "eos": "stop"}
-_SAYABLE = frozenset(
-    {"text", "refusal", "image_url", "input_audio", "file", "thinking", "reasoning"}
-)
+_SAYABLE = frozenset({"text", "refusal", "thinking", "reasoning"})
 _FACTS = ("system_fingerprint", "service_tier", "citations", "search_results")
 
 
@@ -207,7 +205,10 @@ def _deltas(choice: Mapping[str, Any], position: int) -> Iterator[Delta]:
     logprobs = _logprobs(choice.get("logprobs"))
     if text or reasoning or refused or logprobs:
         yield Delta(index=index, text=text, reasoning=reasoning, refusal=refused, logprobs=logprobs)
-    yield from (Delta(index=index, part=part) for part in parts if part.get("type") != "text")
+    for part in parts:
+        text_in(part.get("text"))
+        if part.get("type") != "text":
+            yield Delta(index=index, part=part)
     if blocks := signed(thoughts):
         yield Delta(index=index, extra={"thinking_blocks": [(0, block) for block in blocks]})
     for name in _LISTS & delta.keys():
@@ -254,7 +255,7 @@ def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
     cached = prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
-    billed, total = usage.get("cost"), count_in(usage.get("total_tokens"))
+    billed, total = _billed(usage.get("cost")), count_in(usage.get("total_tokens"))
     asked, said = count_in(usage.get("prompt_tokens")), count_in(usage.get("completion_tokens"))
     thought = count_in(completion.get("reasoning_tokens"))
     return Usage(
@@ -265,13 +266,15 @@ def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
         input_tokens_cached=count_in(cached),
         input_tokens_cache_write=count_in(prompt.get("cache_write_tokens")),
         reasoning_tokens=thought,
-        # OpenRouter bills one number of dollars; what else goes by this name is not known.
-        total_cost=billed if _is_cost(billed) else None,
+        total_cost=billed,
     )
 
 
-def _is_cost(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 <= value < inf
+def _billed(cost: Any) -> float | None:
+    """Return the dollars that OpenRouter bills, as one number, or Perplexity, with its parts."""
+    total = cost.get("total_cost") if isinstance(cost, Mapping) else cost
+    is_cost = isinstance(total, int | float) and not isinstance(total, bool) and 0 <= total < inf
+    return total if is_cost else None
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:

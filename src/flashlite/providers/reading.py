@@ -71,9 +71,16 @@ def error_words(body: Any) -> tuple[str, str | None]:
         return str(inner)[:500], None
     message = inner.get("message") or inner.get("detail") or inner
     if not isinstance(message, str):
-        message = orjson.dumps(message).decode()
+        message = _written(message)
     slugs = (slug for slug in (inner.get("code"), inner.get("type")) if isinstance(slug, str))
     return message[:2000], next((slug for slug in slugs if not slug.isdecimal()), None)
+
+
+def _written(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # nested too deep, or a number of more than 64 bits
+        return "an error in no usual form"
 
 
 def text_in(value: Any) -> str:

@@ -36,6 +36,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     501: APIStatusError,
 }
 _RETRYABLE = frozenset({408, 409, 425})
+_DEEPEST = 60  # nested values of an error's body
 _SHORTEST_SECRET = 8  # characters; a local server's key may be a word such as "none"
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 _REQUEST_IDS = (
@@ -168,7 +169,7 @@ def inner_status(error: Any) -> int:
 class signed:
     """Say in every error whose it is, and strike the keys out of what the server repeats.
 
-    `sent` are the caller's own headers, which may hold secrets too; `received` the answer's.
+    `sent` are the headers of the request, which hold secrets; `received` those of the answer.
     """
 
     provider: str
@@ -238,12 +239,18 @@ def _conceal(error: CompletionError, secret: str) -> None:
         error.__cause__ = None
 
 
-def _without(secret: str, value: Any) -> Any:
+def _without(secret: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return value.replace(secret, "***")
-    if isinstance(value, Mapping):
-        return {_without(secret, name): _without(secret, item) for name, item in value.items()}
-    return [_without(secret, item) for item in value] if isinstance(value, list) else value
+    if not isinstance(value, Mapping | list):
+        return value
+    if depth == _DEEPEST:
+        return "<nested too deeply>"
+    if isinstance(value, list):
+        return [_without(secret, item, depth + 1) for item in value]
+    return {
+        _without(secret, name): _without(secret, item, depth + 1) for name, item in value.items()
+    }
 
 
 def _class_for(status: int, message: str, code: str | None) -> type[APIStatusError]:
@@ -252,7 +259,8 @@ def _class_for(status: int, message: str, code: str | None) -> type[APIStatusErr
         code in _QUOTA_CODES or any(phrase in text for phrase in _QUOTA_PHRASES)
     ):
         return QuotaExceededError
-    if status in (400, 403, 413, 422) and code in _POLICY_CODES:
+    is_policy = code in _POLICY_CODES or "content filtering policy" in text
+    if status in (400, 403, 413, 422) and is_policy:
         return ContentPolicyViolationError
     if status in (400, 413, 422) and (
         code in _CONTEXT_CODES or any(phrase in text for phrase in _CONTEXT_PHRASES)

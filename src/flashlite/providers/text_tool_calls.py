@@ -21,18 +21,22 @@ from ..types.ids import new_id
 
 OPEN = "<tool_call>"
 _CLOSE = "</tool_call>"
-_BEGIN = re.compile(r"<tool_call>\s*(?=\{)")
+# A model that loops may write white space, or beginnings of calls, without end.
+_MOST_SPACE = 100
+_MOST_MISTAKEN = 20
+_BEGIN = re.compile(rf"<tool_call>\s{{0,{_MOST_SPACE}}}+(?=\{{)")
 _TAG = re.compile(r"</?tool_call>")
 # Up to the first end tag that is not inside a JSON string: arguments may be about such tags.
 _BODY = re.compile(
     r"""(?:[^"<]++|"(?:[^"\\]|\\.)*+"|<(?!/tool_call>))*+(?=</tool_call>)""", re.DOTALL
 )
-_KEY = re.compile(r"""\s*,?\s*(["']?)(\w+)\1\s*:\s*""")
+# Possessive where white space is skipped: a run of it is read once.
+_KEY = re.compile(r"""\s*+,?+\s*+(["']?)(\w+)\1\s*+:\s*+""")
 _QUOTED = re.compile(r"'([^']*)'")
-_OBJECT_END = re.compile(r"\s*,?\s*\}")
+_OBJECT_END = re.compile(r"\s*+,?+\s*+\}")
 _NEXT_OBJECT = re.compile(r"[\s,]*(?=\{)")
-_CALL_END = re.compile(r"(?:[\s,}]*</tool_call>)?")
-_NAME_AT_END = re.compile(r"""\s*,\s*(["'])name\1\s*:\s*(["'])([^"']+)\2\s*\}?\s*$""")
+_CALL_END = re.compile(r"[\s,}]*+</tool_call>")
+_NAME_AT_END = re.compile(r""",\s*+(["'])name\1\s*+:\s*+(["'])([^"']+)\2\s*+\}?+\s*+$""")
 _ARGUMENTS = ("arguments", "parameters")
 _JSON = json.JSONDecoder()
 
@@ -97,8 +101,10 @@ class TextToolCalls:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self._seam = ""
         self._is_open = False
         self._is_behind_call = False
+        self._mistaken = 0
 
     def feed(self, text: str) -> Iterator[str | WrittenCall]:
         """Yield what this piece completes."""
@@ -106,8 +112,9 @@ class TextToolCalls:
             yield from self._said(text)
             return
         self._pieces.append(text)
-        if self._is_open and ">" not in text:
-            return  # only the end of a tag ends a call; arguments are put together once
+        self._seam = self._seam[1 - len(_CLOSE) :] + text
+        if self._is_open and _CLOSE not in self._seam:
+            return  # only its end tag ends a call; arguments are put together once
         yield from self._read(is_over=False)
 
     def close(self) -> Iterator[str | WrittenCall]:
@@ -116,24 +123,26 @@ class TextToolCalls:
 
     def _read(self, *, is_over: bool) -> Iterator[str | WrittenCall]:
         text, self._pieces, self._is_open = "".join(self._pieces), [], False
-        while begin := _BEGIN.search(text):
-            yield from self._said(text[: begin.start()])
-            body = _BODY.match(text, begin.end()) if _CLOSE in text else None
+        at, last_close = 0, text.rfind(_CLOSE)
+        while self._mistaken < _MOST_MISTAKEN and (begin := _BEGIN.search(text, at)):
+            yield from self._said(text[at : begin.start()])
+            body = _BODY.match(text, begin.end()) if last_close >= begin.end() else None
             if body is None and not is_over:
                 self._pieces, self._is_open = [text[begin.start() :]], True
                 return
-            calls, end = _calls(text if body is None else text[: body.end()], begin.end())
+            calls, length = _calls(text[begin.end() :] if body is None else body[0])
             if not calls:  # it only looks like one
-                end = begin.start() + len(OPEN)
+                self._mistaken += 1
                 yield from self._said(OPEN)
-                text = text[end:]
+                at = begin.start() + len(OPEN)
                 continue
             yield from calls
             self._is_behind_call = True
-            closed = _CALL_END.match(text, end)
-            text = text[closed.end() if closed else end :]
-        held = 0 if is_over else _held(text)
-        yield from self._said(text[: len(text) - held])
+            at = begin.end() + length
+            closed = _CALL_END.match(text, at)
+            at = closed.end() if closed else at
+        held = 0 if is_over else _held(text[at:])
+        yield from self._said(text[at : len(text) - held])
         if held:
             self._pieces = [text[-held:]]
 
@@ -179,9 +188,10 @@ def _deltas(pieces: Iterable[str | WrittenCall], index: int | None) -> Iterator[
             yield Delta(index=index, tool_call=piece.called())
 
 
-def _calls(text: str, at: int) -> tuple[list[WrittenCall], int]:
+def _calls(text: str) -> tuple[list[WrittenCall], int]:
     """Read the calls that stand one behind the other, and say where the last one ends."""
     calls: list[WrittenCall] = []
+    at = 0
     following: re.Match[str] | None = _NEXT_OBJECT.match(text, at)
     while following:
         call, end = _call(text, following.end() + 1)
@@ -226,7 +236,7 @@ def _as_it_stands(text: str, at: int, name: str) -> tuple[WrittenCall, int]:
     end = tag.start() if tag else len(text)
     written = text[at:end].rstrip()
     if not name and (last := _NAME_AT_END.search(written)):
-        return WrittenCall(last[3], written[: last.start()]), end
+        return WrittenCall(last[3], written[: last.start()].rstrip()), end
     return WrittenCall(name if written else "", written.removesuffix("}").rstrip()), end
 
 
@@ -236,5 +246,6 @@ def _held(text: str) -> int:
     if at < 0:
         return 0
     last = text[at:]
-    may_begin = OPEN.startswith(last) or (last.startswith(OPEN) and last[len(OPEN) :].isspace())
-    return len(last) if may_begin else 0
+    space = last.removeprefix(OPEN)
+    is_opened = len(space) < len(last) and space.isspace() and len(space) <= _MOST_SPACE
+    return len(last) if OPEN.startswith(last) or is_opened else 0

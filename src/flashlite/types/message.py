@@ -69,6 +69,7 @@ class Message(dict[str, Any]):
         content = data.get("content")
         if not _is_content(content):
             raise ConfigError(f"content is a text or a list of parts (dicts); got {content!r:.80}")
+        _check_calls(data)
         message = cls(data)
         # A caller may change his lists while the call waits for its turn.
         for name in ("content", "tool_calls"):
@@ -116,10 +117,30 @@ class Message(dict[str, Any]):
         return cls(role=role.value, content=content, **given)
 
 
+def _check_calls(data: Mapping[str, Any]) -> None:
+    """Refuse calls, ids and blocks that no provider could read."""
+    if not isinstance(data.get("tool_call_id"), str | None):
+        raise ConfigError(f"tool_call_id is a text; got {data['tool_call_id']!r:.80}")
+    for name in ("tool_calls", "thinking_blocks"):
+        items = data.get(name)
+        if items is None:
+            continue
+        if not isinstance(items, list | tuple) or not all(isinstance(i, Mapping) for i in items):
+            raise ConfigError(f"{name} is a list of dicts; got {items!r:.80}")
+    for call in data.get("tool_calls") or ():
+        function = call.get("function", call)
+        if not isinstance(function, Mapping) or not isinstance(function.get("name", ""), str):
+            raise ConfigError(f"a tool call has a function with a name; got {call!r:.80}")
+
+
 def _is_content(content: Any) -> bool:
     if content is None or isinstance(content, str):
         return True
-    return isinstance(content, list | tuple) and all(isinstance(part, Mapping) for part in content)
+    return isinstance(content, list | tuple) and all(map(_is_part, content))
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str | None)
 
 
 MessageInput: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]

@@ -71,9 +71,18 @@ def deltas_in(event: Mapping[str, Any]) -> Iterator[Delta]:
 
 
 def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Read what was used; Anthropic counts what its cache served and kept beside the input."""
+    """Read what was used; steps that shortened the context are billed and not in the total.
+
+    Source: https://platform.claude.com/docs/en/build-with-claude/compaction.
+    """
     if not usage:
         return None
+    steps = usage.get("iterations") or ()
+    return sum((_used(step) for step in steps if step["type"] == "compaction"), _used(usage))
+
+
+def _used(usage: Mapping[str, Any]) -> Usage:
+    """Return the tokens; Anthropic counts what its cache served and kept beside the input."""
     read = count_in(usage.get("cache_read_input_tokens"))
     written = count_in(usage.get("cache_creation_input_tokens"))
     kept = usage.get("cache_creation") or {}

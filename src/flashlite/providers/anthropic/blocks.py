@@ -7,7 +7,8 @@ through here first, and come out as they are where they speak for themselves. Tw
 
 OpenAI's form keeps thinking, content and calls apart. Where they stood in another order, the
 content says so: `{"type": "thinking"}` and `{"type": "tool_use"}` among its parts are the places of
-the next thinking block and of the next call.
+the next thinking block and of the next call. The place of a call that Claude's code made says so in
+`caller`, since the API wants to know it again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..reading import NOT_AN_ANSWER, load_event, text_in
 from .citations import annotation
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
+_DIRECT = {"type": "direct"}  # the caller of a call that Claude makes itself
 
 
 class BlockParser:
@@ -113,15 +115,22 @@ class Blocks:
             if fields.get("input"):
                 block.json = orjson.dumps(fields["input"]).decode()
                 yield _delta(block.number, "input_json_delta", "partial_json", block.json)
+            if (fields.get("caller") or _DIRECT) != _DIRECT:
+                yield from self._place_calls(block.number)
+                yield _part({"type": "tool_use", "caller": fields["caller"]})
+                self._placed = self._calls
             return
-        for _ in range(self._placed, self._calls):
-            yield _part({"type": "tool_use"})
-        self._placed = self._calls
+        yield from self._place_calls(self._calls)
         if text := block.kind == "text" and text_in(fields.get("text")):
             self._length += len(text)
             yield _delta(index, "text_delta", "text", text)
         if thought := block.kind == "thinking" and text_in(fields.get("thinking")):
             yield _delta(index, "thinking_delta", "thinking", thought)
+
+    def _place_calls(self, end: int) -> Iterator[Mapping[str, Any]]:
+        for _ in range(self._placed, end):
+            yield _part({"type": "tool_use"})
+        self._placed = end
 
     def _grow(self, block: _Block, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         delta = event["delta"]

@@ -30,7 +30,7 @@ def cited(parts: Iterable[Mapping[str, Any]], annotations: Any) -> Iterator[Mapp
     start = 0
     for part in parts:
         text = part.get("text") if part.get("type") == "text" else None
-        if not text:
+        if not isinstance(text, str):
             yield part
             continue
         end = start + len(text)
@@ -40,20 +40,20 @@ def cited(parts: Iterable[Mapping[str, Any]], annotations: Any) -> Iterator[Mapp
 
 
 def _spans(annotations: Any) -> dict[Span, list[Any]]:
+    """Return the citations by their places; what other providers annotate has none of Claude's."""
     spans: dict[Span, list[Any]] = {}
     for note in annotations or ():
-        if "citation" in note:
-            place = note[note["type"]]
-            spans.setdefault((place["start_index"], place["end_index"]), []).append(
-                note["citation"]
-            )
+        place = note.get(note.get("type"))
+        if "citation" in note and isinstance(place, Mapping) and "start_index" in place:
+            span = (place["start_index"], place["end_index"])
+            spans.setdefault(span, []).append(note["citation"])
     return spans
 
 
 def _cut(
     part: Mapping[str, Any], start: int, spans: Mapping[Span, list[Any]]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the pieces of a text; white space alone stays with the piece before it."""
+    """Yield the pieces of a text; white space alone stays with the piece before it, if any."""
     text: str = part["text"]
     cuts = sorted({start, start + len(text), *(cut for span in spans for cut in span)})
     pieces: list[dict[str, Any]] = []

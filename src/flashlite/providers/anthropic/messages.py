@@ -20,7 +20,9 @@ from .parts import Block, blocks_of
 
 _SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
 _FOREIGN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-_LATE: dict[str, Block] = {kind: {"type": kind} for kind in ("thinking", "tool_use")}
+# What OpenAI's Responses API and Mistral leave in an answer; other parts are Claude's own.
+_FOREIGN_PART = re.compile("_call$|_call_output$|^mcp_(?:list|approval)|^program|^reference$")
+_PLACE = {"type", "caller"}  # all that a place for thinking or a call has
 
 
 class _Turn(NamedTuple):
@@ -59,8 +61,10 @@ def _answered(message: Message) -> list[Block]:
     """Return the blocks of an answer in the order in which they came (see `blocks.py`)."""
     known = message.get("thinking_blocks") or ()
     thoughts = [block for block in known if block.get("type") in THINKING]
-    parts = list(cited(blocks_of(message.content), message.get("annotations")))
-    first = len(thoughts) - min(parts.count(_LATE["thinking"]), len(thoughts))
+    content = message.content or message.get("refusal")
+    said = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    parts = list(blocks_of(cited(filter(_is_known, said), message.get("annotations"))))
+    first = max(0, len(thoughts) - parts.count({"type": "thinking"}))
     calls = [_call(call) for call in message.tool_calls or ()]
     waiting: dict[str, Iterator[Block]] = {
         "thinking": iter(thoughts[first:]),
@@ -68,10 +72,14 @@ def _answered(message: Message) -> list[Block]:
     }
     blocks: list[Block] = [*thoughts[:first]]
     for part in parts:
-        kind = part.get("type", "")
-        blocks += islice(waiting[kind], 1) if part == _LATE.get(kind) else [dict(part)]
+        is_place = part.get("type") in [*waiting] and part.keys() <= _PLACE
+        blocks += [part | b for b in islice(waiting[part["type"]], 1)] if is_place else [part]
     blocks += waiting["tool_use"]
     return [block for block in blocks if not _is_foreign(block)]
+
+
+def _is_known(part: Mapping[str, Any]) -> bool:
+    return _FOREIGN_PART.search(str(part.get("type"))) is None
 
 
 def _is_foreign(block: Mapping[str, Any]) -> bool:

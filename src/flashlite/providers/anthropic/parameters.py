@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ConfigError
 from ...models import ModelProfile
 from ...types import CompletionRequest
+from ..spelling import GONE, called_tools, in_words, named_tool, wanted_schema
 from .schemas import closed
 from .thinking import max_tokens, thinking_of
 
@@ -51,6 +51,7 @@ def body_of(
         "tools": [_tool(tool) for tool in request.tools],
         "tool_choice": _tool_choice(request),
         "metadata": _metadata(params),
+        **_gone_tools(request),
     }
     return {
         "max_tokens": limit,
@@ -72,17 +73,25 @@ def output_format(wanted: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] |
             "Claude has no JSON mode without a schema: pass response_model=... or a JSON schema, "
             "or ask for JSON in the prompt"
         )
-    schema = wanted["json_schema"]["schema"]
+    schema = wanted_schema(wanted)
     if (sayable := closed(schema)) is not None:
         return {"type": "json_schema", "schema": sayable}, None
-    return None, (
-        "Your answer has to be one JSON object that fits this JSON schema, with nothing before or "
-        f"after it:\n{json.dumps(schema, ensure_ascii=False)}"
-    )
+    return None, in_words(schema)
 
 
 def _stops(stop: Any) -> list[str] | None:
     return [stop] if isinstance(stop, str) else stop and list(stop)
+
+
+def _gone_tools(request: CompletionRequest) -> dict[str, Any]:
+    """Return the tools of earlier calls where none is given: the API wants them named."""
+    if request.tools or "tools" in request.extra_body:
+        return {}
+    gone = [
+        {"name": name, "description": GONE, "input_schema": _NOTHING}
+        for name in called_tools(request.messages)
+    ]
+    return {"tools": gone, "tool_choice": _CHOICES["none"]} if gone else {}
 
 
 def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,8 +110,8 @@ def _tool_choice(request: CompletionRequest) -> Mapping[str, Any] | None:
     choice: Mapping[str, Any] | str | None = request.params.get("tool_choice")
     if isinstance(choice, str):
         choice = _CHOICES[choice]
-    elif choice is not None and "function" in choice:
-        choice = {"type": "tool", "name": choice["function"]["name"]}
+    elif choice is not None and choice.get("type", "function") == "function":
+        choice = {"type": "tool", "name": named_tool(choice)}
     one_by_one = request.params.get("parallel_tool_calls") is False and bool(request.tools)
     if one_by_one and choice != _CHOICES["none"]:
         choice = {**(choice or _CHOICES["auto"]), "disable_parallel_tool_use": True}

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import ConfigError
+from ...types import without_media
+from ..reading import text_in
+from ..spelling import opened
 
 Block = dict[str, Any]
 
-_DATA_URI = re.compile(r"data:([^;,]*)(?:;[^;,]*)*?;base64,", re.IGNORECASE)
 _SPELLED = {"image/jpg": "image/jpeg", "": "application/pdf"}
 
 
@@ -24,35 +25,40 @@ def blocks_of(content: Any) -> Iterator[Block]:
     """Yield the blocks of a content, without texts of mere white space: the API refuses them."""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
     for part in parts:
-        block = _block(part)
+        block = _read(part)
         if block.get("type") != "text" or block["text"].strip():
             yield block
+
+
+def _read(part: Mapping[str, Any]) -> Block:
+    try:
+        return _block(part)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(f"Claude takes no part like {without_media(part)!r:.200}") from error
 
 
 def _block(part: Mapping[str, Any]) -> Block:
     match part.get("type"):
         case "text":
-            block = {**part, "text": part.get("text") or ""}
+            block = {**part, "text": text_in(part.get("text"))}
         case "refusal":
-            block = {"type": "text", "text": part["refusal"]}
+            block = {"type": "text", "text": text_in(part["refusal"])}
         case "image_url":
             image = part["image_url"]
             url = image if isinstance(image, str) else image["url"]
             block = {"type": "image", "source": _source(url)}
         case "file":
             block = _file(part["file"])
-        case "input_audio":
-            raise ConfigError("Claude takes no sound: send its transcript as text")
+        case "input_audio" | "audio_url" | "video_url":
+            raise ConfigError("Claude takes neither sound nor video: send a transcript as text")
         case _:
             return dict(part)
-    if "cache_control" in part:
-        block["cache_control"] = part["cache_control"]
-    return block
+    return block | {name: part[name] for name in ("cache_control", "citations") if name in part}
 
 
 def _file(file: Mapping[str, Any]) -> Block:
     """Return a document, or an image where the data is one."""
-    if "file_id" in file:
+    if file.get("file_id"):
         source: Block = {"type": "file", "file_id": file["file_id"]}
     else:
         source = _source(file["file_data"])
@@ -61,7 +67,7 @@ def _file(file: Mapping[str, Any]) -> Block:
         return {"type": "image", "source": source}
     if media_type.startswith("text/"):
         source = {"type": "text", "media_type": "text/plain", "data": _text(source["data"])}
-    title = {"title": file["filename"]} if "filename" in file else {}
+    title = {"title": file["filename"]} if file.get("filename") else {}
     return {"type": "document", "source": source, **title}
 
 
@@ -69,11 +75,7 @@ def _source(url: str) -> Block:
     """Return where media come from: an address, a data URI, or the bare base64 of a PDF."""
     if url.startswith(("http://", "https://")):
         return {"type": "url", "url": url}
-    head = _DATA_URI.match(url)
-    if head is None and url.startswith("data:"):
-        raise ConfigError(f"a data URI reads data:image/png;base64,...; got {url!r:.80}")
-    media_type = head[1].lower() if head else ""
-    data = url[head.end() :] if head else url
+    media_type, data = opened(url) if url.startswith("data:") else ("", url)
     return {"type": "base64", "media_type": _SPELLED.get(media_type, media_type), "data": data}
 
 

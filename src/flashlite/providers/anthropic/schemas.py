@@ -56,6 +56,7 @@ def closed(schema: Schema) -> dict[str, Any] | None:
 def _closed(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or not _UNSAYABLE.isdisjoint(schema):
         raise _Unsayable
+    schema = _without_all_of_references(schema)
     node = {key: value for key, value in schema.items() if key in _KEPT}
     for key in _MAPS:
         if key in node:
@@ -68,6 +69,16 @@ def _closed(schema: Any) -> dict[str, Any]:
     _tell(node, schema)
     _close(node, schema)
     return node
+
+
+def _without_all_of_references(schema: Schema) -> Schema:
+    """Return a node whose allOf has no reference, which Claude does not take; one alone stands."""
+    parts = schema.get("allOf", ())
+    if all("$ref" not in part for part in parts):
+        return schema
+    if len(parts) != 1 or "$ref" in schema:
+        raise _Unsayable
+    return {**parts[0], **{key: value for key, value in schema.items() if key != "allOf"}}
 
 
 def _close(node: dict[str, Any], schema: Schema) -> None:

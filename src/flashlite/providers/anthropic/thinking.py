@@ -29,7 +29,7 @@ def max_tokens(params: Mapping[str, Any], profile: ModelProfile | None) -> int:
         return int(asked)
     if profile is not None and profile.max_output_tokens:
         return profile.max_output_tokens
-    budget = params.get("thinking", {}).get("budget_tokens")
+    budget = (given_thinking(params) or {}).get("budget_tokens")
     return LEAST_OUTPUT + budget if isinstance(budget, int) else LEAST_OUTPUT
 
 
@@ -41,7 +41,7 @@ def thinking_of(
     `thinking` goes out as given. `reasoning_effort` alone lets the model think as it sees fit, and
     with a budget of tokens where it is known that it cannot do otherwise.
     """
-    given, effort = params.get("thinking"), params.get("reasoning_effort")
+    given, effort = given_thinking(params), params.get("reasoning_effort")
     if effort in (None, "none"):
         return (given if effort is None or given else {"type": "disabled"}), None
     if given is not None:
@@ -65,9 +65,19 @@ def unfit(params: Mapping[str, Any], profile: ModelProfile | None) -> frozenset[
     return frozenset(name for name in _SAMPLING if not fits.get(name))
 
 
+def given_thinking(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the `thinking` that was asked for; raises ConfigError where it is none."""
+    given: Any = params.get("thinking")
+    if not isinstance(given, Mapping | None):
+        raise ConfigError(
+            f'thinking is {{"type": "enabled", "budget_tokens": ...}}; got {given!r:.80}'
+        )
+    return given
+
+
 def _thinks(params: Mapping[str, Any]) -> bool:
-    if "thinking" in params:
-        return bool(params["thinking"].get("type") != "disabled")
+    if (given := given_thinking(params)) is not None:
+        return bool(given.get("type") != "disabled")
     return bool(params.get("reasoning_effort", "none") != "none")
 
 

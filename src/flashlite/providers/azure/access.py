@@ -29,6 +29,7 @@ def address() -> str:
             f"no address for azure: set {_ENDPOINTS[0]}, or pass "
             "base_url='https://<resource>.openai.azure.com'"
         )
+    endpoint = endpoint if "://" in endpoint else f"https://{endpoint}"
     if version is None or "?" in endpoint or "/openai/v1" in endpoint:
         return endpoint
     return f"{endpoint.rstrip('/')}?api-version={version}"

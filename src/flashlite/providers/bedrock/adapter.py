@@ -18,6 +18,7 @@ from ..adapter import Endpoint
 from ..anthropic.thinking import unfit
 from ..http import accepted
 from ..reading import load, load_event
+from ..spelling import merged
 from .answers import parse_answer
 from .messages import system_of, turns_of
 from .params import answer_format, inference_config, model_fields, service_tier
@@ -42,7 +43,7 @@ class BedrockAdapter:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return WireRequest(
             url=f"{endpoint.base_url.rstrip('/')}/model/{name}/{verb}",
-            json=_merged(_body(request, model), request.extra_body),
+            json=merged(_body(request, model), request.extra_body),
             headers={**headers, **request.extra_headers},
             timeout=request.timeout,
         )
@@ -86,12 +87,3 @@ def _body(request: CompletionRequest, model: BedrockModel) -> dict[str, Any]:
         "requestMetadata": params.get("metadata"),
     }
     return {name: value for name, value in body.items() if value or name == "messages"}
-
-
-def _merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Add a caller's own fields; those of one object come together in it."""
-    for name, value in extra.items():
-        known: Any = body.get(name)
-        both = isinstance(known, Mapping) and isinstance(value, Mapping)
-        body[name] = {**known, **value} if both else value
-    return body

@@ -69,11 +69,13 @@ def usage_of(usage: Json | None) -> Usage | None:
         return None
     read = count_in(usage.get("cacheReadInputTokens"))
     written = count_in(usage.get("cacheWriteInputTokens"))
+    hours = [kept for kept in usage.get("cacheDetails") or () if kept.get("ttl") == "1h"]
     return Usage(
         input_tokens=count_in(usage.get("inputTokens")) + read + written,
         output_tokens=count_in(usage.get("outputTokens")),
         input_tokens_cached=read,
         input_tokens_cache_write=written,
+        input_tokens_cache_write_1h=sum(count_in(kept.get("inputTokens")) for kept in hours),
     )
 
 

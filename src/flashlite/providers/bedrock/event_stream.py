@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import StreamInterruptedError
 from ...wire import SSEvent, to_json
+from .calls import OurCalls
 from .library import botocore
 
 
@@ -20,6 +21,7 @@ class EventStreamParser:
 
     What goes wrong in the middle of a stream becomes an event named `error:` and its slug, as in
     `error:throttlingException`. A frame that is broken or cut off raises StreamInterruptedError.
+    Calls of tools that AWS runs itself are left out.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class EventStreamParser:
         # The last three are what it raises for headers that are none.
         self._broken = (library.ParserError, struct.error, KeyError, UnicodeDecodeError)
         self._unread = 0
+        self._calls = OurCalls()
 
     def feed(self, chunk: bytes) -> Iterator[SSEvent]:
         """Yield the events that this chunk completes."""
@@ -35,7 +38,7 @@ class EventStreamParser:
         self._unread += len(chunk)
         while (message := self._next()) is not None:
             self._unread -= message.prelude.total_length
-            yield _event(message)
+            yield from self._calls.read(_event(message))
 
     def close(self) -> Iterator[SSEvent]:
         """Yield nothing; raises StreamInterruptedError where the last frame is not whole."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...types import Message, Role, ToolCall
+from ..spelling import understood
 from .parts import Block, blocks_of, cache_point
 
 _SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
@@ -29,22 +30,30 @@ def turns_of(messages: Iterable[Message], *, keeps_reasoning: bool) -> list[Bloc
             continue
         role = "assistant" if message.role is Role.ASSISTANT else "user"
         blocks = [*_said(message, keeps_reasoning=keeps_reasoning), *cache_point(message)]
-        if blocks and turns and turns[-1]["role"] == role:
+        if all("reasoningContent" in block for block in blocks):
+            continue  # nothing is no turn, and the API refuses thinking that leads nowhere
+        if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
-        elif blocks:
+        else:
             turns.append({"role": role, "content": blocks})
     _tell_documents_apart(turns)
     return turns
 
 
 def _said(message: Message, *, keeps_reasoning: bool) -> Iterator[Block]:
-    if message.role is Role.TOOL:
-        yield {"toolResult": _result(message)}
-        return
-    if keeps_reasoning:
-        for thought in message.get("thinking_blocks") or ():
-            yield from _reasoning(thought)
-    yield from blocks_of(message.content)
+    match message.role:
+        case Role.TOOL:
+            yield from _result(message)
+        case Role.ASSISTANT:
+            yield from _answered(message, keeps_reasoning=keeps_reasoning)
+        case _:
+            yield from blocks_of(message.content)
+
+
+def _answered(message: Message, *, keeps_reasoning: bool) -> Iterator[Block]:
+    for thought in message.get("thinking_blocks") or () if keeps_reasoning else ():
+        yield from _reasoning(thought)
+    yield from blocks_of(understood(message))
     for call in message.tool_calls or ():
         yield {"toolUse": _use(call)}
 
@@ -56,7 +65,7 @@ def _blocks(message: Message) -> list[Block]:
 def _reasoning(thought: Mapping[str, Any]) -> Iterator[Block]:
     """Yield a block of reasoning as it was signed; one that nobody signed is not taken back."""
     match thought:
-        case {"type": "thinking", "signature": str(signature)}:
+        case {"type": "thinking", "signature": str(signature)} if signature:
             text = thought.get("thinking") or ""
             yield {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}
         case {"type": "redacted_thinking", "data": str(redacted)}:
@@ -67,11 +76,16 @@ def _use(call: ToolCall) -> Block:
     return {"toolUseId": _id(call.id), "name": call.name, "input": call.arguments}
 
 
-def _result(message: Message) -> Block:
+def _result(message: Message) -> Iterator[Block]:
+    """Yield a result, and behind it the cache points of its parts: inside there is no place."""
+    blocks = blocks_of(message.content)
+    points = [block for block in blocks if "cachePoint" in block]
     # An empty list is refused by some models, an empty text by none.
-    content = blocks_of(message.content) or [{"text": ""}]
+    content = [block for block in blocks if "cachePoint" not in block] or [{"text": ""}]
     failed = {"status": "error"} if message.get("is_error") else {}
-    return {"toolUseId": _id(message.tool_call_id or ""), "content": content, **failed}
+    id = _id(message.tool_call_id or "")
+    yield {"toolResult": {"toolUseId": id, "content": content, **failed}}
+    yield from points
 
 
 def _id(given: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from ...errors import ConfigError
 from ...models.bedrock import BedrockModel
 from ..anthropic.schemas import closed
-from ..anthropic.thinking import max_tokens, thinking_of
+from ..anthropic.thinking import given_thinking, max_tokens, thinking_of
+from ..spelling import in_words, wanted_schema
 from .parts import Block
 
 _INFERENCE = {
@@ -52,13 +53,10 @@ def answer_format(params: Mapping[str, Any], model: BedrockModel) -> tuple[Block
             "bedrock has no JSON mode without a schema: pass response_model=... or a JSON schema, "
             "or ask for JSON in the prompt"
         )
-    given = wanted["json_schema"]
-    sayable = None if model.takes_schema is False else closed(given["schema"])
+    asked, given = wanted_schema(wanted), wanted["json_schema"]
+    sayable = None if model.takes_schema is False else closed(asked)
     if sayable is None:
-        return {}, (
-            "Your answer has to be one JSON object that fits this JSON schema, with nothing before "
-            f"or after it:\n{json.dumps(given['schema'], ensure_ascii=False)}"
-        )
+        return {}, in_words(asked)
     named = {name: given[name] for name in ("name", "description") if given.get(name)}
     schema = {"schema": json.dumps(sayable, ensure_ascii=False), **named}
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}, None
@@ -85,7 +83,7 @@ def _one_by_one(model: BedrockModel, *, chooses: bool) -> Block:
 
 def _reasoning(params: Mapping[str, Any], model: BedrockModel) -> Block:
     """Return an effort in the words of the model's maker; `thinking` goes out as it is."""
-    effort, given = params.get("reasoning_effort"), params.get("thinking")
+    effort, given = params.get("reasoning_effort"), given_thinking(params)
     fields: Block = {} if given is None else {"thinking": given}
     if effort is None:
         return fields

@@ -6,13 +6,13 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Cont
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from ...errors import ConfigError
 from ...types import without_media
+from ..spelling import opened
 
 Block = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _read(part: Mapping[str, Any]) -> list[Block]:
 def _blocks(part: Mapping[str, Any]) -> Iterator[Block]:
     kind = part.get("type")
     if kind is None:  # a block in Converse's own words: guardContent, searchResult
-        yield dict(part)
+        yield deepcopy(dict(part))
     elif kind in ("text", "refusal"):
         if (text := part.get(kind) or "").strip():
             yield {"text": text}
@@ -127,7 +127,7 @@ _MEDIA: Mapping[str, Callable[[Mapping[str, Any]], Block]] = {
 def _media(url: str, *, filename: str | None = None) -> Block:
     """Return the block of a data URI, or of an object in S3."""
     if url.startswith("data:"):
-        mime, bytes64 = _opened(url)
+        mime, bytes64 = opened(url)
         known = _BY_MIME.get(mime) or _by_suffix(filename or "")
         source: Block = {"bytes": bytes64}
     elif url.startswith("s3://"):
@@ -143,14 +143,6 @@ def _media(url: str, *, filename: str | None = None) -> Block:
     kind, form = known
     named = {"name": _name(filename)} if kind == "document" else {}
     return {kind: {"format": form, **named, "source": source}}
-
-
-def _opened(uri: str) -> tuple[str, str]:
-    """Return the type that a data URI names and its bytes in base64."""
-    head, _, body = uri.removeprefix("data:").partition(",")
-    mime, *options = head.lower().split(";")
-    is_base64 = options[-1:] == ["base64"]
-    return mime, body if is_base64 else b64encode(unquote_to_bytes(body)).decode()
 
 
 def _by_suffix(name: str) -> tuple[str, str] | None:

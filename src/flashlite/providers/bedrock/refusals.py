@@ -65,6 +65,8 @@ def _refusal(status: int, said: Any, code: str | None, **facts: Any) -> Completi
 def _kind(message: str, code: str | None) -> type[APIStatusError] | None:
     if code in _KEYS:
         return AuthenticationError
+    if code == "ServiceQuotaExceededException":
+        return QuotaExceededError
     if code == "ThrottlingException" and "tokens per day" in message.lower():
         return QuotaExceededError
     return None

@@ -5,12 +5,13 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Tool
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import ConfigError
-from ...types import CompletionRequest, Message
+from ...types import CompletionRequest
 from ..anthropic.schemas import closed
+from ..spelling import GONE, called_tools, named_tool
 from .parts import Block, cache_point
 
 _ANYTHING = {"type": "object", "properties": {}}
@@ -25,7 +26,7 @@ def tool_config(request: CompletionRequest, *, takes_strict: bool) -> Block | No
     """
     choice = request.params.get("tool_choice")
     if choice == "none" or not request.tools:
-        gone = [_gone(name) for name in _called(request.messages)]
+        gone = [_gone(name) for name in called_tools(request.messages)]
         return {"tools": gone} if gone else None
     tools = [entry for tool in request.tools for entry in _entries(tool, takes_strict)]
     return {"tools": tools, **({} if choice is None else {"toolChoice": _choice(choice)})}
@@ -34,7 +35,7 @@ def tool_config(request: CompletionRequest, *, takes_strict: bool) -> Block | No
 def _choice(choice: Any) -> Block:
     if isinstance(choice, str):
         return _CHOICES[choice]
-    return {"tool": {"name": choice["function"]["name"]}}
+    return {"tool": {"name": named_tool(choice)}}
 
 
 def _entries(tool: Mapping[str, Any], takes_strict: bool) -> Iterator[Block]:
@@ -56,14 +57,5 @@ def _entries(tool: Mapping[str, Any], takes_strict: bool) -> Iterator[Block]:
     yield from cache_point(tool)
 
 
-def _called(messages: Iterable[Message]) -> Iterable[str]:
-    """Return the names of the tools that a history has calls of, each once."""
-    calls = (call for message in messages for call in message.tool_calls or ())
-    return dict.fromkeys(call.name for call in calls)
-
-
 def _gone(name: str) -> Block:
-    description = "No longer available: do not call it."
-    return {
-        "toolSpec": {"name": name, "description": description, "inputSchema": {"json": _ANYTHING}}
-    }
+    return {"toolSpec": {"name": name, "description": GONE, "inputSchema": {"json": _ANYTHING}}}

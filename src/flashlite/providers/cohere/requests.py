@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...types import CompletionRequest, Message, Role
+from ..spelling import named_tool, wanted_schema
 
 _NAMES = {
     "max_completion_tokens": "max_tokens",
@@ -57,6 +58,11 @@ def _params(params: Mapping[str, Any]) -> dict[str, Any]:
 def _thinking(params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return Cohere's object; `thinking` wins, since it says the same as an effort more exactly."""
     if "thinking" in params:
+        if not isinstance(params["thinking"], Mapping):
+            raise ConfigError(
+                'thinking is {"type": "enabled", "token_budget": ...}; got '
+                f"{params['thinking']!r:.80}"
+            )
         given = dict(params["thinking"])
         if "budget_tokens" in given:  # Anthropic's name for it
             given["token_budget"] = given.pop("budget_tokens")
@@ -71,7 +77,7 @@ def _thinking(params: Mapping[str, Any]) -> Mapping[str, Any]:
 def _response_format(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     if wanted["type"] != "json_schema":
         return wanted
-    return {"type": "json_object", "json_schema": wanted["json_schema"]["schema"]}
+    return {"type": "json_object", "json_schema": wanted_schema(wanted)}
 
 
 def _tools(request: CompletionRequest) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def _tools(request: CompletionRequest) -> dict[str, Any]:
     tools = [_function(tool) for tool in request.tools]
     said: dict[str, Any] = {}
     if isinstance(choice, Mapping):
-        name = choice["function"]["name"]
+        name = named_tool(choice)
         tools = [tool for tool in tools if tool["name"] == name]
         if not tools:
             raise ConfigError(f"tool_choice names {name!r}, which is not among the tools")
@@ -107,16 +113,16 @@ def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 def _message(message: Message) -> Mapping[str, Any]:
     """Return the message as it goes out; a name is left out, for there is no place for one."""
-    content = _content(message.content)
     match message.role:
         case Role.SYSTEM | Role.DEVELOPER:
-            return {"role": "system", "content": content}
+            return {"role": "system", "content": _content(message.content)}
         case Role.USER:
-            return {"role": "user", "content": content}
+            return {"role": "user", "content": _content(message.content)}
         case Role.TOOL:
-            return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
+            result = _content(message.content)
+            return {"role": "tool", "tool_call_id": message.tool_call_id, "content": result}
         case Role.ASSISTANT:
-            return _assistant(message, content)
+            return _assistant(message)
 
 
 def _content(content: Any) -> Any:
@@ -131,7 +137,8 @@ def _content(content: Any) -> Any:
     return list(content)
 
 
-def _assistant(message: Message, content: Any) -> Mapping[str, Any]:
+def _assistant(message: Message) -> Mapping[str, Any]:
+    content = _said(message)
     calls, reasoning = message.get("tool_calls"), message.get("reasoning_content")
     thoughts = [block for block in message.get("thinking_blocks") or () if _is_ours(block)]
     plans = [block["tool_plan"] for block in thoughts if block["type"] == "tool_plan"]
@@ -147,6 +154,14 @@ def _assistant(message: Message, content: Any) -> Mapping[str, Any]:
     if plans and calls:
         wire["tool_plan"] = "".join(plans)
     return wire | ({"tool_calls": calls} if calls else {})
+
+
+def _said(message: Message) -> Any:
+    """Return the text of an answer, without what other APIs left beside it, such as pictures."""
+    content = message.content
+    if isinstance(content, list | tuple):
+        content = [part for part in content if part.get("type") == "text"]
+    return content or message.get("refusal") or ""
 
 
 def _is_ours(block: Mapping[str, Any]) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 
 from ...errors import CompletionError
 from ...models.gemini import Gemini
-from ...types import CompletionRequest, CompletionResponse, Delta
+from ...types import CompletionRequest, CompletionResponse, Delta, Message
 from ...wire import SSEvent, WireRequest
 from ..adapter import Endpoint
+from ..spelling import merged
 from . import answers
 from .contents import contents, system_instruction
 from .errors import read_error
-from .generation import generation_config
+from .generation import answer_format, generation_config
 from .tools import tool_config, tools
 
 
@@ -32,7 +33,7 @@ class GoogleAdapter:
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
         return WireRequest(
             url=_address(request, endpoint.base_url.rstrip("/")),
-            json=_merged(_body(request), request.extra_body),
+            json=merged(_body(request), request.extra_body),
             headers={**_key(endpoint), **request.extra_headers},
             timeout=request.timeout,
         )
@@ -48,13 +49,16 @@ class GoogleAdapter:
 
 
 def _body(request: CompletionRequest) -> dict[str, Any]:
-    model = Gemini(request.model)
+    model, offered, messages = Gemini(request.model), tools(request), request.messages
+    format, instruction = answer_format(request.params, model, has_tools=bool(offered))
+    if instruction is not None:
+        messages = (*messages, Message.system(instruction))
     body = {
-        "contents": contents(request.messages, model),
-        "systemInstruction": system_instruction(request.messages, model),
-        "tools": tools(request),
+        "contents": contents(messages, model),
+        "systemInstruction": system_instruction(messages, model),
+        "tools": offered,
         "toolConfig": tool_config(request),
-        "generationConfig": generation_config(request.params, model),
+        "generationConfig": generation_config(request.params, model, format),
         "serviceTier": _tier(request.params.get("service_tier")),
     }
     return {name: value for name, value in body.items() if value or name == "contents"}
@@ -63,16 +67,6 @@ def _body(request: CompletionRequest) -> dict[str, Any]:
 def _tier(tier: str | None) -> str | None:
     """Return a service tier in Gemini's words; OpenAI's "auto" is what it does when not asked."""
     return {"auto": None, "default": "standard"}.get(tier, tier) if tier else None
-
-
-def _merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    for name, value in extra.items():
-        known = body.get(name)
-        if isinstance(known, dict) and isinstance(value, Mapping):
-            body[name] = {**known, **value}
-        else:
-            body[name] = value
-    return body
 
 
 def _address(request: CompletionRequest, base: str) -> str:

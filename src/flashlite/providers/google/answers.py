@@ -46,7 +46,7 @@ _REASONS = {
     "SPII": _FILTERED,
 }
 
-# What Vertex AI says of how a request was served, in the words that prices have.
+# What Vertex AI says of how a request was served, in the Gemini API's words.
 _TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
 
 # The model wrote a call that the API could not read and keeps to itself: there is nothing that a
@@ -221,9 +221,15 @@ def _facts(chunk: Mapping[str, Any], used: Mapping[str, Any]) -> dict[str, str]:
     told = {
         "id": name_in(chunk.get("responseId")),
         "model": name_in(chunk.get("modelVersion")),
-        "service_tier": _TIERS.get(text_in(used.get("trafficType"))),
+        "service_tier": _tier(used),
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _tier(used: Mapping[str, Any]) -> str | None:
+    """Return the tier that served a request, which may be another than was asked for."""
+    told = text_in(used.get("serviceTier")).lower()
+    return told or _TIERS.get(text_in(used.get("trafficType")))
 
 
 def _usage(told: Mapping[str, Any]) -> Usage:

@@ -19,6 +19,7 @@ from typing import Any
 from ...errors import ConfigError
 from ...models.gemini import Gemini
 from ...types import Message, Role
+from ..spelling import understood
 from .parts import Part, parts
 
 Turn = tuple[str, list[Part]]
@@ -103,20 +104,17 @@ def _answer(message: Message, model: Gemini) -> Iterator[Part]:
             yield block["part"]
         elif block.get("type") == "thought_signature":
             signatures[block.get("tool_call_id")] = block["signature"]
-    yield from _content(message.content, signatures.get(None))
+    yield from _content(understood(message), signatures.get(None))
     for call in message.tool_calls or ():
         wire = {"name": call.name, "args": call.arguments} | _id(call.id, model)
         yield {"functionCall": wire} | _signature(signatures.get(call.id))
 
 
 def _content(content: Any, signature: str | None) -> list[Part]:
-    given = [content] if isinstance(content, str) else content or ()
-    said: list[Part] = []
-    for item in given:
-        signed = None if isinstance(item, str) else item.get("thought_signature")
-        (part,) = parts(item if isinstance(item, str) else [item])
-        if part != {"text": ""}:
-            said.append(part | _signature(signed))
+    given = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    said = [
+        part | _signature(item.get("thought_signature")) for item in given for part in parts([item])
+    ]
     if signature is not None:
         text = next((part for part in reversed(said) if "text" in part), None)
         if text is None:
@@ -131,9 +129,10 @@ def _result(message: Message, names: Mapping[str, str], model: Gemini) -> Iterat
     name = names.get(id) or message.name
     if name is None:
         raise ConfigError(f"a tool result answers the call {id!r}, and no message before made it")
+    said = {"error" if message.get("is_error") else "output": message.text}
     shown = [] if isinstance(message.content, str) else list(parts(message.content))
     media = [part for part in shown if "text" not in part]
-    wire: dict[str, Any] = {"name": name, "response": {"output": message.text}} | _id(id, model)
+    wire: dict[str, Any] = {"name": name, "response": said} | _id(id, model)
     if media and model.is_third:
         wire["parts"] = media
     yield {_RESULT: wire}

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...models.gemini import Gemini
+from ..spelling import in_words, wanted_schema
 from .schema import taken
 
 _SAME = {
@@ -24,15 +25,37 @@ _SAME = {
 }
 
 
-def generation_config(params: Mapping[str, Any], model: Gemini) -> dict[str, Any]:
+def generation_config(
+    params: Mapping[str, Any], model: Gemini, format: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what decides how an answer is made; empty when nothing was asked for."""
     config = {wire: params[name] for name, wire in _SAME.items() if name in params}
     for name, spell in _SPELLED.items():
         if name in params:
             config |= _spelled(spell, name, params[name])
+    config |= format
     if thinking := _thinking(params.get("thinking"), params.get("reasoning_effort"), model):
         config["thinkingConfig"] = thinking
     return config
+
+
+def answer_format(
+    params: Mapping[str, Any], model: Gemini, *, has_tools: bool
+) -> tuple[dict[str, Any], str | None]:
+    """Return what holds the answer to JSON, or what to tell a model that nothing can hold to it.
+
+    Before Gemini 3 the API refuses JSON beside tools.
+    """
+    wanted: Any = params.get("response_format", {"type": "text"})
+    config = _spelled(_format, "response_format", wanted)
+    if not config or not has_tools or model.is_third:
+        return config, None
+    if wanted["type"] != "json_schema":
+        raise ConfigError(
+            "before Gemini 3 there is no JSON mode beside tools: pass response_model=... or a JSON "
+            "schema, or ask for JSON in the prompt"
+        )
+    return {}, in_words(wanted_schema(wanted))
 
 
 def _spelled(spell: Callable[[Any], dict[str, Any]], name: str, value: Any) -> dict[str, Any]:
@@ -68,7 +91,6 @@ _SPELLED: dict[str, Callable[[Any], dict[str, Any]]] = {
     "stop": _stop,
     "modalities": _modalities,
     "audio": _voice,
-    "response_format": _format,
 }
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from mimetypes import guess_type
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from ...errors import ConfigError
 from ...types import without_media
+from ..reading import text_in
+from ..spelling import opened
 
 Part = dict[str, Any]
 
@@ -17,13 +18,16 @@ _BY_URL = frozenset({"image_url", "video_url", "audio_url"})
 
 
 def parts(content: Any) -> Iterator[Part]:
-    """Yield the parts of a content; raises ConfigError for one that Gemini does not know."""
-    if isinstance(content, str):
-        yield {"text": content}
-        return
-    for part in content or ():
+    """Yield the parts of a content without empty texts, which Vertex AI refuses.
+
+    Raises ConfigError for a part that Gemini does not know.
+    """
+    given = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    for part in given:
         try:
-            yield _part(part)
+            spelled = _part(part)
+            if spelled.get("text") != "":
+                yield spelled
         except (AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"Gemini takes no part like {without_media(part)!r:.200}") from error
 
@@ -31,7 +35,7 @@ def parts(content: Any) -> Iterator[Part]:
 def _part(part: Mapping[str, Any]) -> Part:
     kind = part["type"]
     if kind in ("text", "refusal"):
-        return {"text": part[kind]}
+        return {"text": text_in(part[kind])}
     if kind in _BY_URL:
         media = part[kind]
         url, format = (
@@ -55,9 +59,7 @@ def _media(url: str, format: str | None) -> Part:
     of media follows from how it ends, unless `format` says (a MIME type).
     """
     if url.startswith("data:"):
-        head, _, data = url.removeprefix("data:").partition(",")
-        if not head.endswith(";base64"):
-            data = b64encode(unquote_to_bytes(data)).decode()
-        return {"inlineData": {"mimeType": format or head.partition(";")[0], "data": data}}
+        media_type, data = opened(url)
+        return {"inlineData": {"mimeType": format or media_type, "data": data}}
     kind = format or guess_type(urlsplit(url).path)[0]
     return {"fileData": {"fileUri": url} | ({"mimeType": kind} if kind else {})}

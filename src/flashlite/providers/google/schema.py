@@ -24,8 +24,10 @@ def taken(schema: Any) -> Any:
     References stay: the API unrolls a circle itself. Beside a reference it takes nothing, so one
     at the root, where recursive models have it, gives way to what it points to.
     """
+    if isinstance(schema, Mapping) and "definitions" in schema:  # the older name of $defs
+        schema = {**schema, "$defs": {**schema["definitions"], **schema.get("$defs", {})}}
     if isinstance(schema, Mapping) and "$ref" in schema and "$defs" in schema:
-        name = str(schema["$ref"]).removeprefix("#/$defs/")
+        name = _pointer(schema["$ref"]).removeprefix("#/$defs/")
         schema = {**schema["$defs"].get(name, {}), "$defs": schema["$defs"]}
     return _taken(schema)
 
@@ -34,7 +36,7 @@ def _taken(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
     if "$ref" in schema:
-        return {"$ref": schema["$ref"]}
+        return {"$ref": _pointer(schema["$ref"])}
     kept: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _PLAIN:
@@ -48,3 +50,7 @@ def _taken(schema: Any) -> Any:
         elif key == "const" and isinstance(value, str):
             kept["enum"] = [value]
     return kept
+
+
+def _pointer(reference: Any) -> str:
+    return str(reference).replace("#/definitions/", "#/$defs/")

@@ -83,9 +83,11 @@ class GoogleCredentials:
                 self._credentials, _ = auth.default(scopes=_SCOPES)
             if not self._credentials.valid:
                 self._credentials.refresh(requests.Request())
-        except problems.TransportError as error:
-            raise APIConnectionError(f"Google gave no access token: {error}") from error
         except problems.GoogleAuthError as error:
+            if isinstance(error, problems.TransportError) or getattr(error, "retryable", False):
+                failure = APIConnectionError(f"Google gave no access token: {error}")
+                failure.was_sent = False  # nobody was asked for an answer yet
+                raise failure from error
             raise ConfigError(
                 f"no credentials for vertex_ai ({error}): run `gcloud auth application-default "
                 "login`, set GOOGLE_APPLICATION_CREDENTIALS, or pass an access token as api_key=..."

@@ -21,6 +21,7 @@ from .items import input_items
 from .stream import parse_event
 
 _ENCRYPTED = "reasoning.encrypted_content"
+_OUTPUTS = "code_interpreter_call.outputs"
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -41,8 +42,8 @@ class ResponsesAdapter:
             body["tools"] = [_tool(tool) for tool in request.tools]
         if request.stream:
             body["stream"] = True
-        if not stored and _reasons(request, endpoint):
-            _merge(body, {"include": [_ENCRYPTED]})
+        if not stored and (needed := _needed_back(request, endpoint)):
+            _merge(body, {"include": needed})
         _merge(body, request.extra_body)
         headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         return WireRequest(
@@ -72,6 +73,13 @@ def _check(request: CompletionRequest) -> None:
         )
     if request.extra_body.get("background"):
         raise ConfigError("background answers would have to be fetched later: leave background out")
+
+
+def _needed_back(request: CompletionRequest, endpoint: Endpoint) -> list[str]:
+    """Return what an answer has to hold to go back whole, where the provider keeps nothing."""
+    runs_code = any(tool.get("type") == "code_interpreter" for tool in request.tools)
+    needed = {_ENCRYPTED: _reasons(request, endpoint), _OUTPUTS: runs_code}
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _reasons(request: CompletionRequest, endpoint: Endpoint) -> bool:

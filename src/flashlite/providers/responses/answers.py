@@ -2,9 +2,9 @@
 
 Text is the message's content, calls are its tool calls, and what the provider's own tools did are
 parts of the content, as they came. `thinking_blocks` holds what the rest of a message cannot say
-and what the API wants back: reasoning items as they came, and a mark for each message that is not
-alone: `{"type": "message", "id", "phase", "length"}`, its length in characters. Either carries the
-`output_index` at which it stood, where that is not the first.
+and what the API wants back: reasoning items as they came, and a mark for each message that has a
+phase or does not come first: `{"type": "message", "id", "phase", "length"}`, its length in
+characters. Either carries the `output_index` at which it stood, where that is not the first.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def kept(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
             yield _block({**item, "output_index": place})
         case "function_call":
             pass
+        case "text":
+            raise TypeError("an item of the answer is a mere text")
         case _:
             text_in(item.get("text"))
             yield Delta(part=item)

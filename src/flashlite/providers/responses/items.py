@@ -18,13 +18,13 @@ Item = Mapping[str, Any]
 
 
 def input_items(messages: Sequence[Message], *, stored: bool) -> list[Item]:
-    """Return the items; ids go out only where the provider has `stored` what they name."""
-    custom = {
+    """Return the items; messages and reasoning have ids only where the provider `stored` them."""
+    custom = [
         part.get("call_id")
         for message in messages
         for part in _parts(message)
         if part.get("type") == "custom_tool_call"
-    }
+    ]
     items: list[Item] = []
     for message in messages:
         if message.role is Role.ASSISTANT:
@@ -71,15 +71,23 @@ def _result(message: Message, *, is_custom: bool) -> Item:
 def _answer(message: Message, *, stored: bool) -> list[Item]:
     """Return an answer's items; reasoning that nothing follows is left out, as the API wants it."""
     blocks = message.get("thinking_blocks") or ()
-    marks = [block for block in blocks if block.get("type") == "message" and block.get("length")]
+    marks = [
+        block for block in blocks if block.get("type") == "message" and _place(block, "length")
+    ]
     items = [*_said(message, _fitting(marks, message.text), stored=stored), *_calls(message)]
     if not items:
         return []
     thoughts = [block for block in blocks if block.get("type") == "reasoning"]
     for order, thought in enumerate(thoughts):
-        items.insert(min(thought.get("output_index", order), len(items) - 1), thought)
+        items.insert(min(_place(thought, "output_index", order), len(items) - 1), thought)
     sent = (_thought(item, stored=stored) if item in thoughts else item for item in items)
     return [item for item in sent if item is not None]
+
+
+def _place(block: Item, name: str, otherwise: int = 0) -> int:
+    """Return a number that a block has; in a history that others wrote it may be anything."""
+    number = block.get(name)
+    return number if isinstance(number, int) and number >= 0 else otherwise
 
 
 def _fitting(marks: list[Item], text: str) -> list[Item]:
@@ -101,7 +109,7 @@ def _said(message: Message, marks: list[Item], *, stored: bool) -> Iterator[Item
         elif part.get("type") == "refusal":
             yield _message(part, {}, stored=stored)
         elif _OWN.search(kind := str(part.get("type"))):
-            yield part if stored else _STATELESS.get(kind, _same)(part)
+            yield from (_STORED if stored else _STATELESS).get(kind, _same)(part)
     if refused := message.get("refusal"):
         yield _message({"type": "refusal", "refusal": refused}, {}, stored=stored)
 
@@ -153,24 +161,32 @@ def _thought(block: Item, *, stored: bool) -> Item | None:
 _UNSTORED = ("type", "summary", "encrypted_content")
 
 
-def _same(part: Item) -> Item:
-    return part
+def _same(part: Item) -> Iterable[Item]:
+    yield part
 
 
-def _image(part: Item) -> Item:
+def _known_image(part: Item) -> Iterable[Item]:
+    """A picture comes with more fields (`action`, `size`, ...) than the API takes back."""
+    yield {name: part.get(name) for name in ("type", "id", "status", "result")}
+
+
+def _image(part: Item) -> Iterable[Item]:
     """A picture that the model made is found by its id; unstored, it is shown again."""
-    url = f"data:image/{part.get('output_format') or 'png'};base64,{part.get('result') or ''}"
-    shown = {"type": "input_image", "image_url": url, "detail": "auto"}
-    return {"role": "user", "content": [shown]}
+    if result := part.get("result"):
+        url = f"data:image/{part.get('output_format') or 'png'};base64,{result}"
+        shown = {"type": "input_image", "image_url": url, "detail": "auto"}
+        yield {"role": "user", "content": [shown]}
 
 
-def _code(part: Item) -> Item:
+def _code(part: Item) -> Iterable[Item]:
     """Code that the model ran is refused where it is not stored; it is told as text."""
-    outputs = part.get("outputs") or ()
-    logs = [output["logs"] for output in outputs if isinstance(output.get("logs"), str)]
-    told = "\n\n".join(["code_interpreter:", part.get("code") or "", *logs])
-    text = {"type": "output_text", "text": told, "annotations": []}
-    return _message(text, {}, stored=False)
+    outputs = part.get("outputs")
+    given = outputs if isinstance(outputs, list) else ()
+    told = [part.get("code"), *(out.get("logs") for out in given if isinstance(out, Mapping))]
+    text = "\n\n".join(["code_interpreter:", *(t for t in told if isinstance(t, str))])
+    shown = {"type": "output_text", "text": text, "annotations": []}
+    yield _message(shown, {}, stored=False)
 
 
+_STORED = {"image_generation_call": _known_image}
 _STATELESS = {"image_generation_call": _image, "code_interpreter_call": _code}

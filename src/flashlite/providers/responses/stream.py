@@ -91,6 +91,11 @@ def _finished(event: Event) -> Iterator[Delta]:
         yield Delta(index=None, usage=usage)
 
 
+def _failed(event: Event) -> Iterable[Delta]:
+    raise_failure({**event["response"], "status": "failed"})
+    return ()
+
+
 _READERS: dict[str, Callable[[Event], Iterable[Delta]]] = {
     "response.created": _created,
     "response.output_item.added": _added,
@@ -103,5 +108,5 @@ _READERS: dict[str, Callable[[Event], Iterable[Delta]]] = {
     "response.output_item.done": _done,
     "response.completed": _finished,
     "response.incomplete": _finished,
-    "response.failed": _finished,
+    "response.failed": _failed,
 }
