@@ -10,6 +10,8 @@ from .context import ContextManager
 from .conversation import Conversation
 from .embed import embed
 from .engine import Engine
+from .errors import ConfigError
+from .inspect_logs import Sample
 from .many import OneInput, collect
 from .middleware import fitting, with_local_files
 from .options import CallOptions, EmbeddingOptions
@@ -28,7 +30,8 @@ class Flashlite(Engine):
     be spent; a `RateLimit` or a `Budget` object may be shared by several clients. `callbacks` are
     told of every call, `structured_logger` writes them down as JSON lines, `log_requests` does so
     in Python's log "flashlite.requests", and `track_costs=False` leaves the cost report out.
-    `template_dir` is where templates are, one directory or several.
+    `inspect_logger` writes every call into an `.eval` log. `template_dir` is where templates are,
+    one directory or several.
 
     `provider` answers all calls instead of the provider that a model's name leads to. `middleware`
     are layers of your own, outermost first, around those of flashlite. The rest are call options
@@ -218,6 +221,15 @@ class Flashlite(Engine):
     def context_manager(self, model: str | None = None, **options: Any) -> ContextManager:
         """Return what cuts messages to a model's window; `options` are those of the class."""
         return ContextManager(model or self.default_model, **options)
+
+    def log_sample(self, id: str | int | None = None, **about: Any) -> Sample:
+        """Begin a sample of the `inspect_logger`: calls made in its `with` block belong to it.
+
+        `about` are the arguments of `InspectLogger.sample`.
+        """
+        if self.inspect_logger is None:
+            raise ConfigError("this client has no inspect_logger: InspectLogger('./logs')")
+        return self.inspect_logger.sample(id, **about)
 
     def register_template(self, name: str, text: str) -> None:
         """Give a template a name, for `template=` and for other templates; see `Templates`."""

@@ -11,6 +11,7 @@ from typing import Any, Self, Unpack
 from . import env
 from .build import build_request, check_client, kept
 from .errors import ConfigError, StoreError
+from .inspect_logs import InspectLog, InspectLogger
 from .many import Crowd
 from .middleware import (
     Aim,
@@ -71,6 +72,7 @@ class Engine:
         callbacks: CallbackManager | None = None,
         structured_logger: StructuredLogger | None = None,
         log_requests: bool = False,
+        inspect_logger: InspectLogger | None = None,
         middleware: Iterable[Middleware] = (),
         provider: Handler | None = None,
         transport: Transport | None = None,
@@ -80,18 +82,20 @@ class Engine:
         check_client(defaults, middleware=middleware, cache=cache, provider=provider)
         self.default_model, self.defaults = default_model, kept(defaults)
         self.ledger, self._on_wire, self._entered = Ledger(), OnWire(), 0
-        self.templates = Templates(template_dir)
+        self.templates, self.inspect_logger = Templates(template_dir), inspect_logger
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
         bottom = provider or Router(self._transport)
         self.target = target_of(bottom)
         self._cache = None if cache is None else Cache(cache)
         self._logger = structured_logger or (StructuredLogger() if log_requests else None)
         budget, limit = Budget.of(budget_limit), RateLimit.of(rate_limit)
+        self._shared = [each for each in (budget, limit) if each is not None]
         layers = [
             outermost,
             local_files,
             *middleware,
             Fallback(self.target),
+            InspectLog(inspect_logger) if inspect_logger else None,
             Events(callbacks) if callbacks else None,
             Log(self._logger) if self._logger else None,
             self.ledger if track_costs else None,
@@ -144,8 +148,12 @@ class Engine:
     async def aclose(self) -> None:
         """Close what this event loop holds and write what is to be written; it stays usable."""
         await self._transport.aclose()
+        for shared in self._shared:
+            await shared.aclose()
         if self._logger is not None:
             await self._logger.aflush()
+        if self.inspect_logger is not None:
+            await self.inspect_logger.aflush()
         if self._cache is not None:
             await self._cache.store.aclose()
 

@@ -1,0 +1,81 @@
+"""Where the files of a log are, and whose they are while it is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_PART, _LOG = ".eval.part", ".eval"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one log: all but the log itself are gone when it is finished."""
+
+    folder: Path
+    stem: str
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.stem}{_LOG}"
+
+    @property
+    def part(self) -> Path:
+        """The record stream that becomes the log."""
+        return self.folder / f".{self.stem}{_PART}"
+
+    @property
+    def journal(self) -> Path:
+        """What running samples have so far."""
+        return self.folder / f".{self.stem}.running.jsonl"
+
+    @property
+    def live(self) -> Path:
+        """Where Inspect's viewer looks for running samples."""
+        return self.folder / ".buffer" / self.stem
+
+
+def in_the_making(folder: Path) -> Iterator[Paths]:
+    """Yield the logs in a folder that nobody finished so far."""
+    for part in sorted(folder.glob(f".*{_PART}")):
+        yield Paths(folder, part.name[1 : -len(_PART)])
+
+
+def hold(path: Path) -> BinaryIO:
+    """Make a file that is this process's own until it closes it or dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Under its name it appears locked: nobody may take it for one that was left behind.
+    draft = path.with_name(f"{path.name}.new")
+    file = draft.open("x+b")
+    try:
+        with suppress(OSError):  # a file system without locks: nobody takes over anything there
+            _lock(file)
+        draft.rename(path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def take_over(path: Path) -> BinaryIO | None:
+    """Open a file that its owner left behind; None while it has an owner."""
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return None
+    with suppress(OSError):  # it has an owner, or another process was faster
+        _lock(file)
+        if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+            return file
+    file.close()
+    return None
+
+
+def _lock(file: BinaryIO) -> None:
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,100 @@
+"""What samples that still run have so far, on disk: what is left of them when they are killed.
+
+Lines of JSON beside the log, each what one sample gained. They are written soon, by a thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..line_writer import LineWriter
+from .plain import Fragment, encode
+from .samples import Sample
+from .transcript import Transcript
+
+
+class Cursor:
+    """How far somebody has followed a transcript."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._seen = {"events": 0, "messages": 0, "calls": 0, "attachments": 0}
+
+    def gained(self) -> dict[str, list[Any]]:
+        """Return what is new: bytes of JSON, or pairs of a hash and a text for attachments."""
+        now: dict[str, list[Any]] = {
+            "events": self._transcript.events,
+            "messages": self._transcript.messages.items,
+            "calls": self._transcript.calls.items,
+            "attachments": list(self._transcript.attachments.items()),
+        }
+        news = {name: items[self._seen[name] :] for name, items in now.items()}
+        self._seen = {name: len(items) for name, items in now.items()}
+        return {name: items for name, items in news.items() if items}
+
+
+class Journal:
+    """Follows samples, from their beginning to their end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines = LineWriter(path)
+        self._cursors: dict[str, Cursor] = {}
+
+    def begin(self, sample: Sample) -> None:
+        """Follow a sample."""
+        self._cursors[sample.uuid] = Cursor(sample.transcript)
+        self._write(sample, begin=sample.about())
+
+    def note(self, sample: Sample) -> None:
+        """Write down what a sample gained; whoever calls holds its lock."""
+        cursor = self._cursors.get(sample.uuid)
+        if cursor is None:
+            return
+        gained = cursor.gained()
+        line: dict[str, Any] = {
+            name: [Fragment(item) for item in gained[name]]
+            for name in ("messages", "calls", "events")
+            if name in gained
+        }
+        if "attachments" in gained:
+            line["attachments"] = dict(gained["attachments"])
+        if sample.scores:
+            line["scores"] = sample.scores
+        if line:
+            self._write(sample, **line)
+
+    def end(self, sample: Sample) -> None:
+        """Follow a sample no more: it is in the log."""
+        if self._cursors.pop(sample.uuid, None) is not None:
+            self._write(sample, end=True)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        self._lines.close()
+        self.path.unlink(missing_ok=True)
+
+    def _write(self, sample: Sample, **line: Any) -> None:
+        self._lines.write(encode({"sample": sample.uuid, **line}))
+
+
+def read_journal(path: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the lines of samples that did not end, by their names; a torn line is left out."""
+    samples: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    if not path.is_file():
+        return samples
+    with path.open("rb") as lines:
+        for text in lines:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if "end" in line:
+                samples.pop(line["sample"], None)
+            else:
+                samples[line["sample"]].append(line)
+    return samples

@@ -1,0 +1,46 @@
+"""The names of samples in a log: an id and an epoch, each pair once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from ..errors import ConfigError
+from .plain import plain
+
+
+class Keys:
+    """Gives out names, to any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: set[tuple[str, int]] = set()
+        self._last: dict[str, int] = {}
+        self._count = 0
+
+    def take(self, id: Any, epoch: int | None) -> tuple[str | int, int]:
+        """Return a name that is new: the next number for None, the next epoch of an id.
+
+        Raises ConfigError for an epoch that the log has.
+        """
+        with self._lock:
+            if id is None:
+                id = self._next_number()
+            id = id if type(id) is int and abs(id) < 2**53 else plain(str(id))
+            if epoch is None:
+                epoch = self._last.get(str(id), 0) + 1
+            elif type(epoch) is not int or epoch < 1:
+                raise ConfigError(f"an epoch is a whole number from 1; got {epoch!r}")
+            elif (str(id), epoch) in self._taken:
+                raise ConfigError(
+                    f"the log has sample {id!r} of epoch {epoch}: leave `epoch` out for the next"
+                )
+            self._taken.add((str(id), epoch))
+            self._last[str(id)] = max(epoch, self._last.get(str(id), 0))
+            return id, epoch
+
+    def _next_number(self) -> int:
+        self._count += 1
+        while str(self._count) in self._last:
+            self._count += 1
+        return self._count

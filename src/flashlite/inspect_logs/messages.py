@@ -1,0 +1,190 @@
+"""From our messages to Inspect's, as JSON (`inspect_ai/model/_chat_message.py`).
+
+A message's id follows from what it says and from all that was said before it. So the same history,
+sent again with each turn, is the same messages: Inspect's viewer shows the new ones only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from ..types import ToolCall, without_media
+from .plain import plain
+
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+_ID_BYTES = 11
+_HASH_BYTES = 16
+_NOTE = "<base64-data-removed>"
+_SIGNED = frozenset({"thinking", "redacted_thinking"})
+
+
+class Attachments(dict[str, str]):
+    """Media by their hash: each is in a sample once, whoever refers to it."""
+
+    def __init__(self, *, keep: bool = True) -> None:
+        super().__init__()
+        self._keep = keep
+
+    def attach(self, uri: str) -> str:
+        """Return what stands for a data URI in a message; an address stands for itself."""
+        if not uri.startswith("data:"):
+            return uri
+        if not self._keep:
+            return _NOTE
+        key = blake2b(uri.encode("utf-8", "replace"), digest_size=_HASH_BYTES).hexdigest()
+        self[key] = uri
+        return f"attachment://{key}"
+
+
+def chained_ids(messages: Iterable[Mapping[str, Any]], before: str = "") -> list[str]:
+    """Return an id for each message of a history."""
+    ids: list[str] = []
+    for message in messages:
+        before = blake2b(before.encode() + _bytes(message), digest_size=_ID_BYTES).hexdigest()
+        ids.append(before)
+    return ids
+
+
+def _bytes(message: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return repr(message).encode("utf-8", "backslashreplace")
+
+
+def to_message(
+    message: Mapping[str, Any], *, id: str, attachments: Attachments, model: str | None = None
+) -> dict[str, Any]:
+    """Spell a message; `model` is who wrote it, when it is an answer of this call."""
+    role = _ROLES.get(str(message.get("role")), "user")
+    spelled: dict[str, Any] = {"id": id, "role": role, "content": _content(message, attachments)}
+    if role == "assistant":
+        if calls := [to_call(call) for call in _calls(message)]:
+            spelled["tool_calls"] = calls
+        if model is not None:
+            spelled |= {"model": model, "source": "generate"}
+    elif role == "tool":
+        spelled["tool_call_id"] = str(message.get("tool_call_id") or "")
+        if message.get("name"):
+            spelled["function"] = str(message["name"])
+    if role != "tool" and message.get("name"):
+        spelled["metadata"] = {"name": str(message["name"])}  # Inspect's messages have no names
+    return spelled
+
+
+def _calls(message: Mapping[str, Any]) -> list[ToolCall]:
+    calls = plain(message.get("tool_calls"))
+    return [
+        ToolCall.from_dict(call)
+        for call in (calls if isinstance(calls, list) else ())
+        if isinstance(call, dict) and isinstance(call.get("function") or call, dict)
+    ]
+
+
+def to_call(call: ToolCall) -> dict[str, Any]:
+    """Spell a call."""
+    spelled = {
+        "id": str(call.id),
+        "function": str(call.name),
+        "arguments": plain(call.arguments),
+        "type": "function",
+    }
+    return spelled | ({"parse_error": call.parse_error} if call.parse_error else {})
+
+
+def text_of(content: str | Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of content that is spelled already."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
+def _content(message: Mapping[str, Any], attachments: Attachments) -> Any:
+    content = message.get("content")
+    reasoning, refusal = _reasoning(message), message.get("refusal")
+    is_text = content is None or isinstance(content, str)
+    if is_text and not reasoning and not refusal:
+        return content or ""
+    if is_text:
+        content = [{"type": "text", "text": content}] if content else []
+    given = content if isinstance(content, list | tuple) else [content]
+    parts = [
+        _part(part if isinstance(part, Mapping) else {"type": "text", "text": part}, attachments)
+        for part in given
+    ]
+    if refusal:
+        parts.append({"type": "text", "text": str(refusal), "refusal": True})
+    return [*reasoning, *parts]
+
+
+def _part(part: Mapping[str, Any], attachments: Attachments) -> dict[str, Any]:
+    kind = part.get("type")
+    held = part.get(kind) if isinstance(kind, str) else None
+    if kind == "text":
+        return {"type": "text", "text": str(part.get("text") or "")}
+    if not isinstance(held, Mapping):
+        return {"type": "data", "data": without_media(plain(part))}
+    if kind == "image_url":
+        detail = held.get("detail")
+        detail = detail if detail in ("low", "high") else "auto"
+        image = attachments.attach(str(held.get("url") or ""))
+        return {"type": "image", "image": image, "detail": detail}
+    if kind == "input_audio" and held.get("format") in ("wav", "mp3"):
+        sound = f"data:audio/{held['format']};base64,{held.get('data')}"
+        return {"type": "audio", "audio": attachments.attach(sound), "format": held["format"]}
+    if kind == "file":
+        return _document(held, attachments)
+    return {"type": "data", "data": without_media(plain(part))}
+
+
+def _document(held: Mapping[str, Any], attachments: Attachments) -> dict[str, Any]:
+    uri = str(held.get("file_data") or held.get("file_id") or "")
+    is_data = uri.startswith("data:")
+    return {
+        "type": "document",
+        "document": attachments.attach(uri),
+        "filename": str(held.get("filename") or "document"),
+        "mime_type": uri[5:].partition(";")[0] if is_data else "application/octet-stream",
+    }
+
+
+def _reasoning(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Spell what an answer's author thought; a signature is kept, as Inspect keeps Claude's."""
+    text, blocks = message.get("reasoning_content"), message.get("thinking_blocks")
+    if isinstance(blocks, list) and all(_is_signed(block) for block in blocks) and blocks:
+        return [_block(block) for block in blocks]
+    return [{"type": "reasoning", "reasoning": str(text), "redacted": False}] if text else []
+
+
+def _is_signed(block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") in _SIGNED
+
+
+def _block(block: Mapping[str, Any]) -> dict[str, Any]:
+    if block["type"] == "redacted_thinking":
+        return {"type": "reasoning", "reasoning": str(block.get("data") or ""), "redacted": True}
+    return {
+        "type": "reasoning",
+        "reasoning": str(block.get("signature") or ""),
+        "summary": str(block.get("thinking") or ""),
+        "redacted": True,
+    }
+
+
+def authored(message: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a spelled answer as a transcript of several speakers shows it."""
+    said, prefix = message["content"], f"[{name}] "
+    if isinstance(said, str):
+        content: Any = prefix + said
+    else:
+        content = [{"type": "text", "text": prefix.rstrip()}, *said]
+    return {**message, "content": content, "metadata": {"agent": name}}

@@ -1,0 +1,105 @@
+"""What a logger writes, in whatever process and thread; what cannot be written is reported."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import StoreError
+from .header import Run, new_name
+from .samples import Sample
+from .writing import Format, Writing
+
+log = logging.getLogger("flashlite.inspect_logs")
+
+
+class Output:
+    """Takes samples. A fork has its own file, of the same run.
+
+    An error of the file system is raised as StoreError if `strict`, else logged once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run: Run,
+        *,
+        format: Format,
+        live: bool,
+        interval: float,
+        strict: bool,
+    ) -> None:
+        self.task = run.task
+        self._folder, self._run, self._strict = folder, run, strict
+        self._format: Format = format
+        self._live, self._interval = live, interval
+        self._pid = os.getpid()
+        self._processes: dict[int, Writing] = {}
+        self._is_reported = False
+
+    def writing(self) -> Writing:
+        """Return what this process writes."""
+        pid = os.getpid()
+        if pid not in self._processes:
+            writing = Writing(
+                self._folder,
+                self._run if pid == self._pid else replace(self._run, task_id=new_name()),
+                format=self._format,
+                live=self._live,
+                interval=self._interval,
+                report=self._report,
+            )
+            self._processes.setdefault(pid, writing)
+        return self._processes[pid]
+
+    def follow(self, sample: Sample) -> None:
+        """Keep and show what a sample gains, from now on."""
+        with self._tolerance():
+            self.writing().file().follow(sample)
+
+    def note(self, sample: Sample) -> None:
+        """Keep what a sample gained, if it is followed."""
+        with self._tolerance():
+            self.writing().note(sample)
+
+    def write(
+        self,
+        sample: Sample,
+        document: Mapping[str, Any],
+        summary: Mapping[str, Any],
+        secrets: tuple[str, ...],
+    ) -> None:
+        """Write a sample that is over."""
+        with self._tolerance():
+            writing = self.writing()
+            writing.file().add(sample, document, summary, secrets)
+            writing.wake()
+
+    def publish(self) -> None:
+        """Show everything so far as a log."""
+        with self._tolerance():
+            self.writing().publish()
+
+    def close(self, error: BaseException | None) -> None:
+        """Finish the log."""
+        with self._tolerance():
+            self.writing().close(error)
+
+    @contextmanager
+    def _tolerance(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, OverflowError) as error:
+            if self._strict:
+                raise StoreError(f"{self._folder}: the log cannot be written: {error}") from error
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        if not self._is_reported:
+            self._is_reported = True
+            log.warning("the log cannot be written (said once): %s: %s", self._folder, error)

@@ -1,0 +1,126 @@
+"""Logs of processes that were killed: everything that they wrote, closed and marked as an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .documents import to_document, to_summary
+from .files import Paths, in_the_making, take_over
+from .journal import read_journal
+from .live import Live
+from .log_file import HEADER, START, member_name, write_end
+from .plain import encode
+from .record_stream import RecordStream, scan
+from .scores import respelled
+from .snapshot import draft_of, finish
+from .transcript import Transcript
+
+log = logging.getLogger("flashlite.inspect_logs")
+
+_MESSAGE = "the process was killed before this ended"
+_ERROR = {"message": _MESSAGE, "traceback": _MESSAGE, "traceback_ansi": _MESSAGE}
+
+
+def recover(log_dir: str | os.PathLike[str]) -> list[Path]:
+    """Close the logs in a folder whose processes were killed, and return them.
+
+    Samples that were written are whole; those that were running have what happened so far, and an
+    error. Logs that are still being written are left alone.
+    """
+    recovered: list[Path] = []
+    for paths in in_the_making(Path(log_dir).expanduser()):
+        file = take_over(paths.part)
+        if file is None:
+            continue
+        with file:
+            try:
+                if _close(file, paths):
+                    recovered.append(paths.log)
+            except (KeyError, TypeError, ValueError) as error:  # whole, but not as we write it
+                log.warning("%s cannot be recovered: %r", paths.part, error)
+    return recovered
+
+
+def _close(file: BinaryIO, paths: Paths) -> bool:
+    """Finish a log; False if nothing was ever written to it."""
+    stream, start, summaries, is_finished = _read(file)
+    if start is None:
+        paths.part.unlink()
+    else:
+        if not is_finished:
+            written = {summary["uuid"] for summary in summaries}
+            summaries += _add_running(stream, paths, written)
+            write_end(stream, start, [json.dumps(summaries).encode()], "error", _ERROR)
+        finish(stream, paths.part, paths.log)
+        log.warning("recovered %s, with %d samples", paths.log, len(summaries))
+    for left in (paths.journal, draft_of(paths.log)):
+        left.unlink(missing_ok=True)
+    Live(paths.live).remove()
+    return start is not None
+
+
+def _read(
+    file: BinaryIO,
+) -> tuple[RecordStream, Mapping[str, Any] | None, list[dict[str, Any]], bool]:
+    """Take up the whole records of a stream: what it says of itself, and of its samples."""
+    stream, start, is_finished = RecordStream(file), None, False
+    summaries: list[dict[str, Any]] = []
+    for record, end in scan(file):
+        stream.adopt(record, end)
+        if record.name == START:  # the first one has what the run itself said of its model
+            start = start or json.loads(record.data)
+        elif record.name.startswith("samples/"):
+            summaries.append(to_summary(json.loads(record.data)))
+        is_finished = is_finished or record.name == HEADER
+    os.ftruncate(file.fileno(), stream.size)
+    return stream, start, summaries, is_finished
+
+
+def _add_running(stream: RecordStream, paths: Paths, written: set[str]) -> Iterator[dict[str, Any]]:
+    """Add the samples that were running, as far as they came."""
+    for uuid, lines in read_journal(paths.journal).items():
+        begins = [line["begin"] for line in lines if "begin" in line]
+        if begins and uuid not in written:
+            document = _rebuilt(begins[0], lines)
+            sample = encode(document)
+            stream.append(member_name(document["id"], document["epoch"]), sample)
+            yield to_summary(json.loads(sample))
+
+
+def _rebuilt(about: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    transcript, events = Transcript(), list[Mapping[str, Any]]()
+    for line in lines:
+        transcript.restore(line)
+        events += line.get("events", ())
+    last = events[-1] if events else {"timestamp": about["started_at"], "working_start": 0.0}
+    now = {"timestamp": last["timestamp"], "working_start": last["working_start"]}
+    for span in reversed(_open_spans(events)):
+        transcript.add({"event": "span_end", "id": span, "span_id": span, **now})
+    transcript.add({"event": "error", "error": _ERROR, **now})
+    return to_document(
+        about,
+        transcript,
+        completed_at=last["timestamp"],
+        total_time=last["working_start"],
+        scores=respelled(
+            next((line["scores"] for line in reversed(lines) if "scores" in line), {})
+        ),
+        error=_ERROR,
+    )
+
+
+def _open_spans(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    spans: list[str] = []
+    for event in events:
+        if event["event"] == "span_begin":
+            spans.append(event["id"])
+        elif event["event"] == "span_end":
+            with suppress(ValueError):
+                spans.remove(event["id"])
+    return spans

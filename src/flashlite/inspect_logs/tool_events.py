@@ -1,0 +1,40 @@
+"""A tool call and what came of it, as Inspect's ToolEvent (`inspect_ai/event/_tool.py`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..tools import ToolResult
+from ..types import ToolCall
+from .model_events import message_of, timestamp
+from .plain import plain
+
+
+def to_tool_event(
+    call: ToolCall | Mapping[str, Any], result: Any, seconds: float
+) -> dict[str, Any]:
+    """Spell a call that just ended; `result` may be an exception, a `ToolResult` or any value."""
+    call = call if isinstance(call, ToolCall) else ToolCall.from_dict(call)
+    return {
+        "event": "tool",
+        "type": "function",
+        "id": plain(str(call.id)),
+        "function": plain(str(call.name)),
+        "arguments": plain(call.arguments),
+        "completed": timestamp(time.time()),
+        "working_time": seconds,
+        **_outcome(result),
+    }
+
+
+def _outcome(result: Any) -> dict[str, Any]:
+    if isinstance(result, BaseException):
+        kind = "timeout" if isinstance(result, TimeoutError) else "unknown"
+        return {"result": "", "error": {"type": kind, "message": message_of(result)}}
+    if not isinstance(result, ToolResult):
+        result = ToolResult(content=result if isinstance(result, str) else plain(result))
+    if result.error is not None:
+        return {"result": "", "error": {"type": "unknown", "message": plain(result.error)}}
+    return {"result": plain(result.to_string())}

@@ -1,0 +1,153 @@
+"""What happened in a sample: events as JSON, ready to be written, and what they come to.
+
+Messages that calls have in common are in the log once, in a pool that events refer to by ranges
+(`inspect_ai/event/_pool.py`); so a conversation costs what it says, not its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from .messages import Attachments, authored, chained_ids, to_message
+from .model_events import NO_MODEL, ModelCall, to_event
+from .plain import encode
+from .usage import NOTHING, add_usage
+
+_HISTORIES = ("messages", "contents", "input", "inputs")  # names in the bodies of providers
+
+
+class Pool:
+    """JSON values in the order in which they came, each once."""
+
+    def __init__(self) -> None:
+        self.items: list[bytes] = []
+        self._places: dict[Any, int] = {}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def add(self, key: Any, item: bytes) -> None:
+        """Keep an item under a key that is new."""
+        self._places[key] = len(self.items)
+        self.items.append(item)
+
+    def ranges(self, keys: Iterable[Any]) -> list[list[int]]:
+        """Return where items are, as half-open ranges."""
+        places = enumerate(self._places[key] for key in keys)
+        runs = (list(run) for _, run in groupby(places, lambda pair: pair[1] - pair[0]))
+        return [[run[0][1], run[-1][1] + 1] for run in runs]
+
+    def within(self, ranges: Iterable[Sequence[int]]) -> list[bytes]:
+        """Return the items of ranges."""
+        return [item for start, end in ranges for item in self.items[start:end]]
+
+
+class Transcript:
+    """The events of one sample; one thread at a time adds to it."""
+
+    def __init__(self, *, keep_media: bool = True, with_raw: bool = True) -> None:
+        self.events: list[bytes] = []
+        self.messages, self.calls = Pool(), Pool()
+        self.attachments = Attachments(keep=keep_media)
+        self.model_usage: dict[str, Any] = {}
+        self.role_usage: dict[str, Any] = {}
+        self.turns, self.working_time = 0, 0.0
+        self.output: Mapping[str, Any] = {"choices": []}
+        self._with_raw = with_raw
+        self._asked: list[Sequence[int]] = []
+        self._opening: list[Sequence[int]] = []
+        self._said: list[tuple[str | None, Mapping[str, Any]]] = []
+
+    def add(self, event: Mapping[str, Any], *, secrets: tuple[str, ...] = ()) -> None:
+        """Take an event."""
+        self.events.append(encode(event, secrets=secrets))
+        if event["event"] == "model":
+            self._count(event)
+
+    def add_call(
+        self,
+        call: ModelCall,
+        place: Mapping[str, Any],
+        *,
+        role: str | None,
+        secrets: tuple[str, ...],
+    ) -> None:
+        """Take a call of a model; `place` is what its event says of where it happened."""
+        ids = self.pooled(call.request.messages, secrets=secrets)
+        event = to_event(call, ids=ids, attachments=self.attachments, with_raw=self._with_raw)
+        event |= place
+        event["input_refs"] = self.messages.ranges(ids)
+        if role is not None:
+            event["role"] = role
+        if raw := event.get("call"):
+            self._pool_raw(raw, secrets)
+        self.add(event, secrets=secrets)
+
+    def pooled(
+        self, messages: Sequence[Mapping[str, Any]], *, secrets: tuple[str, ...]
+    ) -> list[str]:
+        """Put the messages of a history into the pool; return their ids."""
+        ids = chained_ids(messages)
+        for id, message in zip(ids, messages, strict=True):
+            if id not in self.messages:
+                spelled = to_message(message, id=id, attachments=self.attachments)
+                self.messages.add(id, encode(spelled, secrets=secrets))
+        return ids
+
+    def restore(self, line: Mapping[str, Any]) -> None:
+        """Take up what the journal of a killed process has of this sample."""
+        for message in line.get("messages", ()):
+            self.messages.add(message["id"], encode(message))
+        for item in line.get("calls", ()):
+            self.calls.add(len(self.calls.items), encode(item))
+        self.attachments.update(line.get("attachments", {}))
+        for event in line.get("events", ()):
+            self.add(event)
+
+    def conversation(self) -> list[Any]:
+        """Return the messages that speak for the sample.
+
+        That is the last call and its answer; where several agents spoke, what each of them said,
+        in order, with the name before it, behind what the first was asked.
+        """
+        speakers = {role for role, _ in self._said}
+        if len(speakers) < 2:
+            last = [self._said[-1][1]] if self._said and self.output["choices"] else []
+            return [*_fragments(self.messages.within(self._asked)), *last]
+        opening = map(orjson.loads, self.messages.within(self._opening))
+        said = [authored(message, role) if role else message for role, message in self._said]
+        return [*(message for message in opening if message["role"] == "user"), *said]
+
+    def _count(self, event: Mapping[str, Any]) -> None:
+        self.turns += 1
+        self.working_time += event["working_time"]
+        self.output, self._asked = event["output"], event["input_refs"]
+        if not self._said:
+            self._opening = self._asked
+        usage = self.output.get("usage", NOTHING)
+        if event["model"] != NO_MODEL:
+            add_usage(self.model_usage, event["model"], usage)
+        if "role" in event:
+            add_usage(self.role_usage, event["role"], usage)
+        for choice in self.output["choices"][:1]:
+            self._said.append((event.get("role"), choice["message"]))
+
+    def _pool_raw(self, raw: dict[str, Any], secrets: tuple[str, ...]) -> None:
+        request = raw["request"]
+        name = next((name for name in _HISTORIES if isinstance(request.get(name), list)), None)
+        if name is None or not request[name]:
+            return
+        items = [encode(item, secrets=secrets) for item in request[name]]
+        for item in items:
+            if item not in self.calls:
+                self.calls.add(item, item)
+        raw["request"] = {key: value for key, value in request.items() if key != name}
+        raw |= {"call_refs": self.calls.ranges(items), "call_key": name}
+
+
+def _fragments(items: Iterable[bytes]) -> list[orjson.Fragment]:
+    return [orjson.Fragment(item) for item in items]

@@ -1,0 +1,24 @@
+"""Sums of Inspect's ModelUsage, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def add_usage(total: dict[str, Any], name: str, used: Mapping[str, Any]) -> None:
+    """Add what was used to the sum under a name; a cost is known only if every one is."""
+    known = total.setdefault(name, dict(NOTHING))
+    if not used["total_tokens"]:
+        return
+    if not known["total_tokens"]:
+        total[name] = dict(used)
+        return
+    priced = "total_cost" in known and "total_cost" in used
+    for field, value in used.items():
+        known[field] = known.get(field, 0) + value
+    if not priced:
+        known.pop("total_cost", None)
+
+
+NOTHING = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}

@@ -1,0 +1,394 @@
+"""The logger: what a script writes is what Inspect reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inspect_ai import score
+from inspect_ai.log import (
+    list_eval_logs,
+    read_eval_log,
+    read_eval_log_sample_summaries,
+    recompute_metrics,
+)
+from inspect_ai.scorer import includes, match
+
+from flashlite import InspectLogger
+from flashlite.errors import ConfigError, StoreError
+from flashlite.inspect_logs import current_sample
+from flashlite.types import Message, ToolCall
+
+from .logs import REQUEST, answer, members, read, samples, the_log
+
+
+def test_one_call_is_one_sample(tmp_path: Path) -> None:
+    with InspectLogger(log_dir=tmp_path, eval_id="my-eval") as logger:
+        logger.log(REQUEST, answer(), sample_id=0)
+    [sample] = samples(tmp_path)
+    said = [(message.role, message.text) for message in sample.messages]
+    assert said == [("system", "Be brief."), ("user", "What is 2+2?"), ("assistant", "4")]
+    assert (sample.id, sample.epoch, sample.output.completion) == (0, 1, "4")
+    assert sample.model_usage["openai/gpt-4o"].total_cost == 0.001
+    assert sample.error is None
+
+
+def test_the_header_says_what_the_run_was(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"metadata": {"who": "me"}, "tags": ["a"], "config": {"k": 1}}
+    with InspectLogger(tmp_path, "my_eval", task="riddles", **options) as logger:
+        logger.log(REQUEST, answer(), 7)
+        logger.log(REQUEST, answer(), 7)
+    log = read_eval_log(str(the_log(tmp_path)), header_only=True)
+    assert (log.status, log.eval.task, log.eval.model) == ("success", "riddles", "openai/gpt-4o")
+    assert log.eval.metadata == {"eval_id": "my_eval", "who": "me"}
+    assert (log.eval.tags, log.eval.task_args) == (["a"], {"k": 1})
+    assert (log.eval.dataset.samples, log.eval.dataset.sample_ids) == (1, [7])
+    assert log.eval.config.epochs == 2
+    assert log.stats.model_usage["openai/gpt-4o"].output_tokens == 4
+    assert the_log(tmp_path).name.endswith(f"_riddles_{log.eval.task_id}.eval")
+
+
+def test_a_text_and_a_list_of_messages_will_do(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        logger.log("Hi", "there")
+        logger.log([Message.user("Ho"), Message.assistant("?"), Message.user("!")], "ok")
+    assert [(s.id, len(s.messages)) for s in samples(tmp_path)] == [(1, 2), (2, 4)]
+
+
+def test_an_id_that_comes_again_is_its_next_epoch(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        for id in ("a", "a", 1, "1"):
+            logger.log("Hi", "there", id)
+    assert {(str(s.id), s.epoch) for s in samples(tmp_path)} == {
+        ("a", 1), ("a", 2), ("1", 1), ("1", 2)
+    }  # fmt: skip
+
+
+def test_an_epoch_that_is_there_is_the_callers_mistake(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        logger.log("Hi", "there", "a", epoch=3)
+        with pytest.raises(ConfigError, match="sample 'a' of epoch 3: leave `epoch` out"):
+            logger.log("Hi", "there", "a", epoch=3)
+        with pytest.raises(ConfigError, match="a whole number from 1; got 0"):
+            logger.log("Hi", "there", "a", epoch=0)
+
+
+def test_scores_have_the_metrics_that_inspect_works_out(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        for number, letter in enumerate("CIPC"):
+            score = {"right": letter, "length": number, "parts": {"x": number, "y": 1.5}}
+            logger.log(REQUEST, answer(), number // 2, target="4", score=score)
+    log = read(tmp_path)
+    ours = log.results
+    recompute_metrics(log)
+    assert ours is not None
+    assert log.results is not None
+    shown = [(score.name, score.metrics) for score in ours.scores]
+    assert shown == [(score.name, score.metrics) for score in log.results.scores]
+    assert [name for name, _ in shown] == ["right", "length", "x", "y"]
+    assert ours.headline == log.results.headline
+
+
+def test_a_single_score_needs_no_name(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        logger.log(REQUEST, answer(), score=float("nan"))
+        logger.log(REQUEST, answer(), score=True)
+        with pytest.raises(ConfigError, match="a score is a number"):
+            logger.log(REQUEST, answer(), score=object())
+    [score] = read(tmp_path).results.scores  # type: ignore[union-attr]
+    assert (score.name, score.scored_samples, score.unscored_samples) == ("score", 1, 1)
+
+
+def test_a_sample_is_a_block(tmp_path: Path) -> None:
+    call = ToolCall("c1", "add", {"a": 2, "b": 2})
+    with InspectLogger(tmp_path) as logger:
+        with logger.sample("sum", input="Add.", target="4", metadata={"level": 1}) as s:
+            assert current_sample() is s
+            s.model(REQUEST, answer(None, tool_calls=[call], finish_reason="tool_calls"))
+            s.tool(call, 4, seconds=0.25)
+            s.model([*REQUEST.messages, Message.tool_result("c1", "4")], answer("It is 4."))
+            s.info({"note": "done"}, source="script")
+            s.store["seen"] = 1
+            s.score("right", 1.0, answer="4", explanation="It is.")
+        assert current_sample() is None
+    [sample] = samples(tmp_path)
+    assert [event.event for event in sample.events] == [
+        "sample_init", "span_begin", "span_begin", "model", "tool", "model", "info",
+        "span_end", "span_end", "span_begin", "span_begin", "score", "span_end", "span_end",
+    ]  # fmt: skip
+    assert (sample.input, sample.target, sample.metadata) == ("Add.", "4", {"level": 1})
+    assert (sample.store, sample.turn_count) == ({"seen": 1}, 2)
+    assert sample.output.completion == "It is 4."
+    assert sample.scores is not None
+    assert (sample.scores["right"].value, sample.scores["right"].answer) == (1.0, "4")
+
+
+def test_an_exception_is_the_samples_error_and_goes_on(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        with pytest.raises(KeyError), logger.sample("bad", input="x"):
+            raise KeyError("oops")
+        logger.log(REQUEST, error=ValueError("no"), sample_id="failed")
+    errors = {s.id: s.error.message for s in samples(tmp_path) if s.error}
+    assert errors == {"bad": "KeyError: 'oops'", "failed": "ValueError: no"}
+    assert read(tmp_path).status == "success"
+
+
+def test_each_agent_has_its_lane(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path, task="chat") as logger, logger.sample("s", input="Go.") as s:
+        for name in ("alice", "bob"):
+            with s.agent(name, description=f"this is {name}"):
+                s.model(f"You are {name}.", answer(f"I am {name}."))
+    [sample] = samples(tmp_path)
+    spans = [event for event in sample.events if event.event == "span_begin"]
+    solvers, main, alice, bob = spans
+    assert [(span.name, span.type) for span in spans] == [
+        ("solvers", "solvers"), ("chat", "agent"), ("alice", "agent"), ("bob", "agent")
+    ]  # fmt: skip
+    assert [main.parent_id, alice.parent_id, bob.parent_id] == [solvers.id, main.id, main.id]
+    models = [event for event in sample.events if event.event == "model"]
+    assert [(event.role, event.span_id) for event in models] == [
+        ("alice", alice.id), ("bob", bob.id)
+    ]  # fmt: skip
+    assert [m.text for m in sample.messages] == [
+        "You are alice.", "[alice] I am alice.", "[bob] I am bob."
+    ]  # fmt: skip
+    assert {name: usage.output_tokens for name, usage in sample.role_usage.items()} == {
+        "alice": 2, "bob": 2
+    }  # fmt: skip
+
+
+async def test_tasks_have_their_own_agents(tmp_path: Path) -> None:
+    async def turn(name: str) -> None:
+        sample = current_sample()
+        assert sample is not None
+        with sample.agent(name):
+            await asyncio.sleep(0)
+            sample.model(f"You are {name}.", answer(f"I am {name}."))
+            await asyncio.sleep(0)
+
+    async with InspectLogger(tmp_path) as logger, logger.sample("s", input="Go."):
+        await asyncio.gather(*[turn(name) for name in "abc"])
+    sample = await asyncio.to_thread(lambda: samples(tmp_path)[0])
+    begun = {e.id: e.name for e in sample.events if e.event == "span_begin"}
+    placed = [(e.role, begun[e.span_id or ""]) for e in sample.events if e.event == "model"]
+    assert sorted(placed) == [("a", "a"), ("b", "b"), ("c", "c")]
+
+
+def test_the_scripts_own_messages_stand_for_the_sample(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger, logger.sample("s", input="Go.") as s:
+        s.model(REQUEST, answer())
+        s.messages = [Message.user("Go."), Message.assistant("Gone.")]
+        s.output = "Gone."
+    [sample] = samples(tmp_path)
+    assert [message.text for message in sample.messages] == ["Go.", "Gone."]
+    assert sample.output.completion == "Gone."
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("no"), "error"), (KeyboardInterrupt(), "cancelled")]
+)
+def test_the_status_is_what_ended_the_run(
+    tmp_path: Path, error: BaseException, status: str
+) -> None:
+    def work() -> None:
+        with InspectLogger(tmp_path) as logger:
+            logger.log("Hi", "there")
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+    log = read_eval_log(str(the_log(tmp_path)), header_only=True)
+    assert log.status == status
+    assert log.error is not None
+    assert log.error.message.startswith(type(error).__name__)
+
+
+def test_a_log_that_is_written_is_started(tmp_path: Path) -> None:
+    logger = InspectLogger(tmp_path)
+    logger.log(REQUEST, answer(), 1)
+    logger.flush()
+    log = read_eval_log(str(the_log(tmp_path)))
+    assert (log.status, log.eval.model) == ("started", "openai/gpt-4o")
+    assert [s.id for s in log.samples or ()] == [1]
+    [summary] = read_eval_log_sample_summaries(str(the_log(tmp_path)))
+    assert (summary.id, summary.completed) == (1, True)
+    logger.close()
+    assert read(tmp_path).status == "success"
+
+
+def test_a_sample_that_runs_when_the_log_is_closed_is_cancelled(tmp_path: Path) -> None:
+    logger = InspectLogger(tmp_path)
+    with logger.sample("late", input="x") as s:
+        s.model("Hi", "there")
+        logger.close()
+        s.model("Still", "here")
+    log = read(tmp_path)
+    [sample] = log.samples or ()
+    assert log.status == "cancelled"
+    assert sample.error is not None
+    assert "closed before this sample ended" in sample.error.message
+    assert sample.turn_count == 1
+    with pytest.raises(ConfigError, match="the log is closed"):
+        logger.log("Hi", "there")
+
+
+def test_two_runs_of_one_name_are_two_logs(tmp_path: Path) -> None:
+    for _ in range(2):
+        with InspectLogger(tmp_path, "same") as logger:
+            logger.log("Hi", "there", 1)
+    logs = [read_eval_log(info, header_only=True) for info in list_eval_logs(str(tmp_path))]
+    assert len({log.eval.eval_id for log in logs}) == 2
+    assert len({log.eval.task_id for log in logs}) == 2
+    assert len({log.eval.run_id for log in logs}) == 2
+
+
+def test_nothing_is_written_before_there_is_something(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path / "new") as logger:
+        assert logger.path.parent == tmp_path / "new"
+        logger.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_log_is_left(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        with logger.sample("s", input="x") as s:
+            s.model("Hi", "there")
+            logger.flush()
+            assert (tmp_path / ".buffer").is_dir()
+        path = logger.path
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("format", "suffixes"), [("json", [".json"]), ("both", [".eval", ".json"])]
+)
+def test_the_log_is_json_where_that_is_wanted(
+    tmp_path: Path, format: Any, suffixes: list[str]
+) -> None:
+    with InspectLogger(tmp_path, format=format) as logger:
+        logger.log(REQUEST, answer(), score=1.0)
+        logger.log(REQUEST, answer(), score=0.0)
+    paths = sorted(tmp_path.iterdir())
+    assert [path.suffix for path in paths] == suffixes
+    log = read_eval_log(str(paths[-1]))
+    assert read_eval_log(str(paths[-1]), header_only=True).status == "success"
+    assert [s.output.completion for s in log.samples or ()] == ["4", "4"]
+    assert log.results is not None
+    assert log.results.scores[0].metrics["mean"].value == 0.5
+
+
+def test_inspects_command_line_reads_it(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path, task="riddles") as logger:
+        logger.log(REQUEST, answer(), score=1.0)
+    command = [str(Path(sys.executable).with_name("inspect")), "log", "dump"]
+    done = subprocess.run(
+        [*command, str(the_log(tmp_path))], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["eval"]["task"] == "riddles"
+
+
+def test_inspects_scorers_score_it_again(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        logger.log(REQUEST, answer(), 1, target="4", score={"mine": 1.0})
+        logger.log(REQUEST, answer(), 2, target="5")
+    log = score(read(tmp_path), [includes(), match()], model="mockllm/model", display="none")
+    values = {
+        s.id: {name: s.value for name, s in (s.scores or {}).items()} for s in log.samples or ()
+    }
+    assert values == {
+        1: {"mine": 1.0, "includes": "C", "match": "C"},
+        2: {"includes": "I", "match": "I"},
+    }
+
+
+def test_no_key_of_ours_is_dropped(tmp_path: Path) -> None:
+    call = ToolCall("c1", "add", {"a": 2})
+    with InspectLogger(tmp_path) as logger, logger.sample("s", input="x", target="y") as s:
+        with s.agent("alice", description="d"):
+            s.model(REQUEST, answer(reasoning="hm", raw={"id": "x"}, id="r1"))
+            s.tool(call, ValueError("no"))
+        s.score("right", "C", answer="4", explanation="e", metadata={"m": 1})
+    written = members(the_log(tmp_path))
+    document = written["samples/s_epoch_1.json"]
+    [sample] = read_eval_log(str(the_log(tmp_path))).samples or ()
+    kept = json.loads(sample.model_dump_json(exclude_none=True))
+    assert missing(document, kept, "sample") <= {
+        "sample.events_data",  # Inspect puts the pools back where they belong
+        "sample.events[4].input_refs",
+    }
+    header = read_eval_log(str(the_log(tmp_path)), header_only=True)
+    assert missing(written["header.json"], json.loads(header.model_dump_json()), "log") == set()
+
+
+def missing(ours: Any, theirs: Any, place: str) -> set[str]:
+    """Name what is in one JSON value and not in another."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        gone = {f"{place}.{name}" for name in ours.keys() - theirs.keys()}
+        both = ours.keys() & theirs.keys()
+        return gone.union(*(missing(ours[n], theirs[n], f"{place}.{n}") for n in both))
+    if isinstance(ours, list) and isinstance(theirs, list):
+        pairs = enumerate(zip(ours, theirs, strict=False))
+        return set().union(*(missing(a, b, f"{place}[{n}]") for n, (a, b) in pairs))
+    return set()
+
+
+def test_a_folder_that_cannot_be_written_costs_the_log_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    with caplog.at_level(logging.WARNING), InspectLogger(tmp_path / "file") as logger:
+        logger.log("Hi", "there")
+        with logger.sample("s") as s:
+            s.model("Hi", "there")
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "the log cannot be written (said once)"
+    ]
+    strict = InspectLogger(tmp_path / "file", strict=True)
+    with pytest.raises(StoreError, match="the log cannot be written"):
+        strict.log("Hi", "there")
+
+
+def test_a_folder_that_is_removed_costs_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    with InspectLogger(folder, live=False) as logger:
+        logger.log("Hi", "there", 1)
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+        logger.log("Hi", "there", 2)
+    assert [s.id for s in samples(folder)] == [1, 2]
+
+
+def test_results_need_pandas_or_are_a_table(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        logger.log(REQUEST, answer(), "a", score={"right": 1.0, "parts": {"x": 2}})
+    try:
+        import pandas  # noqa: F401
+    except ImportError:
+        with pytest.raises(ConfigError, match="pip install pandas"):
+            logger.results()
+    else:
+        [row] = logger.results().to_dict("records")
+        assert (row["id"], row["score_right"], row["score_parts_x"]) == ("a", 1.0, 2)
+        assert (row["total_tokens"], row["total_cost"]) == (12, 0.001)
+
+
+def test_a_run_of_several_models_names_none(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        for model in ("openai/a", "openai/b"):
+            logger.log(REQUEST.with_(model=model), answer())
+            logger.flush()
+    log = read_eval_log(str(the_log(tmp_path)), header_only=True)
+    assert log.eval.model == "none/none"
+    assert set(log.stats.model_usage) == {"openai/a", "openai/b"}
+
+
+def test_a_format_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='"eval", "json" or "both"'):
+        InspectLogger(tmp_path, format="xml")  # type: ignore[arg-type]
