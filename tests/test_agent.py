@@ -358,11 +358,13 @@ async def test_a_second_run_meanwhile_is_refused_and_a_fork_does_it() -> None:
     agent = Agent(client=client, tools=[wait])
     running = asyncio.create_task(agent.run("Hi"))
     await asyncio.sleep(1)
-    for refused in (agent.run("Ho"), anext(agent.stream("Ho"))):
-        with pytest.raises(ConfigError, match="in the middle of a run"):
+    conversation = agent.conversation
+    for refused in (agent.run("Ho"), anext(agent.stream("Ho")), conversation.say("Ho")):
+        with pytest.raises(ConfigError, match=r"waits for an answer: .*fork\(\)"):
             await refused
-    with pytest.raises(ConfigError, match="in the middle of a run"):
-        agent.reset()
+    for change in (agent.reset, conversation.rollback, lambda: conversation.add_user("Ho")):
+        with pytest.raises(ConfigError, match="waits for an answer"):
+            change()
     assert (await agent.fork().run("Ho")).content == "b"
     assert (await running).content == "a"
 
@@ -418,6 +420,15 @@ async def test_a_refusal_is_no_answer_with_a_shape() -> None:
     result = await Agent(client=client).run("Hi", response_model=Sum)
     assert (result.status, result.parsed) == ("error", None)
     assert result.error == "the answer has no Sum: I would rather not"
+
+
+async def test_a_refusal_is_no_answer_to_a_chat() -> None:
+    refusal = CompletionResponse.of(None)
+    refusal.message["refusal"] = "I would rather not"
+    client, _ = scripted(refusal, CompletionResponse.of("", finish_reason="content_filter"))
+    for reason in ("I would rather not", "content_filter"):
+        with pytest.raises(CompletionError, match=f"the agent has no answer: {reason}"):
+            await Agent(client=client).chat("Hi")
 
 
 async def test_calls_may_be_refused() -> None:
@@ -626,7 +637,7 @@ async def test_a_stream_without_an_end_and_one_that_tells_an_error_are_no_answer
     with pytest.raises(StreamInterruptedError, match="without its last event"):
         [event async for event in agent.stream("Hi")]
     told = StreamEvent(StreamEventType.ERROR, {"status": 500, "error": "overloaded"})
-    for event, reason in ((told, "overloaded"), (StreamEvent(StreamEventType.ERROR), "failed")):
+    for event, reason in ((told, "overloaded"), (StreamEvent(StreamEventType.ERROR), "an error")):
         agent = Agent(client=Streaming(token, event))
         with pytest.raises(CompletionError, match=reason):
             [one async for one in agent.stream("Hi")]

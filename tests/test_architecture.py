@@ -16,29 +16,31 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A module imports from lower floors and from its own package only.
 FLOORS = (
     {"errors"},
-    {"types"},
-    {"models", "wire", "stores", "schema", "line_writer", "env", "loop_thread", "saved"},
+    {"types", "env"},
+    {"models", "wire", "stores", "schema", "line_writer", "loop_thread", "saved"},
     {"providers", "middleware", "tools", "streaming", "context", "templating"},
     {"options", "sync", "inspect_logs"},
     {"build", "many", "progress", "conversation"},
     {"engine", "agent"},
-    {"embed", "chat"},
+    {"batch", "embed", "chat"},
     {"client"},
     {"testing", "quick", "presets", "limiter"},
     {"inspect_ai", "compat"},
+    {"cli"},
+    {"__main__"},
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 
 LONGEST_FILE, LONGEST_FUNCTION = 350, 40
 RAISED = {
-    ("engine.py", "__init__"): 47,  # half of it is the list of a client's options
+    ("engine.py", "__init__"): 49,  # half of it is the list of a client's options
     ("tools/loop.py", "run_tool_loop"): 53,  # likewise: its options, said and passed on
 }
 
 # Imported inside the function that needs them, because they are heavy or optional.
 LAZY = {
-    "aiohttp", "botocore", "dotenv", "httpx2", "jinja2", "litellm", "mcp", "openai", "pydantic",
-    "redis", "tiktoken",
+    "aiohttp", "asyncpg", "botocore", "dotenv", "httpx2", "jinja2", "litellm", "mcp", "openai",
+    "pydantic", "redis", "tiktoken", "zstandard",
 }  # fmt: skip
 
 
@@ -178,6 +180,7 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
     # the others note it or give back what they hold, and raise again.
     assert found == {
         "providers/litellm/provider.py",
+        "batch/batch.py",
         "many.py",
         "middleware/budget.py",
         "middleware/cache.py",
@@ -186,9 +189,11 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         "middleware/log.py",
         "middleware/on_wire.py",
         "providers/http.py",
+        "inspect_logs/layer.py",
         "loop_thread.py",
         "streaming/sse.py",
         "tools/calls.py",
+        "tools/loop.py",
         "tools/threads.py",
         "tools/tool.py",
     }

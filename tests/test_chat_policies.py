@@ -101,8 +101,9 @@ async def test_a_moderator_that_names_nobody_known_is_an_error() -> None:
     moderator = ScriptedProvider(["Eve", "Eve"])
     chat = talking()
 
-    with pytest.raises(CompletionError, match="named no agent in 2 tries: 'eve'"):
+    with pytest.raises(CompletionError, match="named no agent in 2 tries: 'eve'") as caught:
         await chat.run(chosen_by(Flashlite("judge", provider=moderator), tries=2))
+    assert [message["role"][0] for message in caught.value.messages] == [*"suauau"]
     with pytest.raises(ConfigError, match="tries is at least 1"):
         chosen_by(Flashlite("judge", provider=moderator), tries=0)
 
@@ -115,6 +116,27 @@ async def test_a_phrase_ends_a_chat_when_an_agent_says_it() -> None:
     assert await chat.run(stop=says("DONE")) == []
     chat.add_message("Moderator", "Are you sure?")
     assert await chat.run(stop=says("DONE")) == ["More.", "DONE"]
+
+
+async def test_a_phrase_may_be_said_by_any_in_a_round() -> None:
+    chat = talking("We are DONE.", "Are we?", "Hm.", "Hm?")
+
+    assert await chat.run(lambda chat: ["Ann", "Bob"], stop=says("DONE")) == [
+        "We are DONE.",
+        "Are we?",
+    ]
+    chat.add_message("Moderator", "Go on.")
+    assert len(await chat.run(lambda chat: ["Ann", "Bob"], stop=says("DONE"), max_turns=2)) == 2
+    assert not says("DONE")(chat)
+
+
+async def test_a_moderator_may_leave_out_the_marks_around_a_name() -> None:
+    chat = talking("Hello.")
+    chat.add_agent(Agent("C.J."))
+    moderator = Flashlite("m", provider=ScriptedProvider(["**C.J.**", "nobody"]))
+
+    assert await chat.run(chosen_by(moderator)) == ["Hello."]
+    assert chat.transcript[0].author == "C.J."
 
 
 async def test_a_chat_ends_when_its_tokens_or_dollars_are_gone() -> None:

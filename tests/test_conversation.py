@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from flashlite import (
     GPT5,
+    Agent,
     AuthenticationError,
     CompletionError,
     CompletionResponse,
@@ -25,6 +26,7 @@ from flashlite import (
     ConversationState,
     Flashlite,
     Message,
+    MultiAgentChat,
     StoreError,
     StreamEvent,
     StreamEventType,
@@ -173,7 +175,61 @@ def test_a_shape_is_not_for_all_answers() -> None:
         Conversation(response_model=Sentiment)
 
 
-async def test_a_client_that_has_no_ask_or_stream_says_so() -> None:
+async def test_a_call_needs_a_result_of_its_own_right_behind_it() -> None:
+    conversation, provider = talking("fine")
+    for answer in ("Ten.", None):  # this server numbers the calls of every answer anew
+        conversation.add_user("How many?")
+        conversation.add_assistant_with_tools(None, [CALL])
+        if answer:
+            conversation.add_tool_result("call_1", "10")
+            conversation.add_assistant(answer)
+    with pytest.raises(ConfigError, match="the calls call_1 have no results"):
+        await conversation.say("And now?")
+    late = conversation.fork()
+    late.add_user("Wait.")
+    late.add_tool_result("call_1", "10")
+    with pytest.raises(ConfigError, match="the calls call_1 have no results"):
+        await late.say("And now?")
+    with pytest.raises(ConfigError, match="the calls call_1 have no results"):
+        await Agent(conversation=conversation).run("And now?")
+    conversation.add_tool_result("call_1", "10")
+    assert (await conversation.say("And now?")).content == "fine"
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_call_that_cannot_be_read_is_remembered_as_one_that_can(streams: bool) -> None:
+    call = ToolCall("call_1", "search", '{"q": "pyth')
+    answer = CompletionResponse.of(tool_calls=[call], finish_reason="length")
+    conversation, _ = talking(answer)
+    if streams:
+        response = [event async for event in conversation.stream("How many?")][-1].data
+    else:
+        response = await conversation.say("How many?")
+    assert response.tool_calls == [call]
+    assert conversation[-1].tool_calls == [ToolCall("call_1", "search", "{}")]
+
+
+async def test_a_conversation_has_one_system_message() -> None:
+    with pytest.raises(ConfigError, match="system_message and system are the same: give one"):
+        Conversation("a", system="b")
+
+
+async def test_the_reason_of_a_stream_that_breaks_is_told() -> None:
+    class Broken:
+        async def complete(self, messages: Any, **options: Any) -> None: ...
+
+        async def stream(self, messages: Any, **options: Any) -> AsyncIterator[StreamEvent]:
+            yield StreamEvent(StreamEventType.TOKEN, "a")
+            yield StreamEvent(StreamEventType.ERROR, {"error": "overloaded"})
+
+    conversation = Conversation(client=Broken())
+    with pytest.raises(CompletionError, match="overloaded"):
+        [event async for event in conversation.stream("Hi")]
+    assert conversation.messages == []
+
+
+async def test_a_client_that_only_completes_will_do_but_for_a_response_model() -> None:
     class Plain:
         async def complete(self, messages: Any, **options: Any) -> CompletionResponse:
             return CompletionResponse.of(f"{len(messages)} {options}")
@@ -182,8 +238,11 @@ async def test_a_client_that_has_no_ask_or_stream_says_so() -> None:
     assert (await conversation.say("Hi")).content == "1 {}"
     with pytest.raises(ConfigError, match="a response_model needs a client that has ask"):
         await conversation.say("Hi", response_model=Sentiment)
-    with pytest.raises(ConfigError, match="needs a client that has stream"):
-        await anext(conversation.stream("Hi"))
+    with pytest.raises(ConfigError, match="a response_model needs a client that has ask"):
+        await anext(conversation.stream("Hi", response_model=Sentiment))
+    *_, last = [event async for event in conversation.stream("Hi")]
+    assert (last.type, last.data.content) == (StreamEventType.DONE, "3 {}")
+    assert said(conversation.messages) == ["u Hi", "a 1 {}", "u Hi", "a 3 {}"]
     with pytest.raises(ConfigError, match="this conversation has nobody to answer"):
         await Conversation().say("Hi")
 
@@ -469,6 +528,29 @@ async def test_what_does_not_fit_beside_a_summary_is_an_error_before_one_is_made
     assert provider.requests == []
 
 
+async def test_who_answers_with_a_memory_writes_its_summary_too() -> None:
+    memory, _ = summing()
+    memory.client = None
+    provider = ScriptedProvider(["Short.", "yes"])
+    agent = Agent("Ann", client=Flashlite("openai/gpt-4o", provider=provider), conversation=memory)
+    assert await agent.chat("q10" + LONG) == "yes"
+    assert first_words(provider.requests[1].messages)[:2] == ["S", "Summary"]
+
+
+async def test_an_agent_that_sums_up_may_speak_in_a_chat() -> None:
+    memory = Conversation("S", max_tokens=ROOM, truncation_strategy="summarize")
+    provider = ScriptedProvider(["one", "Short.", "two", "three"])
+    chat = MultiAgentChat(Flashlite("openai/gpt-4o", provider=provider), introduction="")
+    chat.add_agent(Agent("Ann", conversation=memory))
+    chat.add_message("Moderator", "a" + LONG * 3)
+    await chat.speak("Ann")
+    chat.add_message("Moderator", "b" + LONG * 3)
+    assert await chat.speak("Ann") == "two"
+    assert first_words(provider.requests[2].messages)[:2] == ["S", "Summary"]
+    assert await chat.speak("Ann") == "three"  # nothing is summed up twice
+    assert provider.requests[3].messages[1] == provider.requests[2].messages[1]
+
+
 async def test_another_model_may_write_the_summary() -> None:
     config = ConversationConfig(summary_model="openai/gpt-4o-mini")
     conversation, provider = summing("Short.", "yes", config=config)
@@ -694,6 +776,23 @@ async def test_a_loaded_conversation_goes_on_with_a_client(tmp_path: Path) -> No
     await loaded.say("two")
     assert said(provider.requests[0].messages) == ["u one", "a a", "u two"]
     assert dict(provider.requests[0].params) == {"temperature": 0.5, "top_p": 0.1}
+
+
+def test_what_is_said_at_loading_goes_before_what_was_saved(tmp_path: Path) -> None:
+    state = full().save(tmp_path / "c.json")
+    other = ConversationConfig(max_tokens=7)
+    loaded = Conversation.load(tmp_path / "c.json", model="openai/o3", config=other, metadata={})
+    assert (loaded.model, loaded.config, loaded.metadata) == ("openai/o3", other, {})
+    assert loaded.save().messages == state.messages
+
+
+def test_a_state_does_not_change_with_its_conversation() -> None:
+    conversation = full()
+    state = conversation.save()
+    before = state.model_dump()
+    conversation.metadata.clear()
+    conversation.clear()
+    assert state.model_dump() == before
 
 
 def test_keys_and_what_is_no_json_are_not_written_down() -> None:

@@ -40,7 +40,7 @@ def test_every_python_block_runs_and_prints_what_its_comments_say(
     "command",
     [
         "pip install -e . && inspect eval evals/task.py --model flashlite/mock/calculator",
-        "pip install -e '.[dev]' && pytest",
+        "pip install -e '.[dev]' && pytest -n auto",
     ],
 )
 def test_the_two_commands_stand_alone_in_the_readme_and_are_run_by_ci(command: str) -> None:

@@ -114,8 +114,20 @@ async def test_secrets_are_not_written_down(tmp_path: Path) -> None:
 async def test_tools_that_are_missing_are_named(tmp_path: Path) -> None:
     path = tmp_path / "session.json"
     await saved(path)
-    with pytest.raises(ConfigError, match="had tools that are not given: add: load_session"):
+    with pytest.raises(ConfigError, match="had tools that are not given: add: tools="):
         Agent.load_session(path, tools=[sub])
+
+
+async def test_an_agent_is_a_dict_and_back(tmp_path: Path) -> None:
+    agent = await saved(tmp_path / "session.json")
+    found = json.loads(json.dumps(agent.to_dict()))
+    loaded = Agent.from_dict(found, tools=[add], config=AgentConfig(max_turns=5))
+    assert loaded.conversation.messages == agent.conversation.messages
+    assert (loaded.name, loaded.config, loaded.options) == (
+        "Ann",
+        AgentConfig(max_turns=5),
+        {"temperature": 0},
+    )
 
 
 def session(**members: Any) -> str:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashlite import (
+    Agent,
     BufferingAdapter,
     CallbackAdapter,
     CompletionResponse,
@@ -34,6 +35,7 @@ from flashlite import (
     format_sse_event,
     stream_to_string,
 )
+from flashlite.testing import ScriptedProvider
 from flashlite.wire import SSEParser
 
 from .virtual_time import virtual_time
@@ -399,6 +401,50 @@ async def test_a_stream_is_sent_to_a_channel() -> None:
         ("usage", usage),
         ("done", {"id": "7", "model": "", "finish_reason": "stop", "usage": usage}),
     ]
+
+
+# Agents
+
+
+def broken() -> None:
+    """Fail."""
+    raise ValueError("sk-inside")
+
+
+def streaming_agent() -> Agent:
+    asked = CompletionResponse.of("Hm.", tool_calls=[ToolCall("1", "broken")], usage=USAGE)
+    client = Flashlite("m", provider=ScriptedProvider([asked, CompletionResponse.of("No.")]))
+    return Agent("Ann", system_prompt="Keep this.", client=client, tools=[broken], top_p=0.1)
+
+
+async def test_a_browser_reads_what_an_agent_answered_and_not_what_it_remembers() -> None:
+    stream = streaming_agent().stream("Hi")
+    *_, done = [event async for event in SSEAdapter().transform(stream)]
+    assert json.loads(done.partition("data: ")[2]) == {
+        "content": "No.",
+        "status": "success",
+        "error": None,
+        "num_turns": 2,
+        "finish_reason": "stop",
+        "usage": None,
+        "cost": None,
+    }
+    channel = Channel()
+    result: Any = await PusherStreamer("private-1", client=channel).consume(
+        streaming_agent().stream("Hi")
+    )
+    told = {name: value for name, value in result.to_dict().items() if name != "content"}
+    assert channel.events[-1] == ("done", told)
+
+
+async def test_a_buffer_counts_all_turns_of_an_agent() -> None:
+    turn = StreamEvent(T.META, {"event": "turn_start"})
+    used = StreamEvent(T.USAGE, USAGE)
+    more = StreamEvent(T.USAGE, Usage(input_tokens=3, output_tokens=7))
+    buffer = BufferingAdapter()
+    async for _ in buffer.wrap(Stream(turn, used, more, turn, used)()):
+        pass
+    assert buffer.usage == USAGE + more.data
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=50), max_size=5), st.integers(1, 99))

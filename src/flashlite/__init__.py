@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .agent import AgentConfig as AgentConfig
     from .agent import AgentResult as AgentResult
     from .agent import TurnResult as TurnResult
+    from .batch import Batch as Batch
+    from .batch import BatchManager as BatchManager
+    from .batch import run_batch as run_batch
     from .chat import ChatEntry as ChatEntry
     from .chat import ChatState as ChatState
     from .chat import MultiAgentChat as MultiAgentChat
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from .middleware import Middleware as Middleware
     from .middleware import RateLimit as RateLimit
     from .middleware import RateLimitConfig as RateLimitConfig
+    from .middleware import RedisPool as RedisPool
     from .middleware import RetryConfig as RetryConfig
     from .middleware import StructuredLogger as StructuredLogger
     from .middleware import read_log as read_log
@@ -79,6 +83,7 @@ if TYPE_CHECKING:
     from .quick import quick_agent as quick_agent
     from .stores import DiskCache as DiskCache
     from .stores import FSCache as FSCache
+    from .stores import HybridRedisPostgreSQLCache as HybridRedisPostgreSQLCache
     from .stores import MemoryCache as MemoryCache
     from .streaming import BufferingAdapter as BufferingAdapter
     from .streaming import CallbackAdapter as CallbackAdapter
@@ -124,10 +129,12 @@ if TYPE_CHECKING:
     from .types import user_message as user_message
 
     CompletionResult = CompletionResponse
+    RequestManager = BatchManager
     ResponseTimeoutError = APITimeoutError
 
 _HOMES = {
     "agent": "Agent AgentConfig AgentResult TurnResult",
+    "batch": "Batch BatchManager run_batch",
     "chat": "ChatEntry ChatState MultiAgentChat",
     "client": "Flashlite",
     "compat.llm_client": "OpenAIClient",
@@ -144,8 +151,8 @@ _HOMES = {
     "inspect_logs": "InspectLogger",
     "limiter": "Limiter TokenBucket",
     "middleware": (
-        "Budget CallbackManager Ledger Middleware RateLimit RateLimitConfig RetryConfig "
-        "StructuredLogger read_log"
+        "Budget CallbackManager Ledger Middleware RateLimit RateLimitConfig RedisPool "
+        "RetryConfig StructuredLogger read_log"
     ),
     "models": (
         "GPT5 GPT5Mini GPT5Nano GPT5Point1 GPT5Point2 ModelProfile Prices TextEmbedding3Large "
@@ -155,7 +162,7 @@ _HOMES = {
     "presets": "ANTHROPIC_AVAILABLE AnthropicProvider OpenAIProvider",
     "providers": "BaseProvider MockProvider Provider",
     "quick": "quick_agent",
-    "stores": "DiskCache FSCache MemoryCache",
+    "stores": "DiskCache FSCache HybridRedisPostgreSQLCache MemoryCache",
     "streaming": (
         "BufferingAdapter CallbackAdapter PusherStreamer SSEAdapter collect_stream "
         "format_sse_event stream_to_string"
@@ -174,6 +181,7 @@ _HOMES = {
 }
 _ALIASES = {
     "CompletionResult": "CompletionResponse",
+    "RequestManager": "BatchManager",
     "ResponseTimeoutError": "APITimeoutError",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

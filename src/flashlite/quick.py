@@ -7,7 +7,6 @@ from typing import Any
 
 from .agent import Agent, AgentResult
 from .client import Flashlite
-from .errors import ConfigError
 from .tools.loop import Tools
 from .types import Completer
 
@@ -28,11 +27,9 @@ async def quick_agent(
     Without a `client` (or `provider`) there is one for this run. `options` are those of `Agent`
     (`system_message`, `config`, `max_turns`, …) and of `Agent.run`.
     """
-    if client is not None and provider is not None:
-        raise ConfigError("client and provider are the same: give one of them")
-    given = client or provider
     of_run = {name: options.pop(name) for name in _RUN if name in options}
     async with AsyncExitStack() as stack:
-        asked = given if given is not None else await stack.enter_async_context(Flashlite())
-        agent = Agent(client=asked, tools=tools, model=model, **options)
+        if client is None and provider is None:
+            client = await stack.enter_async_context(Flashlite())
+        agent = Agent(client=client, provider=provider, tools=tools, model=model, **options)
         return await agent.run(prompt, **of_run)

@@ -106,10 +106,14 @@ async def test_a_model_that_calls_nothing_answers_at_once() -> None:
     assert (provider.requests[0].tools, provider.requests[0].model) == ((), "n")
 
 
-async def test_a_cost_that_is_unknown_stays_unknown() -> None:
+async def test_what_is_unknown_of_one_answer_is_unknown_of_all() -> None:
     client, _ = scripted(calls(ONE, usage=None), says("ok"))
     result = await run_tool_loop(client, "Hi", [add])
-    assert (result.usage, result.cost) == (USAGE, None)
+    assert (result.usage, result.cost) == (None, None)
+    free = Usage(input_tokens=5)
+    client, _ = scripted(calls(ONE, usage=free), says("ok"))
+    result = await run_tool_loop(client, "Hi", [add])
+    assert (result.usage, result.cost) == (USAGE + free, None)
 
 
 async def test_calls_that_fail_are_told_to_the_model() -> None:
@@ -379,6 +383,88 @@ async def test_a_failed_call_tells_what_was_done_and_paid() -> None:
     client, _ = scripted(says("3"))
     result = await run_tool_loop(client, error.messages, [add])
     assert result.messages == [*error.messages, says("3").message]
+
+
+async def test_arguments_that_are_no_json_are_not_sent_back() -> None:
+    bad = ToolCall("2", "add", '{"a": 1, "b')
+    asked = calls(ONE, bad)
+    asked.message["tool_calls"][0]["extra_content"] = {"signature": "s"}
+    client, provider = scripted(asked, says("ok"))
+    result = await run_tool_loop(client, "Hi", [add])
+    assert (result.tool_calls_made, result.responses[0].tool_calls) == ([ONE, bad], [ONE, bad])
+    sent = provider.requests[1].messages[1]
+    assert sent["tool_calls"] == [
+        ONE.to_dict() | {"extra_content": {"signature": "s"}},
+        ToolCall("2", "add", "{}").to_dict(),
+    ]
+    read = results(provider.requests[1].messages)
+    assert read["1"] == "3"
+    assert '{"a": 1, "b' in read["2"]
+
+
+class Unlucky(Exception):
+    """What is raised by others, and is none of flashlite's errors."""
+
+
+async def test_what_others_raise_has_the_history_too() -> None:
+    class Vendor:
+        answers = iter([calls(ONE), calls(ONE)])
+
+        async def complete(self, messages: Any, **options: Any) -> Any:
+            if (answer := next(self.answers, None)) is None:
+                raise Unlucky
+            return answer
+
+    def disapprove(call: ToolCall) -> bool:
+        raise Unlucky
+
+    with pytest.raises(Unlucky) as caught:
+        await run_tool_loop(Vendor(), "Hi", [add], approve=disapprove)
+    assert results(caught.value.messages) == {"1": "Error: the call was broken off"}  # type: ignore[attr-defined]
+    assert caught.value.usage == USAGE  # type: ignore[attr-defined]
+    with pytest.raises(Unlucky) as caught:
+        await run_tool_loop(Vendor(), "Hi", [add])
+    assert results(caught.value.messages) == {"1": "3"}  # type: ignore[attr-defined]
+
+
+@virtual_time
+async def test_an_answer_is_not_lost_when_its_listener_is_cancelled() -> None:
+    async def listen(response: CompletionResponse) -> None:
+        await asyncio.sleep(60)
+
+    client, _ = scripted(calls(ONE))
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(5):
+            await run_tool_loop(client, "Hi", [add], on_response=listen)
+    cancelled: Any = caught.value.__cause__
+    assert results(cancelled.messages) == {"1": "Error: the call was broken off"}
+    assert cancelled.usage == USAGE
+
+
+async def test_what_is_fatal_ends_the_loop_out_of_a_task_group_too() -> None:
+    @tool
+    async def crowd() -> None:
+        async def reach_the_limit() -> None:
+            raise Unlucky
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reach_the_limit())
+
+    client = Plain(calls(ToolCall("1", "crowd")))
+    client.fatal = (Unlucky,)  # type: ignore[attr-defined]
+    with pytest.raises(Unlucky):
+        await run_tool_loop(client, "Hi", [crowd])
+
+
+@pytest.mark.parametrize("listener", ["on_response", "on_tool_call", "on_tool_result"])
+async def test_what_is_fatal_ends_the_loop_out_of_a_callback_too(listener: str) -> None:
+    def reach_the_limit(news: Any) -> None:
+        raise Unlucky
+
+    client = Plain(calls(ONE))
+    client.fatal = (Unlucky,)  # type: ignore[attr-defined]
+    with pytest.raises(Unlucky):
+        await run_tool_loop(client, "Hi", [add], **{listener: reach_the_limit})
 
 
 async def test_what_the_failed_call_itself_used_counts_too() -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any, Self
 
 from ..conversation import Conversation
+from ..conversation.config import one_of
 from ..errors import CompletionError, ConfigError
 from ..saved import options_in
 from ..tools import CallRunner, ToolRegistry, ToolResult
@@ -32,8 +33,8 @@ class Agent:
     a prompt may be) are short for those of `config`. The rest are call options for every turn. The
     `name` is the agent's account in the cost report.
 
-    An agent does one thing at a time: a second run meanwhile is a ConfigError, and `fork()` makes
-    somebody to do it.
+    An agent does one thing at a time: a second run meanwhile is a ConfigError, as is a change of
+    its memory, and `fork()` makes somebody to do it.
     """
 
     def __init__(
@@ -56,11 +57,10 @@ class Agent:
         given: dict[str, Any] = {key: n for key, n in shortcuts.items() if n is not None}
         self.name, self.tools, self.options = name, ToolRegistry.of(tools), options
         self.config = replace(config or AgentConfig(), **given)
-        self.client = _one("client", client, "provider", provider)
+        self.client = one_of("client", client, "provider", provider)
         self.model = model
-        system = _one("system_prompt", system_prompt, "system_message", system_message)
+        system = one_of("system_prompt", system_prompt, "system_message", system_message)
         self.conversation = self._memory(conversation, system)
-        self._is_running = False
 
     @property
     def system_prompt(self) -> Any:
@@ -123,22 +123,24 @@ class Agent:
     async def chat(self, prompt: Any, **options: Any) -> str:
         """Run and return the text of the answer; raises CompletionError where there is none."""
         result = await self.run(prompt, **options)
-        if result.status == "success":
+        last = result.turns[-1].response
+        is_filtered = last.finish_reason == "content_filter"
+        reason = result.error or last.refusal or ("content_filter" if is_filtered else None)
+        if reason is None:
             return result.content
-        failure = CompletionError(f"the agent has no answer: {result.error}")
+        failure = CompletionError(f"the agent has no answer: {reason}")
         failure.messages, failure.usage = tuple(self.conversation.messages), result.total_usage
         raise failure
 
     def fork(self) -> Self:
         """Return a copy that goes its own way, with a copy of the memory."""
         other = copy(self)
-        other.conversation, other._is_running = self.conversation.fork(), False
-        other.tools, other.options = ToolRegistry(self.tools), dict(self.options)
+        other.conversation = self.conversation.fork()
+        other.tools, other.options = type(self.tools)(self.tools), dict(self.options)
         return other
 
     def reset(self) -> None:
         """Forget everything but the system message."""
-        self._require_idle()
         self.conversation.clear()
 
     def save_session(self, path: str | os.PathLike[str]) -> None:
@@ -147,14 +149,7 @@ class Agent:
         Call options are written as far as they say what to answer (`temperature`, …); keys, headers
         and addresses never are.
         """
-        Session(
-            name=self.name,
-            model=self.model,
-            config=asdict(self.config),
-            tools=self.tools.names,
-            options=options_in(self.options),
-            conversation=self.conversation.to_dict(),
-        ).write(path)
+        self._session().write(path)
 
     @classmethod
     def load_session(
@@ -171,23 +166,45 @@ class Agent:
         `options` go before those that were saved, `model` too. Raises ConfigError where tools are
         missing or the file is no session, StoreError where it cannot be read.
         """
-        session, registry = Session.read(path), ToolRegistry.of(tools)
-        session.check_tools(registry.names)
-        try:
-            config = AgentConfig(**session.config)
-        except TypeError as error:
-            raise ConfigError(f"{path}: this is no saved session: {error}") from error
-        saved = {"name": session.name, "model": session.model, **session.options}
-        return cls(
-            client=_one("client", client, "provider", provider),
-            tools=registry,
-            config=config,
-            conversation=Conversation.from_dict(session.conversation),
-            **{**saved, **options},
-        )
+        asked = one_of("client", client, "provider", provider)
+        return cls._restored(Session.read(path), client=asked, tools=tools, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `save_session` writes, as a dict."""
+        return self._session().to_dict()
+
+    @classmethod
+    def from_dict(
+        cls,
+        data: Mapping[str, Any],
+        *,
+        client: Completer | None = None,
+        tools: Tools = (),
+        **options: Any,
+    ) -> Self:
+        """Read what `to_dict()` wrote, as `load_session` does."""
+        return cls._restored(Session.from_dict(data), client=client, tools=tools, **options)
 
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, model={self.model!r}, tools={self.tools.names})"
+
+    def _session(self) -> Session:
+        return Session(
+            name=self.name,
+            model=self.model,
+            config=asdict(self.config),
+            tools=self.tools.names,
+            options=options_in(self.options),
+            conversation=self.conversation.to_dict(),
+        )
+
+    @classmethod
+    def _restored(
+        cls, session: Session, *, client: Completer | None, tools: Tools, **options: Any
+    ) -> Self:
+        registry = ToolRegistry.of(tools)
+        saved = session.arguments(registry.names)
+        return cls(client=client, tools=registry, **{**saved, **options})
 
     def _memory(self, given: Conversation | None, system: Any) -> Conversation:
         config = self.config
@@ -205,7 +222,8 @@ class Agent:
             given.config = replace(
                 given.config, max_tokens=config.max_tokens, reserve_tokens=config.reserve_tokens
             )
-        self.client, self.model = self.client or given.client, self.model or given.model
+        self.client = given.client if self.client is None else self.client
+        self.model = self.model or given.model
         self.options = {**given.options, **self.options}
         return given
 
@@ -219,7 +237,6 @@ class Agent:
         options: Mapping[str, Any],
         on_tool_result: OnToolResult | None = None,
     ) -> Iterator[Run]:
-        self._require_idle()
         if self.client is None:
             raise ConfigError("this agent has nobody to ask: Agent(client=Flashlite(...))")
         run = Run(
@@ -232,12 +249,8 @@ class Agent:
             response_model=response_model,
             options=self._options(options),
         )
-        self._is_running = True
-        try:
-            with run.kept():
-                yield run
-        finally:
-            self._is_running = False
+        with run.kept():
+            yield run
 
     def _runner(
         self, client: Completer, approve: Approve | None, on_tool_result: OnToolResult | None
@@ -274,13 +287,6 @@ class Agent:
             async for result in results:
                 yield StreamEvent(StreamEventType.META, _told(result))
 
-    def _require_idle(self) -> None:
-        if self._is_running:
-            raise ConfigError(
-                "this agent is in the middle of a run: await it first, close its stream "
-                "(contextlib.aclosing), or let a fork() do it"
-            )
-
 
 _CALLS = frozenset(
     {
@@ -289,13 +295,6 @@ _CALLS = frozenset(
         StreamEventType.TOOL_CALL_END,
     }
 )
-
-
-def _one(name: str, value: Any, other_name: str, other: Any) -> Any:
-    """Return what was given under either of two names; raises ConfigError for both."""
-    if value is not None and other is not None:
-        raise ConfigError(f"{name} and {other_name} are the same: give one of them")
-    return other if value is None else value
 
 
 def _told(result: ToolResult) -> dict[str, Any]:

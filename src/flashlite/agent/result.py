@@ -36,8 +36,8 @@ class AgentResult:
 
     `status` is "success" where the model answered, "max_turns" where it wanted to go on, "error"
     where a failed call was to end the run or no answer fits the `response_model`; `error` then says
-    what it was. `total_usage` and `total_cost` (US dollars) are those of all turns; a cost of which
-    any part is unknown is None.
+    what it was. `total_usage` and `total_cost` (US dollars) are those of all turns, None if that of
+    any is unknown.
     """
 
     turns: list[TurnResult]
@@ -64,3 +64,16 @@ class AgentResult:
     @property
     def all_tool_calls(self) -> list[ToolCall]:
         return [call for turn in self.turns for call in turn.tool_calls]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a reader of the stream is told: neither the memory nor what tools raised."""
+        usage = self.total_usage
+        return {
+            "content": self.content,
+            "status": self.status,
+            "error": self.error,
+            "num_turns": self.num_turns,
+            "finish_reason": self.turns[-1].response.finish_reason,
+            "usage": None if usage is None else usage.to_dict(),
+            "cost": self.total_cost,
+        }

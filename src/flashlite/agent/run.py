@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any, Literal
 
 from ..conversation import Conversation
-from ..errors import CompletionError, ConfigError, StreamInterruptedError
+from ..conversation.events import events_of
+from ..conversation.history import message_of
+from ..errors import ConfigError
 from ..tools import CallRunner, ToolLoop, ToolResult
-from ..types import (
-    Completer,
-    CompletionResponse,
-    Message,
-    Role,
-    StreamEvent,
-    StreamEventType,
-    asking,
-)
+from ..types import Completer, CompletionResponse, Message, Role, StreamEvent, asking
 from .result import AgentResult, TurnResult
 
 
@@ -63,8 +57,8 @@ class Run:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Give an error that is raised inside the history and the usage so far."""
-        with self._loop.kept():
+        """Keep the conversation to this run; what is raised inside gets what there is so far."""
+        with self._conversation.answering(), self._loop.kept():
             yield
 
     async def ask(self) -> CompletionResponse:
@@ -76,22 +70,12 @@ class Run:
         return response
 
     async def events(self) -> AsyncGenerator[StreamEvent]:
-        """Yield the next answer piece by piece; a client that has no stream gives it whole."""
-        stream: Callable[..., Any] | None = getattr(self._client, "stream", None)
-        if stream is None:
-            source = (await self.ask()).events()
-        else:
-            view, options = await self._request()
-            shape = {"response_model": self._response_model} if self._response_model else {}
-            source = stream(view, **options, **shape)
-        async with aclosing(source) as events:
+        """Yield the events of the next answer."""
+        view, options = await self._request()
+        pieces = events_of(self._client, view, options, self._response_model)
+        async with aclosing(pieces) as events:
             async for event in events:
-                if event.type is StreamEventType.ERROR:
-                    raise CompletionError(_reason(event.data))
                 yield event
-                if event.type is StreamEventType.DONE:
-                    return
-        raise StreamInterruptedError("the stream ended without its last event")
 
     async def take(self, response: CompletionResponse) -> None:
         """Run the calls of an answer; the conversation gains both, also if this is cancelled."""
@@ -131,11 +115,12 @@ class Run:
 
     async def _request(self) -> tuple[list[Message], dict[str, Any]]:
         options = {**self._options, **self._loop.offer}
-        return await self._conversation.view(list(self._loop.messages), options), options
+        messages = list(self._loop.messages)
+        return await self._conversation.view(messages, options, client=self._client), options
 
     def _remember(self) -> None:
         new = self._loop.messages[self._known :]
-        self._conversation.extend(new)
+        self._conversation.gain(new)
         self._known += len(new)
 
     def _outcome(self) -> tuple[Literal["success", "max_turns", "error"], str | None]:
@@ -155,14 +140,7 @@ def _to_answer(conversation: Conversation, prompt: Any) -> list[Message]:
     """Return the history and what is said: a text, parts or a message, None for nothing."""
     messages = conversation.messages
     if prompt is not None:
-        is_message = isinstance(prompt, Mapping) and "role" in prompt
-        said: dict[str, Any] = {"role": Role.USER.value, "content": prompt}
-        messages.append(Message.from_dict(prompt if is_message else said))
+        messages.append(message_of(prompt))
     if not messages or messages[-1].role not in (Role.USER, Role.TOOL):
         raise ConfigError("there is nothing to answer: run() needs a prompt here")
     return messages
-
-
-def _reason(problem: Any) -> str:
-    told = problem.get("error") if isinstance(problem, Mapping) else problem
-    return str(told or "the stream failed")

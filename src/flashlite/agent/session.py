@@ -1,14 +1,16 @@
-"""Sessions: an agent as a file, to go on another day."""
+"""Sessions: an agent as a value, to go on another day."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from .. import saved
+from ..conversation import Conversation
 from ..errors import ConfigError
+from .config import AgentConfig
 
 VERSION = 1
 """The form that is written; every older one is read."""
@@ -25,33 +27,48 @@ class Session:
     name: str | None = None
     model: str | None = None
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, whole or not at all; raises ConfigError for what JSON cannot say."""
-        members = {one.name: getattr(self, one.name) for one in fields(self)}
-        session = {"flashlite_session": VERSION, **members}
-        saved.write_file(path, saved.to_json(session, what="session"))
+    @classmethod
+    def from_dict(cls, found: Any) -> Self:
+        """Read what `to_dict()` wrote; raises ConfigError where that is something else."""
+        if not isinstance(found, Mapping) or not _is_whole(found):
+            raise ConfigError("this is no saved session of an agent")
+        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Session:
+    def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read a file that `write` wrote; raises ConfigError where it is something else."""
         content = saved.read_file(path)
         try:
             found = saved.from_json(content, what="session")
             version = found.get("flashlite_session") if isinstance(found, dict) else None
             saved.check_version(version, VERSION, what="session")
+            return cls.from_dict(found)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-        if not _is_whole(found):
-            raise ConfigError(f"{path}: this is no saved session")
-        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
-    def check_tools(self, names: Iterable[str]) -> None:
-        """Raise ConfigError, naming them, where tools of the session are missing."""
-        if missing := sorted(set(self.tools) - set(names)):
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a file, whole or not at all; raises ConfigError for what JSON cannot say."""
+        session = {"flashlite_session": VERSION, **self.to_dict()}
+        saved.write_file(path, saved.to_json(session, what="session"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the session as a dict."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def arguments(self, tools: Iterable[str]) -> dict[str, Any]:
+        """Return what makes the agent again, with tools of these names; raises ConfigError."""
+        if missing := sorted(set(self.tools) - set(tools)):
             raise ConfigError(
-                f"the session had tools that are not given: {', '.join(missing)}: "
-                "load_session(path, tools=[...])"
+                f"{self.name or 'the agent'} had tools that are not given: {', '.join(missing)}: "
+                "tools=[...]"
             )
+        try:
+            config = AgentConfig(**self.config)
+        except TypeError as error:
+            raise ConfigError(f"this is no saved session of an agent: {error}") from error
+        conversation = Conversation.from_dict(self.conversation)
+        made = {"name": self.name, "model": self.model, "config": config}
+        return {**made, "conversation": conversation, **self.options}
 
 
 def _is_whole(found: Mapping[str, Any]) -> bool:

@@ -11,20 +11,21 @@ from inspect import isawaitable
 from typing import Any, Self, TypeVar, overload
 
 from ..agent import Agent
+from ..conversation import Summary
 from ..errors import ConfigError
 from ..saved import options_in
 from ..templating import Templates
 from ..tools import ToolRegistry
 from ..tools.calls import tell
-from ..tools.loop import Tools
+from ..tools.loop import Tools, fatal_of
 from ..types import Completer, CompletionResponse
 from .names import Audience, readers
 from .policies import Policy, Stop, in_turn
 from .prompt import INTRODUCTION
 from .room import Room
-from .state import ChatState, Source, agent_from, agent_state, read_state
+from .state import ChatState, Source, read_state
 from .transcript import ChatEntry
-from .turn import Turn, failure_of, run_agent, turn_of
+from .turn import Turn, failure_of, run_agent, taken_in, turn_of
 from .views import Cue
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ class MultiAgentChat(Room):
         self.client, self.model, self.options = client, model, options
         self.max_iterations = max_iterations
         self.on_turn, self.around_turn = on_turn, around_turn
+        self._summaries: dict[str | None, Summary | None] = {}
 
     @overload
     async def speak(self, name: str, *, response_model: type[T], **options: Any) -> T: ...
@@ -125,16 +127,23 @@ class MultiAgentChat(Room):
 
         The round is kept whole or not at all. When a turn fails the others are waited for, and the
         failure is raised with them in its `answers`, by position: what was paid for is not asked
-        again by `simultaneous(names, answered=error.answers)`.
+        again by `simultaneous(names, answered=error.answers)`. So has the CancelledError of a round
+        that is cancelled the turns that were over.
         """
         order, known = self._known(self._agents if names is None else names), answered or {}
         if len(set(order)) < len(order):
             raise ConfigError(f"who speaks at once speaks once; got {', '.join(order)}")
-        missing = [place for place in range(len(order)) if place not in known]
-        taken = await asyncio.gather(
-            *(self._turn(order[place], **options) for place in missing), return_exceptions=True
-        )
-        every: dict[int, Any] = {**known, **dict(zip(missing, taken, strict=True))}
+        tasks = {
+            place: asyncio.ensure_future(self._turn(order[place], **options))
+            for place in range(len(order))
+            if place not in known
+        }
+        try:
+            taken = await asyncio.gather(*tasks.values(), return_exceptions=True)
+        except asyncio.CancelledError as error:  # by now all of them have ended
+            error.answers = {**known, **taken_in(tasks)}  # type: ignore[attr-defined]
+            raise
+        every: dict[int, Any] = {**known, **dict(zip(tasks, taken, strict=True))}
         turns = [every[place] for place in range(len(order))]
         if failure := failure_of(turns):
             raise failure
@@ -174,7 +183,7 @@ class MultiAgentChat(Room):
         """Return a chat that begins like this one and goes its own way."""
         other = copy(self)
         other._agents = {name: agent.fork() for name, agent in self._agents.items()}
-        other._entries = deepcopy(self._entries)
+        other._entries, other._summaries = deepcopy(self._entries), dict(self._summaries)
         other.options, other.variables = dict(self.options), deepcopy(self.variables)
         other.metadata = deepcopy(self.metadata)
         return other
@@ -185,7 +194,7 @@ class MultiAgentChat(Room):
         Clients, callbacks and what tools do are not saved, nor are keys and headers.
         """
         state = ChatState(
-            agents=[agent_state(agent) for agent in self._agents.values()],
+            agents=[agent.to_dict() for agent in self._agents.values()],
             entries=[deepcopy(entry.to_dict()) for entry in self._entries],
             model=self.model,
             max_iterations=self.max_iterations,
@@ -222,7 +231,10 @@ class MultiAgentChat(Room):
             "metadata": deepcopy(state.metadata),
         }
         registry = ToolRegistry.of(tools)
-        agents = [agent_from(agent, registry) for agent in state.agents]
+        agents = [
+            Agent.from_dict(agent, tools=[one for one in registry if one.name in agent["tools"]])
+            for agent in state.agents
+        ]
         chat = cls(client, agents, **{**saved, **state.options, **given})
         chat._entries = [ChatEntry.from_dict(deepcopy(entry)) for entry in state.entries]
         return chat
@@ -244,8 +256,7 @@ class MultiAgentChat(Room):
     ) -> Turn:
         """Take a turn that is not in the transcript yet; all turns happen here."""
         (name,) = self._known([name])
-        agent = self._agents[name]
-        client = agent.client or self.client
+        agent, client = self._agents[name], self._client_of(name)
         if client is None:
             raise ConfigError(f"{name} has nobody to ask: MultiAgentChat(client)")
         given = {"max_iterations": self.max_iterations, **self.options, **agent.options, **options}
@@ -260,13 +271,19 @@ class MultiAgentChat(Room):
                 response_model=response_model,
                 max_iterations=given.pop("max_iterations"),
                 options=given,
+                summaries=self._summaries,
             )
         return turn_of(name, result, len(messages), cue, seen, metadata or {})
 
     async def _keep(self, turns: Sequence[Turn]) -> None:
         self._entries += [turn.entry for turn in turns]
         for turn in turns:
-            await tell(self.on_turn, turn.entry)
+            fatal = fatal_of(self._client_of(turn.entry.author))
+            await tell(self.on_turn, turn.entry, fatal=fatal)
+
+    def _client_of(self, name: str) -> Completer | None:
+        own = self._agents[name].client
+        return self.client if own is None else own
 
 
 async def _settled(answer: Any) -> Any:

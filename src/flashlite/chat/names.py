@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from unicodedata import normalize
 
 from ..errors import ConfigError
 from .views import CHAT
@@ -16,12 +17,18 @@ def checked_name(name: str | None, known: Iterable[str]) -> str:
     is_text = isinstance(name, str) and name.isprintable() and name == name.strip() != ""
     if not name or not is_text or "[" in name or "]" in name:
         raise ConfigError(f"a name is one line of text without brackets; got {name!r:.80}")
-    if name.casefold() == CHAT.casefold():
+    if _are_alike(CHAT, name):
         raise ConfigError(f"{name!r} is how the chat itself speaks: choose another name")
     for other in known:
-        if other != name and other.casefold() == name.casefold():
+        if other != name and _are_alike(other, name):
             raise ConfigError(f"{name!r} is too like {other!r}: spell both alike, or rename one")
     return name
+
+
+def _are_alike(one: str, other: str) -> bool:
+    """Whether a head with one name may be read as a head of the other, as in `[Ann to Bob]:`."""
+    short, long = sorted((normalize("NFKC", name).casefold() for name in (one, other)), key=len)
+    return short == long or long.startswith((f"{short} to ", f"{short}, with tools", f"{short}:"))
 
 
 def readers(visible_to: Audience, known: Collection[str]) -> tuple[str, ...] | None:

@@ -75,14 +75,16 @@ def chosen_by(
         messages, answer = _question(chat, name, instruction), ""
         for _ in range(tries):
             response = await client.complete(list(messages), **options)
-            answer = response.content.strip().strip("[]:.*\"'` ").casefold()
+            answer = _bare(response.content)
             if answer == "nobody":
                 return None
-            if found := [agent for agent in names if agent.casefold() == answer]:
+            if found := [agent for agent in names if _bare(agent) == answer]:
                 return found[0]
             complaint = f"Answer with nothing but one of: {', '.join(names)}, nobody."
             messages += [response.message, Message.user(complaint)]
-        raise CompletionError(f"the moderator named no agent in {tries} tries: {answer!r:.80}")
+        failure = CompletionError(f"the moderator named no agent in {tries} tries: {answer!r:.80}")
+        failure.messages = tuple(messages)
+        raise failure
 
     if tries < 1:
         raise ConfigError(f"tries is at least 1; got {tries}")
@@ -92,11 +94,17 @@ def chosen_by(
 def says(phrase: str) -> Stop:
     """Return a condition that ends a chat once an agent's turn, the last entry, has a phrase.
 
-    What `add_message` puts in does not count, so a moderator may name the phrase.
+    Of a round in parallel any turn will do. What `add_message` puts in does not count, so a
+    moderator may name the phrase.
     """
-    return lambda chat: (
-        bool(chat.transcript) and chat.transcript[-1].is_turn and phrase in chat.transcript[-1].text
-    )
+
+    def is_said(chat: Chat) -> bool:
+        turns = _turns(chat)
+        if not turns or chat.transcript[-1] is not turns[-1]:
+            return False
+        return any(phrase in one.text for one in turns if one.seen == turns[-1].seen)
+
+    return is_said
 
 
 def spent(*, tokens: int | None = None, cost: float | None = None) -> Stop:
@@ -135,6 +143,11 @@ def _question(chat: Chat, name: str, instruction: str) -> list[Message]:
         Message.system(f"You are {name}, and you lead a conversation between {listed}. {wanted}"),
         Message.user(f"{said}\n\n[Chat]: Who speaks next?"),
     ]
+
+
+def _bare(name: str) -> str:
+    """Return a name without what a model puts around it."""
+    return name.strip("[]:.*\"'` \t\n").casefold()
 
 
 def _turns(chat: Chat) -> list[ChatEntry]:

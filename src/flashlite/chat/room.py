@@ -13,7 +13,7 @@ from ..types import Message
 from .names import Audience, checked_name, readers
 from .prompt import INTRODUCTION, system_messages
 from .transcript import AgentStats, ChatEntry
-from .views import Cue, formatted, view_of
+from .views import Cue, check_parts, formatted, view_of
 
 
 class Room:
@@ -73,9 +73,11 @@ class Room:
         """
         if not text or isinstance(text, Mapping):
             raise ConfigError(f"a message is a text or a list of parts; got {text!r:.80}")
+        content = Message.from_dict({"role": "user", "content": text})["content"]
+        check_parts(content)
         entry = ChatEntry(
             author=checked_name(name, self._names()),
-            content=Message.from_dict({"role": "user", "content": text})["content"],
+            content=content,
             visible_to=readers(visible_to, self._names()),
             seen=len(self._entries),
             metadata=deepcopy(dict(metadata or {})),

@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from .. import saved
-from ..agent import Agent, AgentConfig
-from ..conversation import Conversation
+from ..agent.session import Session
 from ..errors import ConfigError
-from ..tools import ToolRegistry
 
 VERSION = 1
 """The form that is written; every older one is read."""
@@ -41,6 +39,8 @@ class ChatState:
         saved.check_version(version, VERSION, what="chat")
         if not _is_whole(data):
             raise ConfigError(f"this is no saved chat: {data!r:.80}")
+        for agent in data["agents"]:
+            Session.from_dict(agent)
         return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
 
     def model_dump(self) -> dict[str, Any]:
@@ -54,39 +54,6 @@ class ChatState:
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a file, whole or not at all."""
         saved.write_file(path, self.to_json())
-
-
-def agent_state(agent: Agent) -> dict[str, Any]:
-    """Return an agent as JSON: its prompt and its own memory, its options and tools by name."""
-    return {
-        "name": agent.name,
-        "model": agent.model,
-        "config": asdict(agent.config),
-        "tools": agent.tools.names,
-        "options": saved.options_in(agent.options),
-        "conversation": agent.conversation.to_dict(),
-    }
-
-
-def agent_from(found: Mapping[str, Any], tools: ToolRegistry) -> Agent:
-    """Read what `agent_state` returned; raises ConfigError where tools are missing."""
-    if missing := [name for name in found["tools"] if name not in tools]:
-        raise ConfigError(
-            f"{found['name']} had tools that are not given: {', '.join(missing)}: "
-            "load(…, tools=[...])"
-        )
-    try:
-        config = AgentConfig(**found["config"])
-    except TypeError as error:
-        raise ConfigError(f"this is no saved chat: {error}") from error
-    return Agent(
-        found["name"],
-        model=found["model"],
-        tools=[tool for tool in tools if tool.name in found["tools"]],
-        config=config,
-        conversation=Conversation.from_dict(found["conversation"]),
-        **found["options"],
-    )
 
 
 def read_state(source: Source | ChatState) -> ChatState:
@@ -107,9 +74,5 @@ def _is_whole(data: Mapping[str, Any]) -> bool:
     return (
         isinstance(agents, list)
         and isinstance(entries, list)
-        and all(isinstance(agent, Mapping) and agent.keys() >= _AGENT for agent in agents)
         and all(isinstance(one, Mapping) and {"author", "content"} <= one.keys() for one in entries)
     )
-
-
-_AGENT = {"name", "model", "config", "tools", "options", "conversation"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
+from asyncio import CancelledError, Future
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..agent import Agent, AgentResult
-from ..conversation import Conversation
+from ..conversation import Conversation, Summary
 from ..errors import CompletionError, StructuredOutputError
 from ..middleware import fitting
 from ..types import Completer, CompletionResponse, Message, Role
@@ -38,13 +38,21 @@ async def run_agent(
     response_model: type[Any] | None,
     max_iterations: int | None,
     options: Mapping[str, Any],
+    summaries: dict[str | None, Summary | None],
 ) -> AgentResult:
-    """Let an agent answer messages that are not its own memory, which stays as it is."""
+    """Let an agent answer messages that are not its own memory, which stays as it is.
+
+    Where it sums them up, that is kept in `summaries` by its name, for its next turn.
+    """
     own = agent.fork()
     own.client, own.model, own.options = client, agent.model or model, {}
     own.conversation = Conversation(messages=messages, config=agent.conversation.config)
+    own.conversation.summary = summaries.get(own.name)
     rounds = {} if max_iterations is None else {"max_turns": max_iterations + 1}
-    result = await own.run(response_model=response_model, **{**rounds, **options})
+    try:
+        result = await own.run(response_model=response_model, **{**rounds, **options})
+    finally:
+        summaries[own.name] = own.conversation.summary
     try:
         fitting(result.turns[-1].response, response_model)
     except StructuredOutputError as error:
@@ -62,7 +70,7 @@ def turn_of(
     response = result.turns[-1].response
     entry = ChatEntry(
         author=name,
-        content=answer.content or answer.get("refusal") or "",
+        content=_heard(answer.content) or answer.get("refusal") or "",
         visible_to=cue.visible_to,
         messages=said,
         seen=seen,
@@ -76,6 +84,15 @@ def turn_of(
     return Turn(entry=entry, response=response)
 
 
+def taken_in(tasks: Mapping[int, Future[Turn]]) -> dict[int, Turn]:
+    """Return the turns that were taken in tasks which have ended."""
+    return {
+        place: task.result()
+        for place, task in tasks.items()
+        if not task.cancelled() and task.exception() is None
+    }
+
+
 def failure_of(outcomes: Sequence[Turn | BaseException]) -> BaseException | None:
     """Return the first failure of a round, with the turns that were taken in its `answers`."""
     failure = next((one for one in outcomes if isinstance(one, BaseException)), None)
@@ -87,6 +104,24 @@ def failure_of(outcomes: Sequence[Turn | BaseException]) -> BaseException | None
         place: turn for place, turn in enumerate(outcomes) if isinstance(turn, Turn)
     }
     return failure
+
+
+def _heard(content: Any) -> Any:
+    """Return what others get of an answer: its texts, and media that are in it.
+
+    To others it is a user's message, in which an address would be opened: no model is to decide
+    which file or server this machine reads. Traces of a provider's own tools stay with the speaker.
+    """
+    if content is None or isinstance(content, str):
+        return content
+    return [part for part in content if part.get("type") == "text" or _is_inline(part)]
+
+
+def _is_inline(part: Mapping[str, Any]) -> bool:
+    kind = part.get("type")
+    media = part.get(kind) if isinstance(kind, str) else None
+    values = media.values() if isinstance(media, Mapping) else ()
+    return any(isinstance(value, str) and value.startswith("data:") for value in values)
 
 
 def _without_head(message: Message, name: str) -> Message:

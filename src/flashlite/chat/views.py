@@ -28,6 +28,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ..errors import ConfigError
 from ..types import Message, text_part
 from .transcript import ChatEntry
 
@@ -84,6 +85,13 @@ def without_own_head(content: Any, name: str) -> Any:
         first = {**content[0], "text": without_own_head(content[0]["text"], name)}
         return [first, *content[1:]]
     return content
+
+
+def check_parts(content: str | Parts) -> None:
+    """Refuse parts in which a head could stand that nobody looks for."""
+    for part in () if isinstance(content, str) else content:
+        if (part.get("type") == "text") is not isinstance(part.get("text"), str):
+            raise ConfigError(f"text is a part of type 'text' with a 'text'; got {part!r:.80}")
 
 
 def _as_lived(entries: Sequence[ChatEntry], viewer: str) -> list[ChatEntry]:

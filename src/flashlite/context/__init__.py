@@ -1,7 +1,7 @@
 """A model's context window: how much goes in, and what stays when not all does."""
 
 from .tokens import TokenCounter, estimate_tokens
-from .truncation import Strategy, check_strategy, head_length
+from .truncation import Strategy, check_strategy, head_length, open_calls
 from .window import ContextManager, check_limits, name_of, truncate_messages, window_of
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "estimate_tokens",
     "head_length",
     "name_of",
+    "open_calls",
     "truncate_messages",
     "window_of",
 ]

@@ -83,6 +83,19 @@ def head_length(messages: Sequence[Message]) -> int:
     return [*is_head, False].index(False)
 
 
+def open_calls(messages: Sequence[Message]) -> list[str]:
+    """Return the ids of the calls that have no result, right behind them and one for each."""
+    missing: list[str] = []
+    waiting: list[str] = []
+    for message in messages:
+        if message["role"] != Role.TOOL:
+            missing += waiting
+            waiting = [call.get("id") or "" for call in message.get("tool_calls") or ()]
+        elif (answered := message.get("tool_call_id") or "") in waiting:
+            waiting.remove(answered)
+    return missing + waiting
+
+
 def _exchanges(messages: Sequence[Message]) -> list[Positions]:
     """Return the positions of all messages, calls and their results together."""
     exchanges: list[Positions] = []

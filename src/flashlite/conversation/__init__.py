@@ -4,5 +4,6 @@ from .config import ConversationConfig
 from .conversation import Conversation
 from .history import History
 from .state import ConversationState
+from .summary import Summary
 
-__all__ = ["Conversation", "ConversationConfig", "ConversationState", "History"]
+__all__ = ["Conversation", "ConversationConfig", "ConversationState", "History", "Summary"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from ..context import (
     ContextManager,
@@ -55,3 +55,10 @@ class ConversationConfig:
             strategy="sliding" if cut == "summarize" else cut,
             counter=counter,
         )
+
+
+def one_of(name: str, value: Any, other_name: str, other: Any) -> Any:
+    """Return what was given under either of two names; raises ConfigError for both."""
+    if value is not None and other is not None:
+        raise ConfigError(f"{name} and {other_name} are the same: give one of them")
+    return other if value is None else value

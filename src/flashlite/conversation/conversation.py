@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from copy import deepcopy
 from dataclasses import asdict, fields, replace
 from typing import Any, Self, TypeVar, overload
 
-from ..context import ContextManager, TokenCounter, name_of
-from ..errors import CompletionError, ConfigError, StreamInterruptedError
+from ..context import TokenCounter, name_of
+from ..errors import ConfigError
 from ..middleware import fitting
 from ..models import ModelProfile
 from ..options import DeliveryOptions
 from ..saved import options_in
+from ..tools.calls import with_readable_calls
+from ..tools.loop import answered
 from ..types import (
     Completer,
     CompletionResponse,
     Message,
-    Role,
     StreamEvent,
     StreamEventType,
     asking,
 )
 from ..types.ids import new_id
-from .config import ConversationConfig, TruncationStrategy
-from .history import History
+from .config import ConversationConfig, TruncationStrategy, one_of
+from .events import events_of
+from .history import History, message_of
 from .state import ConversationState
 from .summary import Summary, abridged, summarize
 
@@ -79,8 +81,8 @@ class Conversation(History):
         self.id, self.metadata = new_id(), deepcopy(dict(metadata or {}))
         self.model, self.client, self.options = name_of(model), client, options
         self._counter = TokenCounter()
-        self._summary: Summary | None = None
-        prompt = system_message if system_message is not None else system
+        self.summary: Summary | None = None  # the latest there was need for
+        prompt = one_of("system_message", system_message, "system", system)
         if prompt is not None:
             self.system_message = prompt
 
@@ -111,27 +113,27 @@ class Conversation(History):
         """Do what `say` does, and return the whole response: the instance is its `parsed`."""
         return await self._answer(content, response_model, options, must_fit=False)
 
-    async def stream(self, content: Said = None, **options: Any) -> AsyncGenerator[StreamEvent]:
+    async def stream(
+        self, content: Said = None, *, response_model: type[Any] | None = None, **options: Any
+    ) -> AsyncGenerator[StreamEvent]:
         """Say something and yield the answer piece by piece; the last event is DONE.
 
-        The history gains both before DONE is handed out. A reader who may stop early wraps the call
-        in `contextlib.aclosing`.
+        The history gains both before DONE is handed out. A client that has no stream gives the
+        answer whole. A reader who may stop early wraps the call in `contextlib.aclosing`.
         """
-        stream = getattr(self._require_client(), "stream", None)
-        if stream is None:
-            raise ConfigError("to stream, a conversation needs a client that has stream()")
-        with self._turn(content) as said:
+        client, said = self._require_client(), _said(content)
+        done: StreamEvent | None = None
+        with self.answering():
             view, given = await self._request(said, options)
-            async with aclosing(stream(view, **given)) as events:
+            async with aclosing(events_of(client, view, given, response_model)) as events:
                 async for event in events:
                     if event.type is StreamEventType.DONE:
-                        break
-                    yield event
-                else:
-                    raise StreamInterruptedError("the stream ended without its last event")
-            response = _whole(event.data)
-        self._take(said, response)
-        yield event
+                        self.gain([*said, with_readable_calls(answered(event.data).message)])
+                        done = event
+                    else:
+                        yield event
+        if done is not None:
+            yield done  # with the history open again
 
     def get_messages(
         self, model: str | ModelProfile | None = None, *, tools: Any = ()
@@ -140,35 +142,42 @@ class Conversation(History):
 
         Nobody is asked for a summary here: the one there is stands in, and more is left out.
         """
-        summary = self._summary if self._summary and self._summary.fits(self._history) else None
-        shown, window = abridged(self._history, summary), self._window(name_of(model))
+        summary = self.summary if self.summary and self.summary.fits(self._history) else None
+        asked = name_of(model) or self.model or _default_model(self.client)
+        shown, window = abridged(self._history, summary), self.config.window(asked, self._counter)
         return window.prepare(shown, tools=tools) if window and shown else shown
 
     def get_messages_dict(self, model: str | ModelProfile | None = None) -> list[dict[str, Any]]:
         """Return what a model would read now, as plain dicts."""
         return [message.to_dict() for message in self.get_messages(model)]
 
-    async def view(self, messages: list[Message], given: Mapping[str, Any]) -> list[Message]:
-        """Return what a model reads of messages that go on from here, with these call options."""
-        window, tools = self._window(given.get("model")), given.get("tools")
+    async def view(
+        self, messages: list[Message], given: Mapping[str, Any], *, client: Completer
+    ) -> list[Message]:
+        """Return what a model reads of messages that go on from here, with these call options.
+
+        `client` is who will be asked with them, and is asked for a summary where one is due.
+        """
+        model = given.get("model") or self.model or _default_model(client)
+        window, tools = self.config.window(model, self._counter), given.get("tools")
         if window is None or not messages:
             return messages
         if self.config.truncation_strategy != "summarize":
             return window.prepare(messages, tools=tools)
         delivery = {name: given[name] for name in _DELIVERY & given.keys()}
-        if model := self.config.summary_model or given.get("model"):
-            delivery["model"] = model
+        if writer := self.config.summary_model or given.get("model"):
+            delivery["model"] = writer
 
         async def ask(prompt: list[Message]) -> CompletionResponse:
-            response: CompletionResponse = await self._require_client().complete(prompt, **delivery)
-            return response
+            return answered(await client.complete(prompt, **delivery))
 
-        self._summary = await summarize(messages, self._summary, window, ask, tools=tools)
-        return abridged(messages, self._summary)
+        self.summary = await summarize(messages, self.summary, window, ask, tools=tools)
+        return abridged(messages, self.summary)
 
     def count_tokens(self, model: str | ModelProfile | None = None) -> int:
         """Return how many tokens the whole history takes as a prompt."""
-        return self._counter.count(self._history, name_of(model) or self._model())
+        asked = name_of(model) or self.model or _default_model(self.client)
+        return self._counter.count(self._history, asked)
 
     def fork(self) -> Self:
         """Return a copy with an id of its own that goes its own way."""
@@ -220,7 +229,7 @@ class Conversation(History):
         return cls._restored(ConversationState.read(path), client, options)
 
     def _state(self) -> ConversationState:
-        summary = self._summary
+        summary = self.summary
         return ConversationState(
             id=self.id,
             system_prompt=self.system_prompt,
@@ -228,7 +237,7 @@ class Conversation(History):
             model=self.model,
             config=asdict(self.config),
             options=options_in(self.options),
-            metadata=self.metadata,
+            metadata=deepcopy(self.metadata),
             summary=summary.to_dict() if summary and summary.fits(self._history) else None,
         )
 
@@ -237,19 +246,18 @@ class Conversation(History):
         cls, state: ConversationState, client: Completer | None, options: Mapping[str, Any]
     ) -> Self:
         known = {field.name for field in fields(ConversationConfig)}
-        conversation = cls(
-            messages=state.messages,
-            model=state.model,
-            client=client,
-            config=ConversationConfig(**{k: v for k, v in state.config.items() if k in known}),
-            metadata=state.metadata,
-            **{**state.options, **options},
-        )
+        saved = {
+            "model": state.model,
+            "config": ConversationConfig(**{k: v for k, v in state.config.items() if k in known}),
+            "metadata": state.metadata,
+        }
+        given = {**saved, **state.options, **options}
+        conversation = cls(messages=state.messages, client=client, **given)
         if not conversation._history and state.system_prompt is not None:
             conversation.system_message = state.system_prompt
         conversation.id = state.id or conversation.id
         if state.summary is not None:
-            conversation._summary = Summary.from_dict(state.summary, conversation._history)
+            conversation.summary = Summary.from_dict(state.summary, conversation._history)
         return conversation
 
     async def _answer(
@@ -260,33 +268,14 @@ class Conversation(History):
         *,
         must_fit: bool,
     ) -> CompletionResponse:
-        ask = asking(self._require_client(), response_model)
-        with self._turn(content) as said:
+        ask, said = asking(self._require_client(), response_model), _said(content)
+        with self.answering():
             view, given = await self._request(said, options)
-            response = _whole(await ask(view, **given))
+            response = answered(await ask(view, **given))
             if must_fit:
                 fitting(response, response_model)
-        self._take(said, response)
+            self.gain([*said, with_readable_calls(response.message)])
         return response
-
-    def _take(self, said: Sequence[Message], response: CompletionResponse) -> None:
-        self.extend([*said, response.message])
-
-    @contextmanager
-    def _turn(self, content: Said) -> Iterator[list[Message]]:
-        """Yield what is said, and let nobody change the history meanwhile."""
-        self._open()
-        if missing := self._unanswered():
-            raise ConfigError(
-                f"the calls {', '.join(missing)} have no results: add_tool_result(...) for each, "
-                "or rollback()"
-            )
-        said = [] if content is None else [_message(content)]
-        self._is_answering = True
-        try:
-            yield said
-        finally:
-            self._is_answering = False
 
     async def _request(
         self, said: Sequence[Message], options: Mapping[str, Any]
@@ -297,13 +286,8 @@ class Conversation(History):
         if isinstance(given.get("tools"), Iterator):  # it is read here too
             given["tools"] = list(given["tools"])
         given = {name: value for name, value in given.items() if value is not None}
-        return await self.view([*self._history, *said], given), given
-
-    def _window(self, model: str | None) -> ContextManager | None:
-        return self.config.window(model or self._model(), self._counter)
-
-    def _model(self) -> str | None:
-        return self.model or getattr(self.client, "default_model", None)
+        view = await self.view([*self._history, *said], given, client=self._require_client())
+        return view, given
 
     def _require_client(self) -> Completer:
         if self.client is None:
@@ -317,13 +301,9 @@ class Conversation(History):
 _DELIVERY = DeliveryOptions.__annotations__.keys()
 
 
-def _message(content: Any) -> Message:
-    if isinstance(content, Mapping) and "role" in content:
-        return Message.from_dict(content)
-    return Message.from_dict({"role": Role.USER.value, "content": content})
+def _said(content: Said) -> list[Message]:
+    return [] if content is None else [message_of(content)]
 
 
-def _whole(response: CompletionResponse) -> CompletionResponse:
-    if not response.ok:
-        raise CompletionError(response.error or f"status {response.status}")
-    return response
+def _default_model(client: Completer | None) -> str | None:
+    return getattr(client, "default_model", None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
-from ..context import head_length
+from ..context import head_length, open_calls
 from ..errors import ConfigError
 from ..types import Message, Role, ToolCall, normalize_messages
 
@@ -56,7 +57,8 @@ class History:
 
     def extend(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Add several messages, or none of them if one is no message."""
-        self._open().extend([_own(message) for message in messages])
+        self._open()
+        self.gain(messages)
 
     def add_user(
         self, content: str | Sequence[Mapping[str, Any]], *, name: str | None = None
@@ -127,6 +129,27 @@ class History:
         start = 0 if max_messages is None else max(0, len(self) - max_messages)
         return "\n".join(map(as_text, self._history[start:]))
 
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Let nobody change the history before it is answered, but with `gain`.
+
+        Raises ConfigError where an answer is under way already, and where calls have no results.
+        """
+        if missing := open_calls(self._open()):
+            raise ConfigError(
+                f"the calls {', '.join(missing)} have no results: add_tool_result(...) for each, "
+                "right behind them, or rollback()"
+            )
+        self._is_answering = True
+        try:
+            yield
+        finally:
+            self._is_answering = False
+
+    def gain(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Add what was said and answered, also while the history is closed to everybody else."""
+        self._history.extend([_own(message) for message in messages])
+
     def __len__(self) -> int:
         return len(self._history)
 
@@ -148,14 +171,15 @@ class History:
             )
         return self._history
 
-    def _unanswered(self) -> list[str]:
-        """Return the ids of the calls that have no result."""
-        results = {m.get("tool_call_id") for m in self._history if m["role"] == Role.TOOL}
-        calls = [call for m in self._history for call in m.get("tool_calls") or ()]
-        return [call.get("id") for call in calls if call.get("id") not in results]
-
     def _copies(self) -> list[Message]:
         return [_copy(message) for message in self._history]
+
+
+def message_of(said: Any) -> Message:
+    """Return what somebody says as a message: a user's text or parts, or a whole message."""
+    if isinstance(said, Mapping) and "role" in said:
+        return Message.from_dict(said)
+    return Message.from_dict({"role": Role.USER.value, "content": said})
 
 
 def as_text(message: Message) -> str:

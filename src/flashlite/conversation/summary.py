@@ -127,6 +127,6 @@ async def _write(before: str, passage: str, window: ContextManager, ask: Ask) ->
     instruction = _INSTRUCTION.format(words=min(400, max(30, window.limit // 10)))
     said = f"{_HEADING}\n\n{before}\n\nWhat follows it:\n\n{passage}" if before else passage
     response = await ask([Message.system(instruction), Message.user(said)])
-    if not response.ok or not response.content.strip():
-        raise CompletionError(f"the model wrote no summary: {response.error or 'an empty answer'}")
+    if not response.content.strip():
+        raise CompletionError("the model wrote no summary: an empty answer")
     return response.content.strip()

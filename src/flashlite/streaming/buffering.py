@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Any, cast
 
@@ -13,13 +13,14 @@ from ..types import CompletionResponse, StreamEvent, StreamEventType, ToolCall, 
 class BufferingAdapter:
     """Keep what the first choice of one stream says, while its events are read.
 
-    Where an agent streams several turns, their texts are put together.
+    Where an agent streams several turns, their texts are put together, and `usage` is that of all.
     """
 
     def __init__(self) -> None:
         self._text = list[str]()
         self._reasoning = list[str]()
         self._tool_calls = list[ToolCall]()
+        self._before: Usage | None = None  # of earlier turns
         self._usage: Usage | None = None
         self._done: StreamEvent | None = None
         self._error = "the stream was not read to its end"
@@ -41,7 +42,8 @@ class BufferingAdapter:
 
     @property
     def usage(self) -> Usage | None:
-        return self._usage
+        known = [usage for usage in (self._before, self._usage) if usage is not None]
+        return sum(known[1:], known[0]) if known else None
 
     async def wrap(self, stream: AsyncIterable[StreamEvent]) -> AsyncGenerator[StreamEvent]:
         """Yield the events of a stream and keep what they say.
@@ -87,12 +89,14 @@ class BufferingAdapter:
 
     def _keep(self, event: StreamEvent) -> None:
         match event.type:
-            case StreamEventType.USAGE:
+            case StreamEventType.USAGE:  # what a turn used so far
                 self._usage = event.data
+            case StreamEventType.META if event.data.get("event") == "turn_start":
+                self._before, self._usage = self.usage, None
             case StreamEventType.DONE:
                 self._done = event
             case StreamEventType.ERROR:
-                self._error = _said(event.data)
+                self._error = reason_in(event.data)
             case StreamEventType.TOKEN if event.index == 0:
                 self._text.append(event.data)
             case StreamEventType.REASONING if event.index == 0:
@@ -129,7 +133,7 @@ def reason_of(error: FlashliteError) -> str:
     return error.reason if isinstance(error, CompletionError) else str(error)
 
 
-def _said(data: Any) -> str:
+def reason_in(data: Any) -> str:
     """Return the reason in an ERROR event."""
-    reason = data.get("error") if isinstance(data, dict) else data
+    reason = data.get("error") if isinstance(data, Mapping) else data
     return str(reason or "the stream ended with an error")

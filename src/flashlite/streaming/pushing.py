@@ -141,7 +141,8 @@ def _put_together(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
 def _short(data: Any) -> Any:
     """Return an event's data; of a whole answer, what was not sent piece by piece."""
     if not isinstance(data, CompletionResponse):
-        return data
+        told = data.to_dict() if hasattr(data, "to_dict") else {}  # such as an agent's result
+        return {name: told[name] for name in told if name != "content"} or data
     return {
         "id": data.id,
         "model": data.model,

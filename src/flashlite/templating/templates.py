@@ -29,9 +29,10 @@ class Templates:
 
     A file's name may leave out `.jinja`, `.jinja2`, `.j2`, `.txt` or `.md`; files include, extend
     and import one another and registered templates under the same names. A template is compiled
-    once, and again when a file has changed. Templates run in Jinja's sandbox and cannot change
-    what they are given. Nothing is escaped; an undefined variable is an error. A line that holds
-    only tags leaves no empty line behind, and the line end at the end of a file is left out.
+    once, and again when a file has changed. Templates run in Jinja's sandbox, where the lists and
+    dicts they are given cannot be changed. Nothing is escaped; an undefined variable is an error.
+    A line that holds only tags leaves no empty line behind, and the line end at the end of a file
+    is left out.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Templates:
         if not isinstance(template, str):
             raise ConfigError(f"a template is a name or a text; got {template!r:.80}")
         if not isinstance(variables or {}, Mapping):
-            raise ConfigError(f"variables is a dict; got {variables!r:.80}")
+            raise ConfigError(f"variables is a dict; got a {type(variables).__name__}")
         if any(_stamp(path) != stamp for path, stamp in [*self._sources.items()] if stamp):
             self._forget()
         found = self._found(template)
@@ -124,9 +125,13 @@ class Templates:
         from jinja2 import FunctionLoader, StrictUndefined
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+        class Missing(StrictUndefined):
+            __slots__ = ()
+            __repr__ = StrictUndefined.__str__  # a list of it would be written "[Undefined]"
+
         environment = ImmutableSandboxedEnvironment(
             loader=FunctionLoader(self._load),
-            undefined=StrictUndefined,
+            undefined=Missing,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -10,7 +10,7 @@ from inspect import isawaitable
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError
-from ..types import ToolCall
+from ..types import Message, ToolCall
 from .registry import ToolRegistry
 from .result import ToolResult
 from .tool import checked_timeout
@@ -37,7 +37,7 @@ class CallRunner:
     `tool_timeout` is in seconds, for tools that have no timeout of their own. Calls beyond
     `max_tool_calls_per_turn` are not run, and the model is told so. Without
     `include_tool_errors_in_context` the model reads that a call failed, and not how. What is
-    `fatal` ends the run when a tool raises it, instead of being told to the model.
+    `fatal` ends the run when a tool or a callback raises it, instead of being told to the model.
     """
 
     tools: ToolRegistry
@@ -96,21 +96,46 @@ class CallRunner:
     async def _run_one(
         self, place: int, call: ToolCall, refusal: str | None, results: dict[int, ToolResult]
     ) -> None:
-        await tell(self.on_tool_call, call)
+        await tell(self.on_tool_call, call, fatal=self.fatal)
         if refusal is None:
             result = await self._answer(call)
         else:
             result = unanswered(call, refusal)
         results[place] = result
-        await tell(self.on_tool_result, result)
+        await tell(self.on_tool_result, result, fatal=self.fatal)
 
     async def _answer(self, call: ToolCall) -> ToolResult:
         result = await self.tools.answer(call, limit=self.tool_timeout)
-        if isinstance(result.exception, self.fatal):
-            raise result.exception
+        if (fatal := _first_of(self.fatal, result.exception)) is not None:
+            raise fatal
         if self.include_tool_errors_in_context or result.success:
             return result
         return replace(result, is_error_told=False)
+
+
+def _first_of(
+    kinds: tuple[type[BaseException], ...], error: BaseException | None
+) -> BaseException | None:
+    """Return an exception if it is of these kinds, or the first in a task group's that is."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, (_first_of(kinds, one) for one in error.exceptions)), None)
+    return error if isinstance(error, kinds) else None
+
+
+def with_readable_calls(message: Message) -> Message:
+    """Return an answer as it may be sent again: arguments that are no JSON object are `{}`.
+
+    Servers that read the calls of a history (llama.cpp, vLLM) refuse all of it else. The model
+    reads what it wrote in the call's result.
+    """
+    calls = message.tool_calls or []
+    if not any(call.parse_error for call in calls):
+        return message
+    readable = [
+        {**wire, **ToolCall(call.id, call.name).to_dict()} if call.parse_error else wire
+        for call, wire in zip(calls, message["tool_calls"], strict=True)
+    ]
+    return Message({**message, "tool_calls": readable})
 
 
 def unanswered(call: ToolCall, reason: str) -> ToolResult:
@@ -118,13 +143,20 @@ def unanswered(call: ToolCall, reason: str) -> ToolResult:
     return ToolResult(error=reason, name=call.name, call_id=call.id)
 
 
-async def tell(callback: Callable[[Any], Any] | None, news: Any) -> None:
-    """Call a function that only listens; one that raises is logged and costs nothing else."""
+async def tell(
+    callback: Callable[[Any], Any] | None,
+    news: Any,
+    *,
+    fatal: tuple[type[BaseException], ...] = (),
+) -> None:
+    """Call a function that only listens; one that raises is logged, but for what is `fatal`."""
     if callback is None:
         return
     try:
         answer = callback(news)
         if isawaitable(answer):
             await answer
+    except fatal:
+        raise
     except Exception:
         log.exception("the callback %s failed", getattr(callback, "__name__", callback))

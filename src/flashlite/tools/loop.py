@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..errors import CompletionError, ConfigError, FlashliteError
+from ..errors import CompletionError, ConfigError
 from ..types import (
     Completer,
     CompletionResponse,
@@ -19,7 +18,15 @@ from ..types import (
     asking,
     normalize_messages,
 )
-from .calls import Approve, CallRunner, OnToolCall, OnToolResult, tell, unanswered
+from .calls import (
+    Approve,
+    CallRunner,
+    OnToolCall,
+    OnToolResult,
+    tell,
+    unanswered,
+    with_readable_calls,
+)
 from .registry import ToolRegistry
 from .result import ToolResult
 from .tool import Tool
@@ -34,8 +41,8 @@ class ToolLoopResult:
 
     `content` and `parsed` are those of the last answer, `messages` the whole history, ready to be
     gone on with. `tool_calls_made` and `tool_results` go together, in the order of the calls.
-    `iterations` counts the rounds of calls that were run. `usage` and `cost` (US dollars, None if
-    any part is unknown) are those of all answers. `stop_reason` is why the loop ended: the last
+    `iterations` counts the rounds of calls that were run. `usage` and `cost` (US dollars) are those
+    of all answers, None if that of any is unknown. `stop_reason` is why the loop ended: the last
     answer's `finish_reason` ("stop", "length" …), "max_iterations" if the model wanted to go on, or
     "tool_error".
     """
@@ -101,13 +108,13 @@ async def run_tool_loop(
         max_iterations=max_iterations,
         tool_choice=tool_choice,
         stop_on_tool_error=stop_on_tool_error,
+        on_response=on_response,
     )
     ask = asking(client, response_model)
     options |= {"model": model} if model is not None else {}
     with loop.kept():
         while loop.stop_reason is None:
             response = await ask(list(loop.messages), **loop.offer, **options)
-            await tell(on_response, response)
             await loop.take(response)
     return loop.result()
 
@@ -133,6 +140,7 @@ class ToolLoop:
         max_iterations: int = 10,
         tool_choice: str | Mapping[str, Any] | None = None,
         stop_on_tool_error: bool = False,
+        on_response: Callable[[CompletionResponse], Any] | None = None,
     ) -> None:
         if max_iterations < 0:
             raise ConfigError(f"max_iterations is 0 or more; got {max_iterations}")
@@ -144,6 +152,7 @@ class ToolLoop:
         self.stop_reason: str | None = None
         self._runner, self._most = runner, max_iterations
         self._tool_choice, self._stops_on_error = tool_choice, stop_on_tool_error
+        self._on_response = on_response
 
     @property
     def offer(self) -> dict[str, Any]:
@@ -166,14 +175,13 @@ class ToolLoop:
         Every call gets one result, also if this is cancelled. Raises CompletionError for a
         response that is no answer.
         """
-        if not response.ok:
-            raise CompletionError(response.error or f"status {response.status}")
-        calls = response.tool_calls or []
-        self.messages.append(response.message)
+        calls = answered(response).tool_calls or []
+        self.messages.append(with_readable_calls(response.message))
         self.responses.append(response)
         results: dict[int, ToolResult] = {}
         reason = "the call was broken off"
         try:
+            await tell(self._on_response, response, fatal=self._runner.fatal)
             if not calls:
                 self.stop_reason = response.finish_reason or "stop"
             elif self.iterations == self._most:
@@ -193,20 +201,23 @@ class ToolLoop:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Give an error that is raised inside what the loop has so far, so that it is not lost."""
+        """Give whatever is raised inside what the loop has so far, so that it is not lost."""
         try:
             yield
-        except (FlashliteError, CancelledError) as error:
-            used = [self.usage, getattr(error, "usage", None)]
-            error.messages, error.usage = tuple(self.messages), _sum(used)  # type: ignore[union-attr]
+        except BaseException as error:  # a client and `approve` raise anything
+            used = getattr(error, "usage", None)
+            used = [self.usage, used if isinstance(used, Usage) else None]
+            with suppress(AttributeError, TypeError):  # not every foreign exception takes them
+                error.messages, error.usage = tuple(self.messages), _sum(used)  # type: ignore[attr-defined]
             raise
 
     def result(self) -> ToolLoopResult:
         """Return what came of the loop; raises ConfigError while it has no answer."""
         if not self.responses:
             raise ConfigError("the loop has no answer yet: take() one")
-        last, usage = self.responses[-1], self.usage
+        last = self.responses[-1]
         is_known = all(response.usage is not None for response in self.responses)
+        usage = self.usage if is_known else None
         return ToolLoopResult(
             content=last.content,
             parsed=last.parsed,
@@ -216,12 +227,19 @@ class ToolLoop:
             tool_results=self.results,
             iterations=self.iterations,
             usage=usage,
-            cost=usage.total_cost if usage is not None and is_known else None,
+            cost=usage.total_cost if usage is not None else None,
             stop_reason=self.stop_reason or "tool_calls",
         )
 
 
-def fatal_of(client: Completer) -> tuple[type[BaseException], ...]:
+def answered(response: CompletionResponse) -> CompletionResponse:
+    """Return a response, or raise CompletionError where it is no answer."""
+    if not response.ok:
+        raise CompletionError(response.error or f"status {response.status}")
+    return response
+
+
+def fatal_of(client: Completer | None) -> tuple[type[BaseException], ...]:
     """Return what no tool may keep to itself: the exception types in a client's `fatal`, if any."""
     return tuple(getattr(client, "fatal", ()))
 

@@ -1,0 +1,111 @@
+"""Agents of Inspect's that are ours inside: usable as solver, as tool and for handoff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from inspect_ai.agent import Agent as TheirAgent
+from inspect_ai.agent import AgentState, agent
+
+from ..agent import Agent, AgentConfig
+from ..chat import Policy, Stop
+from ._chats import (
+    CRITIQUE,
+    AgentSpec,
+    Protocol,
+    SampleChat,
+    answer_of,
+    held,
+    opened,
+    public_messages,
+)
+from ._completer import InspectCompleter
+from ._states import handed_back, replace_messages, taken_up
+from ._types import Shape, type_of
+
+
+@agent
+def flashlite_agent(
+    *,
+    system_prompt: str | None = None,
+    tools: Sequence[Any] = (),
+    model: str | None = None,
+    role: str | None = None,
+    response_model: Shape | None = None,
+    max_turns: int | None = None,
+    config: AgentConfig | None = None,
+    options: dict[str, Any] | None = None,
+) -> TheirAgent:
+    """A model with tools that works until it has an answer: flashlite's `Agent`.
+
+        Task(dataset, solver=flashlite_agent(system_prompt="You are terse.", tools=[search]))
+        use_tools(as_tool(flashlite_agent(tools=[search]), description="Looks things up."))
+        use_tools(handoff(flashlite_agent(tools=[search]), description="A researcher."))
+
+    `tools` are ours, plain functions, or Inspect's. `model` is a name or `role:<name>`; `role` is
+    the model role that it has, if the eval gives one. `config` says how it works beside
+    `max_turns`; `options` are call options, such as `{"temperature": 0}`. With a `response_model`
+    (a type, or `package.module:Name`) the output is JSON that fits, where the model manages.
+    """
+
+    async def execute(state: AgentState) -> AgentState:
+        """Work on what was said until there is an answer."""
+        completer = InspectCompleter(model, role=role)
+        conversation = taken_up(state, completer, system_prompt=system_prompt)
+        ours = Agent(
+            conversation=conversation,
+            client=completer,
+            tools=completer.tools(tools),
+            config=config,
+            max_turns=max_turns,
+            **(options or {}),
+        )
+        with handed_back(state, completer, conversation):
+            await ours.run(response_model=type_of(response_model))
+        return state
+
+    return execute
+
+
+@agent
+def multi_agent_chat(
+    agents: Sequence[AgentSpec] = CRITIQUE,
+    *,
+    protocol: Protocol | None = None,
+    policy: Policy | str | None = None,
+    turns: int = 3,
+    stop: Stop | str | None = None,
+    answers: str | None = None,
+    moderator: str = "Moderator",
+    options: dict[str, Any] | None = None,
+) -> TheirAgent:
+    """Several agents that talk about the input: flashlite's `MultiAgentChat`.
+
+        async def sealed_bids(chat: SampleChat) -> list[Bid]:
+            return await chat.simultaneous(response_model=Bid, visible_to=())
+
+        Task(dataset, solver=multi_agent_chat(["Ann", "Bob"], protocol=sealed_bids))
+
+    The `moderator` says the input. A `protocol` leads the chat; without one the agents take `turns`
+    turns by a `policy` (a function, "in_turn", "random" or "random:<seed>") until `stop` (a phrase
+    or a condition). For `agents` and the chat's `options` see `SampleChat`.
+
+    The messages are what all may read, the output what the protocol returned or else the last
+    public turn, that of `answers` if given. The store (`ChatLog`) has private messages too.
+    """
+
+    async def execute(state: AgentState) -> AgentState:
+        """Talk about the input, and answer it."""
+        chat = SampleChat(agents, **(options or {}))
+        before, given = list(state.messages), opened(chat, state.messages, moderator)
+        outcome = None
+        try:
+            outcome = await held(chat, protocol=protocol, policy=policy, turns=turns, stop=stop)
+        finally:
+            if output := answer_of(chat, answers, outcome):
+                state.output = output
+            replace_messages(state, [*before, *public_messages(chat, given)])
+        return state
+
+    return execute

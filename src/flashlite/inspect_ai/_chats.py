@@ -1,0 +1,170 @@
+"""Chats of several agents inside a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageUser,
+    ModelOutput,
+    StopReason,
+)
+from pydantic_core import to_json
+
+from ..agent import Agent
+from ..chat import ChatEntry, MultiAgentChat, Policy, Stop, at_random, in_turn, says
+from ..errors import ConfigError
+from ..types import Role
+from ._completer import InspectCompleter
+from ._events import agent_span, keep_chat, note_decision, note_message
+from ._memory import Memory, to_contents
+
+AgentSpec: TypeAlias = Agent | Mapping[str, Any] | str
+"""An agent, the arguments of one (`{"name": "Red", "system_prompt": "…"}`), or just its name."""
+
+Protocol: TypeAlias = Callable[[Any], Awaitable[Any] | Any]
+"""Leads a `SampleChat` from beginning to end; what it returns is the outcome, as JSON."""
+
+CRITIQUE: Sequence[AgentSpec] = (
+    {
+        "name": "Solver",
+        "system_prompt": "You solve the task. Once the critic has spoken, give your final answer.",
+    },
+    {
+        "name": "Critic",
+        "system_prompt": "You look for what is wrong or missing in what the solver says.",
+    },
+)
+"""Who talks where nobody is named: one who solves, one who criticises, then the first again."""
+
+
+class SampleChat(MultiAgentChat):
+    """A chat inside a sample: its agents are asked through Inspect, and the log has all of it.
+
+        chat = SampleChat([{"name": "Red"}, {"name": "Blue", "model": "role:blue"}])
+        chat.add_message("Referee", "Begin.")
+        await chat.speak("Red", visible_to="Blue")
+
+    An agent is a name, the arguments of an `Agent`, or one. Without a model it is asked of the
+    model role of its name where the eval has one, else of the model that is evaluated. Every turn
+    is an agent span, every message an info event, and the store has the transcript (`ChatLog`).
+    `options` are those of `MultiAgentChat`.
+    """
+
+    def __init__(self, agents: Iterable[AgentSpec] = (), **options: Any) -> None:
+        super().__init__(on_turn=self._note, around_turn=agent_span, **options)
+        for agent in agents:
+            self.add_agent(inside(agent))
+        keep_chat(self)
+
+    def add_message(self, *args: Any, **kwargs: Any) -> ChatEntry:
+        """Put in what somebody says; see `MultiAgentChat`."""
+        entry = super().add_message(*args, **kwargs)
+        self._note(entry)
+        return entry
+
+    def _note(self, entry: ChatEntry) -> None:
+        note_message(entry)
+        keep_chat(self)
+
+
+def inside(spec: AgentSpec) -> Agent:
+    """Return an agent that acts in the running sample; the one that is given stays as it is."""
+    if isinstance(spec, str):
+        spec = {"name": spec}
+    agent = Agent(**spec) if isinstance(spec, Mapping) else spec.fork()
+    if agent.client is not None:
+        raise ConfigError(f"{agent.name} is asked through Inspect in an eval: leave client out")
+    completer = InspectCompleter(role=agent.name)
+    agent.client, agent.tools = completer, completer.tools(agent.tools)
+    return agent
+
+
+async def held(
+    chat: SampleChat,
+    *,
+    protocol: Protocol | None,
+    policy: Policy | str | None,
+    turns: int,
+    stop: Stop | str | None,
+) -> Any:
+    """Hold a chat by its protocol, or let the agents take turns; return the outcome."""
+    if protocol is not None:
+        outcome = protocol(chat)
+        outcome = await outcome if isawaitable(outcome) else outcome
+        if outcome is not None:
+            note_decision("protocol", outcome)
+        keep_chat(chat, outcome)
+        return outcome
+    await chat.run(
+        _policy(policy), max_turns=turns, stop=says(stop) if isinstance(stop, str) else stop
+    )
+    return None
+
+
+def opened(chat: SampleChat, messages: Sequence[ChatMessage], moderator: str) -> int:
+    """Put the sample's input into a chat, as a moderator's words; return how many entries it is."""
+    for message in Memory().adopt(messages):
+        if not message.content or message.role not in (Role.SYSTEM, Role.USER, Role.ASSISTANT):
+            continue
+        chat.add_message(moderator, message.content)
+    return len(chat.transcript)
+
+
+def public_messages(chat: SampleChat, given: int) -> list[ChatMessage]:
+    """Return what was said to everybody after the first `given` entries, as Inspect's messages.
+
+    Private messages are in the store alone, so that nobody who reads the messages of a sample, be
+    it a judge or the next solver, learns what he was not to know.
+    """
+    entries = [entry for entry in chat.transcript[given:] if entry.visible_to is None]
+    return [_message(entry) for entry in entries]
+
+
+def answer_of(chat: SampleChat, answers: str | None, outcome: Any) -> ModelOutput | None:
+    """Return the result of a chat: a text outcome, or the last that was said to everybody."""
+    turns = [entry for entry in chat.transcript if entry.is_turn and entry.visible_to is None]
+    said = [entry for entry in turns if answers in (None, entry.author)]
+    last = said[-1] if said else None
+    model = (last.model if last else None) or ""
+    if outcome is not None:
+        text = outcome if isinstance(outcome, str) else to_json(outcome, fallback=str).decode()
+        return ModelOutput.from_content(model, text)
+    if last is None:
+        return None
+    reason = _STOP.get(last.finish_reason or "", "stop")
+    return ModelOutput.from_content(model, last.text, stop_reason=reason)
+
+
+_STOP: dict[str, StopReason] = {
+    "length": "max_tokens",
+    "model_length": "model_length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+}
+
+
+def _policy(policy: Policy | str | None) -> Policy:
+    """Read a policy as a command line can say it: `in_turn`, `random` or `random:<seed>`."""
+    if policy is None or policy == "in_turn":
+        return in_turn
+    if not isinstance(policy, str):
+        return policy
+    name, _, seed = policy.partition(":")
+    if name != "random":
+        raise ConfigError(f"a policy is in_turn, random or random:<seed>; got {policy!r:.80}")
+    return at_random(seed or 0)
+
+
+def _message(entry: ChatEntry) -> ChatMessage:
+    content = to_contents(entry.content)
+    headed: Any = f"[{entry.author}]: {content}" if isinstance(content, str) else content
+    if not entry.is_turn:
+        return ChatMessageUser(content=headed, metadata={"from": entry.author})
+    return ChatMessageAssistant(
+        content=headed, model=entry.model, source="generate", metadata={"from": entry.author}
+    )

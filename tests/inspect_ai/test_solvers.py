@@ -1,0 +1,161 @@
+"""Solvers that are flashlite's primitives inside."""
+
+from __future__ import annotations
+
+import pytest
+from inspect_ai.dataset import Sample
+from inspect_ai.model import ChatMessage
+from inspect_ai.solver import generate, use_tools
+from inspect_ai.tool import Tool as InspectTool
+from inspect_ai.tool import tool as inspect_tool
+from pydantic import BaseModel
+
+from flashlite.inspect_ai import converse, prompt_template, structured, tool_loop
+
+from .running import (
+    INSPECTS_OWN,
+    answering,
+    calling,
+    model_events,
+    notes,
+    outline,
+    run,
+    run_log,
+    saying,
+    spoken,
+)
+
+pytestmark = INSPECTS_OWN
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+@inspect_tool
+def shout() -> InspectTool:
+    async def execute(text: str) -> str:
+        """Shout.
+
+        Args:
+            text: What to shout.
+        """
+        return text.upper()
+
+    return execute
+
+
+def whisper(text: str) -> str:
+    """Whisper."""
+    return text.lower()
+
+
+def test_a_structured_answer_is_repaired_and_only_what_fits_is_in_the_messages() -> None:
+    sample = run(structured(Person), saying('{"name": "Ann"}', '{"name": "Ann", "age": 3}'))
+    assert spoken(sample.messages) == [
+        ("user", "Begin."),
+        ("assistant", '{"name": "Ann", "age": 3}'),
+    ]
+    assert sample.output.completion == '{"name": "Ann", "age": 3}'
+    assert len(model_events(sample)) == 2
+
+
+def test_a_structured_answer_that_never_fits_is_what_the_model_said() -> None:
+    sample = run(structured(Person, retries=1), saying("no", "never"))
+    assert spoken(sample.messages) == [("user", "Begin."), ("assistant", "never")]
+    assert sample.output.completion == "never"
+    assert [note["event"] for note in notes(sample)] == ["unfit"]
+
+
+def test_a_tool_loop_has_our_tools_and_those_of_the_sample() -> None:
+    call = calling(("shout", {"text": "Hi"}), ("whisper", {"text": "Hi"}))
+    sample = run([use_tools(shout()), tool_loop([whisper])], saying(call, "Done."))
+    assert [tool.name for tool in model_events(sample)[0].tools] == ["whisper", "shout"]
+    assert spoken(sample.messages) == [
+        ("user", "Begin."),
+        ("assistant", ""),
+        ("tool", "HI"),
+        ("tool", "hi"),
+        ("assistant", "Done."),
+    ]
+    assert outline(sample)[-6:] == [
+        "  model: calls",
+        "  tool shout",
+        "  call: HI",
+        "  tool whisper",
+        "  call: hi",
+        "  model: Done.",
+    ]
+
+
+def test_a_script_is_said_line_by_line() -> None:
+    sample = run(converse(["two", "three"], system_prompt="Count."), saying("1", "2", "3"))
+    assert spoken(sample.messages) == [
+        ("system", "Count."),
+        ("user", "Begin."),
+        ("assistant", "1"),
+        ("user", "two"),
+        ("assistant", "2"),
+        ("user", "three"),
+        ("assistant", "3"),
+    ]
+
+
+def test_a_model_plays_the_user_from_the_other_side_until_it_is_satisfied() -> None:
+    heard: list[list[tuple[str, str]]] = []
+
+    def user(messages: list[ChatMessage]) -> str:
+        heard.append(spoken(messages))
+        return "More?" if len(heard) == 1 else "BYE"
+
+    player = {"name": "user", "system_prompt": "You are curious."}
+    sample = run(
+        converse(player, turns=9, until="BYE"),
+        saying("1", "2"),
+        model_roles={"user": answering(user)},
+    )
+    assert spoken(sample.messages) == [
+        ("user", "Begin."),
+        ("assistant", "1"),
+        ("user", "More?"),
+        ("assistant", "2"),
+        ("user", "BYE"),
+    ]
+    assert heard[1] == [
+        ("system", "You are curious."),
+        ("user", "Begin.\n\n1"),
+        ("assistant", "More?"),
+        ("user", "2"),
+    ]
+    assert outline(sample) == [
+        "solver flashlite/converse",
+        "  model: 1",
+        "  agent user",
+        "    model: More?",
+        "  model: 2",
+        "  agent user",
+        "    model: BYE",
+    ]
+
+
+def test_a_conversation_ends_after_so_many_answers() -> None:
+    sample = run(converse(["a", "b", "c"], turns=2), saying("1", "2"))
+    assert [text for role, text in spoken(sample.messages) if role == "assistant"] == ["1", "2"]
+
+
+def test_a_template_has_the_prompt_the_metadata_and_its_variables() -> None:
+    template = "{{ prompt }}{% for one in topics %}\n- {{ one | upper }}{% endfor %} {{ tone }}"
+    sample = run(
+        [prompt_template(template, tone="Calmly."), generate()],
+        saying("ok"),
+        sample=Sample(input="Think of", metadata={"topics": ["a", "b"], "tone": "Loudly."}),
+    )
+    assert spoken(sample.messages)[0] == ("user", "Think of\n- A\n- B Calmly.")
+
+
+@pytest.mark.parametrize("template", ["{{ nobody }}", "{{ prompt.upper(1) }}"])
+def test_a_template_that_fails_says_why(template: str) -> None:
+    log = run_log([prompt_template(template), generate()], saying("ok"), samples=["Begin."])
+    assert log.error is not None
+    assert "<prompt>, line 1" in log.error.message
