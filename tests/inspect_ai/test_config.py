@@ -9,9 +9,9 @@ from inspect_ai.model import GenerateConfig, ResponseSchema
 from inspect_ai.util import JSONSchema
 
 from flashlite.inspect_ai._config import (
+    BY_DIALECT,
     OBEYED_BY_INSPECT,
     REFUSED,
-    REPORTED,
     SENT,
     TRANSLATED,
     to_options,
@@ -20,7 +20,7 @@ from flashlite.inspect_ai._private import PrerequisiteError
 
 
 def test_every_field_is_in_exactly_one_group() -> None:
-    groups = [set(SENT), TRANSLATED, OBEYED_BY_INSPECT, REPORTED, REFUSED]
+    groups = [set(SENT), TRANSLATED, OBEYED_BY_INSPECT, BY_DIALECT, REFUSED]
     assert sorted(name for group in groups for name in group) == sorted(GenerateConfig.model_fields)
 
 
@@ -96,18 +96,26 @@ def test_a_response_schema_becomes_a_response_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "name"),
+    ("config", "sentence"),
     [
-        (GenerateConfig(batch=True), "batch"),
-        (GenerateConfig(best_of=2), "best_of"),
-        (GenerateConfig(modalities=["image"]), "modalities"),
-        (GenerateConfig(prompt_logprobs=1), "prompt_logprobs"),
+        (
+            GenerateConfig(batch=True),
+            "cannot do batch: flashlite asks each request by itself so far; leave it out.",
+        ),
+        (
+            GenerateConfig(best_of=2),
+            "cannot do best_of: ask num_choices and choose in the scorer; leave it out.",
+        ),
+        (GenerateConfig(modalities=["image"]), "cannot do modalities; leave it out."),
+        (GenerateConfig(prompt_logprobs=1), "cannot do prompt_logprobs; leave it out."),
     ],
 )
-def test_what_would_change_the_measurement_is_refused(config: GenerateConfig, name: str) -> None:
+def test_what_would_change_the_measurement_is_refused(
+    config: GenerateConfig, sentence: str
+) -> None:
     with pytest.raises(PrerequisiteError) as caught:
         to_options(config, model="openai/m", has_tools=False)
-    assert caught.value.message == f"flashlite/openai/m cannot do {name}: leave it out."
+    assert caught.value.message == f"flashlite/openai/m {sentence}"
 
 
 def test_what_is_switched_off_is_neither_refused_nor_reported(
@@ -120,10 +128,10 @@ def test_what_is_switched_off_is_neither_refused_nor_reported(
 
 def test_what_is_not_used_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    config = GenerateConfig(effort="low", stream_idle_timeout=5)
+    config = GenerateConfig(effort="low", fallback_models=["b"])
     for _ in range(3):
         to_options(config, model="reported-once", has_tools=False)
     assert [record.getMessage() for record in caplog.records] == [
         "flashlite/reported-once does not use effort: it is not sent.",
-        "flashlite/reported-once does not use stream_idle_timeout: it is not sent.",
+        "flashlite/reported-once does not use fallback_models: it is not sent.",
     ]

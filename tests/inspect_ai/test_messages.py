@@ -18,9 +18,9 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall, ToolCallError, ToolFunction, ToolInfo, ToolParam, ToolParams
 
-from flashlite.errors import ConfigError
-from flashlite.inspect_ai._messages import to_messages, to_tool_choice, to_tools
+from flashlite.inspect_ai._messages import to_messages
 from flashlite.inspect_ai._output import to_output
+from flashlite.inspect_ai._tools import to_tool_choice, to_tools
 from flashlite.types import Choice, CompletionResponse, Message
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -135,10 +135,12 @@ def test_a_message_is_spelled_in_openai_form(message: ChatMessage, wire: dict[st
     assert to_messages([message]) == [wire]
 
 
-def test_video_is_refused_with_a_sentence() -> None:
+def test_video_goes_out_as_such() -> None:
     video = ContentVideo(video="data:video/mp4;base64,AAAA", format="mp4")
-    with pytest.raises(ConfigError, match="video cannot be sent"):
-        to_messages([ChatMessageUser(content=[video])])
+    [message] = to_messages([ChatMessageUser(content=[video])])
+    assert message.content == [
+        {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}
+    ]
 
 
 def test_a_tool_is_spelled_with_its_schema() -> None:
@@ -218,7 +220,7 @@ def test_thinking_that_nobody_signed_can_be_read_in_the_log() -> None:
     message = Message.assistant("4", reasoning_content="Hm.")
     message["thinking_blocks"] = [{"type": "thinking", "thinking": "Hm."}]
     output = to_output(CompletionResponse(choices=(Choice(message=message),)), model="m")
-    (thought, _) = output.message.content
+    thought = output.message.content[0]
     assert isinstance(thought, ContentReasoning)
     assert (thought.reasoning, thought.redacted) == ("Hm.", False)
 

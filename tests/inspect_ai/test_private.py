@@ -6,15 +6,19 @@ works, with a little less comfort, until `_private.py` follows.
 
 from __future__ import annotations
 
+from inspect_ai.log import transcript
+
 from flashlite.inspect_ai import _private
 
 
 def test_every_private_part_is_found() -> None:
-    names = ("_show_call", "_event", "_report_id", "_epoch", "_override")
+    names = ("_show_call", "_event", "_report_id", "_epoch", "_override", "_was_cached", "_stream")
     assert {name: getattr(_private, name) is not None for name in names} == dict.fromkeys(
         names, True
     )
+    assert callable(getattr(transcript(), "_event", None))
     assert _private.PrerequisiteError.__module__ == "inspect_ai._util.error"
+    assert _private.TerminateSampleError.__module__ == "inspect_ai._util.exception"
 
 
 def test_there_is_no_epoch_outside_of_a_sample() -> None:

@@ -79,8 +79,7 @@ async def test_a_client_and_a_model_make_a_provider() -> None:
         (
             "openai/gpt-4o",
             {"api_key": "k", "rpn": 5},
-            "unknown -M argument rpn for flashlite/openai/gpt-4o: there are request_timeout, "
-            "strict_params.",
+            "unknown -M argument rpn for flashlite/openai/gpt-4o: did you mean rpm?",
         ),
         (
             "openai/gpt-4o",

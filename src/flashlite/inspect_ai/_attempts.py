@@ -47,17 +47,17 @@ class Attempts:
         timeout = live_setting("timeout", self.config)
         return None if timeout is None else timeout - (time.monotonic() - self.started)
 
-    def limit(self, seconds: float) -> float:
-        """Return how long this attempt may take, `seconds` at most.
+    def limit(self) -> float | None:
+        """Return how many seconds this attempt may take, None for as many as it likes.
 
         Inspect asks whether the time is over between attempts only, and cancels an attempt
         without a word of what it waited for.
         """
         attempt, left = live_setting("attempt_timeout", self.config), self.time_left()
-        limits = [seconds] if attempt is None else [seconds, attempt * (1 - _MARGIN)]
+        limits = [] if attempt is None else [attempt * (1 - _MARGIN)]
         if left is not None:
             limits.append(max(ceil(left * 100) / 100, 0.01))  # never so soon that it is not over
-        return min(limits)
+        return min(limits, default=None)
 
 
 _RUNNING: ContextVar[Attempts | None] = ContextVar("flashlite_attempts", default=None)

@@ -108,11 +108,13 @@ class InspectCompleter:
 
     def model(self, name: str | None = None) -> Model:
         """Return Inspect's model of a name, `role:<name>` or bare role; without one, the usual."""
-        if name is None:
-            return get_model(self._model, role=self._role)
-        if name.startswith(_ROLE):
-            return get_model(role=name.removeprefix(_ROLE))
-        return get_model(role=name) if name in model_roles() else get_model(name)
+        asked = self._model if name is None else name
+        role = self._role if name is None else None
+        if isinstance(asked, str) and asked.startswith(_ROLE):
+            asked, role = None, asked.removeprefix(_ROLE)
+        elif isinstance(asked, str) and role is None and asked in model_roles():
+            asked, role = None, asked
+        return get_model(asked, role=role)
 
     async def _send(self, request: CompletionRequest, model: Model) -> CompletionResponse:
         asked = self.memory.recall(request.messages)

@@ -7,11 +7,13 @@ adds fails `tests/inspect_ai/test_config.py` until it is put into one of these g
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from inspect_ai.model import GenerateConfig
 from inspect_ai.util import warn_once
 
+from ..providers.spelling import merged
 from ._private import PrerequisiteError
 
 log = logging.getLogger("flashlite.inspect_ai")
@@ -33,7 +35,7 @@ SENT = {
     "verbosity": "verbosity",
     "reasoning_effort": "reasoning_effort",
 }
-"""Inspect's name of a parameter, and ours."""
+"""Inspect's name of a parameter, and ours; what a host cannot take, its dialect reports."""
 
 TRANSLATED = {"reasoning_tokens", "response_schema", "extra_headers", "extra_body"}
 """Sent too, in another form."""
@@ -42,6 +44,7 @@ OBEYED_BY_INSPECT = {
     "max_retries",
     "timeout",
     "attempt_timeout",
+    "stream_idle_timeout",
     "max_connections",
     "adaptive_connections",
     "system_message",
@@ -51,34 +54,44 @@ OBEYED_BY_INSPECT = {
     "cache",
     "internal_tools",
 }
-"""Done around the provider, without its help; `internal_tools` only switches extras of others."""
+"""Done around the provider; for an idle time it streams, and `_tools.py` reads the last one."""
 
-REPORTED = {
-    "stream_idle_timeout",
+BY_DIALECT = {
     "cache_prompt",
-    "fallback_models",
     "effort",
+    "fallback_models",
+    "modalities",
     "reasoning_mode",
     "reasoning_summary",
 }
-"""Cannot be honoured and do no harm: reported once."""
+"""Some APIs have a word for it; where there is none, it is reported once."""
 
-REFUSED = {"batch", "best_of", "modalities", "prompt_logprobs"}
-"""An eval that counts on these would measure something else: refused."""
+REFUSED = {"batch", "best_of", "prompt_logprobs"}
+"""An eval that counts on these would measure something else, or wait for ever: refused."""
+
+_INSTEAD = {
+    "batch": "flashlite asks each request by itself so far",
+    "best_of": "ask num_choices and choose in the scorer",
+}
+_BETA = "anthropic-beta"
+_FALLBACK_BETA = "server-side-fallback-2026-06-01"
+_RESPONSES = ("responses", "azure_responses")
+_GEMINI = ("google", "vertex_ai")
 
 
-def to_options(config: GenerateConfig, *, model: str, has_tools: bool) -> dict[str, Any]:
+def to_options(
+    config: GenerateConfig,
+    *,
+    model: str,
+    has_tools: bool,
+    dialect: str = "",
+    strict: bool = False,
+) -> dict[str, Any]:
     """Return the call options that a config means; raises PrerequisiteError for the refused."""
-    given = {
-        name: value
-        for name in _KNOWN
-        if (value := getattr(config, name, None)) not in (None, False, [])
-    }
-    if refused := sorted(given.keys() & REFUSED):
-        raise PrerequisiteError(f"flashlite/{model} cannot do {', '.join(refused)}: leave it out.")
-    for name in sorted(given.keys() & REPORTED):
-        if given[name] not in ("auto", "none"):
-            warn_once(log, f"flashlite/{model} does not use {name}: it is not sent.")
+    given = {name: value for name in _KNOWN if _is_said(value := getattr(config, name, None))}
+    for name in sorted(given.keys() & REFUSED):
+        instead = f": {_INSTEAD[name]}" if name in _INSTEAD else ""
+        raise PrerequisiteError(f"flashlite/{model} cannot do {name}{instead}; leave it out.")
     options = {ours: getattr(config, theirs) for theirs, ours in SENT.items()}
     if not has_tools:
         del options["parallel_tool_calls"]
@@ -88,12 +101,52 @@ def to_options(config: GenerateConfig, *, model: str, has_tools: bool) -> dict[s
         options["thinking"] = {"type": "enabled", "budget_tokens": config.reasoning_tokens}
     if config.response_schema is not None:
         options["response_format"] = _response_format(config)
+    if dialect in _GEMINI and config.reasoning_effort == "max":
+        options["reasoning_effort"] = "xhigh"
     options["extra_headers"] = config.extra_headers
     options["extra_body"] = config.extra_body
+    for name in sorted(given.keys() & BY_DIALECT):
+        spell = _SPELLED.get((dialect, name))
+        if spell is None:
+            _cannot(name, given[name], model=model, strict=strict)
+        else:
+            _add(options, spell(given[name]))
     return {name: value for name, value in options.items() if value is not None}
 
 
-_KNOWN = {*SENT, *TRANSLATED, *REPORTED, *REFUSED}
+_KNOWN = {*SENT, *TRANSLATED, *BY_DIALECT, *REFUSED}
+
+
+def _is_said(value: Any) -> bool:
+    return value not in (None, False, [])
+
+
+def _cannot(name: str, value: Any, *, model: str, strict: bool) -> None:
+    """Report what no word is for; what was left to the provider is as good as not said."""
+    if value in ("auto", "none") or name == "cache_prompt":
+        return
+    if strict or name == "modalities":
+        raise PrerequisiteError(f"flashlite/{model} cannot do {name}; leave it out.")
+    warn_once(log, f"flashlite/{model} does not use {name}: it is not sent.")
+
+
+def with_beta(headers: Mapping[str, str] | None, beta: str) -> dict[str, str]:
+    """Return headers that ask for one more of Anthropic's betas."""
+    known = {name.lower(): value for name, value in (headers or {}).items()}
+    betas = [*filter(None, known.get(_BETA, "").split(",")), beta]
+    return {**known, _BETA: ",".join(dict.fromkeys(betas))}
+
+
+def _add(options: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add options; what was given directly goes before what a field means."""
+    for name, value in more.items():
+        known = options.get(name)
+        if name == _BETA:
+            options["extra_headers"] = with_beta(options["extra_headers"], value)
+        elif name == "extra_body":
+            options[name] = merged(dict(value), known or {})
+        elif known is None:
+            options[name] = value
 
 
 def _response_format(config: GenerateConfig) -> dict[str, Any]:
@@ -107,3 +160,49 @@ def _response_format(config: GenerateConfig) -> dict[str, Any]:
     }
     given = {name: value for name, value in described.items() if value is not None}
     return {"type": "json_schema", "json_schema": given}
+
+
+def _nothing(_: Any) -> dict[str, Any]:
+    """Add nothing: another part of the provider does it, or the API does it unasked."""
+    return {}
+
+
+def _effort(effort: str) -> dict[str, Any]:
+    """Ask for an effort that is not one of thinking; an effort of thinking goes before it."""
+    return {"reasoning_effort": effort, "thinking": {}}
+
+
+def _bedrock_effort(effort: str) -> dict[str, Any]:
+    fields = {"output_config": {"effort": effort}}
+    return {"extra_body": {"additionalModelRequestFields": fields}}
+
+
+def _fallbacks(models: list[str]) -> dict[str, Any]:
+    return {
+        "extra_body": {"fallbacks": [{"model": model} for model in models]},
+        _BETA: _FALLBACK_BETA,
+    }
+
+
+def _reasoning(name: str) -> Callable[[str], dict[str, Any]]:
+    return lambda value: {"extra_body": {"reasoning": {name: value}}}
+
+
+def _pictures(_: Any) -> dict[str, Any]:
+    """Ask for pictures beside text: there are no other modalities in Inspect."""
+    return {"modalities": ["text", "image"]}
+
+
+_SPELLED: Mapping[tuple[str, str], Callable[[Any], dict[str, Any]]] = {
+    ("anthropic", "cache_prompt"): _nothing,  # see _prompt_cache.py
+    ("anthropic", "effort"): _effort,
+    ("anthropic", "fallback_models"): _fallbacks,
+    ("anthropic", "reasoning_summary"): _nothing,
+    ("bedrock", "cache_prompt"): _nothing,
+    ("bedrock", "effort"): _bedrock_effort,
+    **{(name, "modalities"): _pictures for name in _GEMINI},
+    **{(name, "reasoning_summary"): _nothing for name in _GEMINI},
+    **{(name, "modalities"): _nothing for name in _RESPONSES},  # a tool: see _tools.py
+    **{(name, "reasoning_summary"): _reasoning("summary") for name in _RESPONSES},
+    **{(name, "reasoning_mode"): _reasoning("mode") for name in _RESPONSES},
+}

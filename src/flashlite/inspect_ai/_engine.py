@@ -1,34 +1,102 @@
-"""The engine under Inspect: one for the process, since Inspect's models outlive evals and loops."""
+"""The engine under Inspect: its providers, pools and stores belong to the process.
+
+Inspect's models outlive evals and event loops, and there may be several of one name.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+from .. import env
 from ..client import Flashlite
-from ..middleware import RetryConfig
-from ..providers import MockProvider
-from ..types import Timeout
+from ..errors import ConfigError
+from ..middleware import Retry, RetryConfig, stack
+from ..models import is_provider
+from ..providers import LiteLLMProvider, MockProvider, Route, Router
+from ..providers.http import account
+from ..stores import DiskCache, FSCache, MemoryCache, Store
+from ..types import CompletionRequest, CompletionResponse, Handler, Target, place_of, target_of
+from ..wire import AiohttpTransport
+from ._pool import Pool
+from ._settings import Settings
+from ._turn import at_work
 
-# Inspect owns retries: each call is one request. Its own deadlines are off by default, so that a
-# server that hangs would hold an eval for ever.
+# Inspect owns retries: each call is one request.
 _ONCE = RetryConfig(max_attempts=1)
-REQUEST_TIMEOUT = 1800.0
 
 
-def patient(seconds: float = REQUEST_TIMEOUT) -> Timeout:
-    """Return the limits of one request; raises ConfigError for what is no number of seconds."""
-    return Timeout(total=seconds, connect=60.0)
+def engine_for(handler: Handler, pool: Pool, settings: Settings) -> Flashlite:
+    """Return an engine on a provider, within the limits of a pool."""
+    bottom = _Bottom(handler, pool)
+    pool.join(settings, bottom.target)
+    store = None if settings.cache is None else _store(settings.cache)
+    return Flashlite(provider=bottom, retry=_ONCE, cache=store, track_costs=False)
 
 
 @cache
-def shared_engine() -> Flashlite:
-    """Return the engine that all `flashlite/…` models of this process share."""
-    return Flashlite(retry=_ONCE, timeout=patient())
+def native() -> Handler:
+    """Return the way to all providers that the process shares."""
+    return Router(AiohttpTransport(proxy_for=env.proxy_for))
 
 
-def mock_engine(name: str, options: dict[str, Any]) -> Flashlite:
-    """Return an engine for one mock model, whose scripts and faults are its own."""
-    return Flashlite(
-        provider=MockProvider(name.removeprefix("mock/"), **options), retry=_ONCE, timeout=patient()
-    )
+@cache
+def by_litellm() -> Handler:
+    """Return the way through litellm, also to those that we speak to ourselves."""
+    return _ByLiteLLM()
+
+
+def mock(name: str, options: dict[str, Any]) -> Handler:
+    """Return one mock model, whose scripts and faults are its own."""
+    return MockProvider(name.removeprefix("mock/"), **options)
+
+
+def litellm_name(route: Route) -> str:
+    """Return a model's name as litellm has it, with the provider in front."""
+    if route.host is None:
+        return route.model
+    prefix = next(filter(is_provider, route.host.prefixes), route.host.name)
+    return f"{prefix}/{route.model}"
+
+
+class _Bottom:
+    """A provider, and above it what Inspect has to know and the pool to allow."""
+
+    def __init__(self, handler: Handler, pool: Pool) -> None:
+        self.target = target_of(handler)
+        self._handle = stack([pool, at_work, Retry(_ONCE)], handler)
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        return await self._handle(request)
+
+
+class _ByLiteLLM:
+    """litellm for every model; a request's `model` is litellm's name."""
+
+    def __init__(self) -> None:
+        self._provider = LiteLLMProvider()
+
+    def target(self, request: CompletionRequest) -> Target:
+        provider, _, model = request.model.partition("/")
+        return Target(
+            provider=provider,
+            dialect="litellm",
+            model=model,
+            address=place_of(request.base_url or ""),
+            account=account(request.api_key),
+        )
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        return await self._provider(request)
+
+
+@cache
+def _store(said: str) -> Store:
+    kind, _, path = said.partition(":")
+    if said == "memory":
+        return MemoryCache()
+    if kind == "disk" and path:
+        return DiskCache(path)
+    if kind == "fs" and path:
+        return FSCache(path)
+    raise ConfigError(f"-M cache={said}: memory, disk:<file> or fs:<folder>")

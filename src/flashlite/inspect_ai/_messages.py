@@ -1,8 +1,9 @@
-"""From Inspect's messages and tools to ours."""
+"""From Inspect's messages to ours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from inspect_ai.model import (
@@ -11,98 +12,135 @@ from inspect_ai.model import (
     ChatMessageTool,
     Content,
     ContentAudio,
-    ContentDocument,
+    ContentData,
     ContentImage,
     ContentReasoning,
     ContentText,
-    ContentVideo,
+    ContentToolUse,
 )
-from inspect_ai.tool import ToolChoice, ToolFunction, ToolInfo
 
-from ..errors import ConfigError
-from ..types import Message, Part, ToolCall, audio_part, file_part, image_part, text_part
-from ._reasoning import from_reasoning
+from ..types import Message, Part, ToolCall, audio_part, image_part, text_part
+from ._citations import annotations_of
+from ._parts import to_parts
+from ._reasoning import from_reasoning, is_signed_by_claude
+from ._server_tools import from_content
 
+TOOL_MEDIA = frozenset({"anthropic", "azure_responses", "google", "responses", "vertex_ai"})
+"""Dialects in which the result of a tool may have more than text."""
 
-def to_messages(messages: Sequence[ChatMessage]) -> list[Message]:
-    """Spell a conversation; media are data URIs, which Inspect guarantees to a provider."""
-    return [_message(message) for message in messages]
-
-
-def to_tools(tools: Sequence[ToolInfo]) -> list[dict[str, Any]]:
-    """Spell the tools that the model may call."""
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.parameters.model_dump(exclude_none=True),
-            },
-        }
-        for tool in tools
-    ]
+_MARKS_ERRORS = frozenset({"anthropic", "bedrock", "google", "vertex_ai"})
+_THINKS_BETWEEN = frozenset({"anthropic"})  # dialects in which thinking has a place among the texts
 
 
-def to_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    """Spell which tools are to be called."""
-    if isinstance(choice, ToolFunction):
-        return {"type": "function", "function": {"name": choice.name}}
-    return "required" if choice == "any" else choice
+def to_messages(messages: Sequence[ChatMessage], *, dialect: str = "") -> list[Message]:
+    """Spell a conversation; `dialect` is what its reader speaks."""
+    return [_message(message, dialect) for message in messages]
 
 
-def _message(message: ChatMessage) -> Message:
+def _message(message: ChatMessage, dialect: str) -> Message:
     match message:
         case ChatMessageAssistant():
-            return _assistant(message)
+            return _assistant(message, dialect)
         case ChatMessageTool():
-            said = f"Error: {message.error.message}" if message.error else message.text
-            return Message.tool_result(message.tool_call_id or "", said)
+            return _result(message, dialect)
         case _ if message.role == "system":
-            return Message.system(message.text)
+            marked = any(_is_marked(one) for one in message.content)
+            content = to_parts(message.content, dialect=dialect) if marked else message.text
+            return Message.system(content)
         case _:
-            content = message.content
-            return Message.user(
-                content if isinstance(content, str) else [_part(c) for c in content]
-            )
+            return Message.user(to_parts(message.content, dialect=dialect))
 
 
-def _assistant(message: ChatMessageAssistant) -> Message:
+def _is_marked(content: str | Content) -> bool:
+    return isinstance(content, ContentText) and bool(content.cache_breakpoint)
+
+
+def _result(message: ChatMessageTool, dialect: str) -> Message:
+    id = message.tool_call_id or ""
+    if message.error is not None:
+        if dialect not in _MARKS_ERRORS:
+            return Message.tool_result(id, f"Error: {message.error.message}")
+        result = Message.tool_result(id, message.error.message or message.text or "error")
+        result["is_error"] = True
+        return result
+    is_text = isinstance(message.content, str) or all(c.type == "text" for c in message.content)
+    if is_text or dialect not in TOOL_MEDIA:
+        return Message.tool_result(id, message.text)
+    return Message.tool_result(id, to_parts(message.content, dialect=dialect))
+
+
+def _assistant(message: ChatMessageAssistant, dialect: str) -> Message:
     """An earlier answer: its text, calls and reasoning; what only its author can read stays out."""
-    parts = [] if isinstance(message.content, str) else message.content
+    content = message.content
+    parts: Sequence[Content] = [ContentText(text=content)] if isinstance(content, str) else content
     texts = [part for part in parts if isinstance(part, ContentText)]
     refused = "\n".join(part.text for part in texts if part.refusal)
-    said = message.content if isinstance(message.content, str) else _joined(texts)
     thoughts = [part for part in parts if isinstance(part, ContentReasoning)]
     carried, tagged = from_reasoning(thoughts, author=message.model)
-    said = tagged + said
+    said = _said(parts, dialect)
     calls = [ToolCall(call.id, call.function, call.arguments) for call in message.tool_calls or ()]
+    carried |= {
+        "annotations": annotations_of(texts),
+        "refusal": refused,
+        "audio": _spoken(parts),
+    }
     return Message.assistant(
-        said or (None if calls or refused else ""),
+        _with_tag(tagged, said) or (None if calls or refused or carried["audio"] else ""),
         tool_calls=calls,
-        **carried,
-        **({"refusal": refused} if refused else {}),
+        **{name: value for name, value in carried.items() if value},
     )
 
 
-def _joined(texts: Sequence[ContentText]) -> str:
-    return "\n".join(part.text for part in texts if not part.refusal)
+def _with_tag(tagged: str, said: str | list[Part]) -> str | list[Part]:
+    if not tagged or isinstance(said, str):
+        return tagged + said if isinstance(said, str) else said
+    return [text_part(tagged), *said]
 
 
-def _part(content: Content) -> Part:
-    match content:
+def _said(parts: Iterable[Content], dialect: str) -> str | list[Part]:
+    """Return the text of an answer, or its parts where there is more; texts in a row are one."""
+    spelled = list(_answered(parts, dialect))
+    content: list[Part] = []
+    for is_text, run in groupby(spelled, key=lambda part: part.get("type") == "text"):
+        texts = list(run)
+        joined = "\n".join(part["text"] for part in texts) if is_text else ""
+        content += ([text_part(joined)] if joined else []) if is_text else texts
+    if all(part.get("type") == "text" for part in content):
+        return content[0]["text"] if content else ""
+    return content
+
+
+def _answered(parts: Iterable[Content], dialect: str) -> Iterator[Part]:
+    """Yield the parts of an answer; thinking after the first text leaves a mark at its place."""
+    has_begun = False
+    for part in parts:
+        if isinstance(part, ContentReasoning):
+            if has_begun and dialect in _THINKS_BETWEEN and is_signed_by_claude(part):
+                yield {"type": "thinking"}
+            continue
+        for spelled in _answer_parts(part, dialect):
+            has_begun = True
+            yield spelled
+
+
+def _answer_parts(part: Content, dialect: str) -> Iterator[Part]:
+    match part:
         case ContentText():
-            return text_part(content.text)
-        case ContentImage():
-            detail = content.detail if content.detail in ("low", "high") else None
-            return image_part(content.image, detail=detail)
-        case ContentAudio():
-            return audio_part(content.audio.partition(",")[2], format=content.format)
-        case ContentDocument():
-            return file_part(file_data=content.document, filename=content.filename)
-        case ContentReasoning():
-            return text_part(content.text)
-        case ContentVideo():
-            raise ConfigError("video cannot be sent in this dialect")
-        case _:
-            raise ConfigError(f"{content.type} content cannot be sent in a user message")
+            if not part.refusal:
+                yield text_part(part.text)
+        case ContentImage(internal=dict() as internal) if "thought_signature" in internal:
+            yield image_part(part.image) | internal
+        case ContentImage(internal=None):
+            yield image_part(part.image)
+        case ContentAudio(internal=None):
+            yield audio_part(part.audio.partition(",")[2], format=part.format)
+        case ContentImage() | ContentToolUse() | ContentData():
+            yield from from_content(part, dialect=dialect)
+
+
+def _spoken(parts: Iterable[Content]) -> Any:
+    """Return the reference to sound that OpenAI keeps for a while."""
+    for part in parts:
+        if isinstance(part, ContentAudio) and isinstance(part.internal, dict):
+            return part.internal.get("audio")
+    return None

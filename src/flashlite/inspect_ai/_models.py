@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from inspect_ai.model import ModelCost, ModelInfo, set_model_info
+from inspect_ai.model import (
+    ModelCost,
+    ModelInfo,
+    ModelOutput,
+    ServedModelUsage,
+    set_model_info,
+)
 
+from ..errors import ConfigError
 from ..models import ModelProfile, lookup
 from ..providers import Route
 
@@ -25,10 +32,38 @@ def canonical_name(model: str, route: Route | None) -> str:
 
 def register_model_info(model: str, route: Route | None) -> None:
     """Tell Inspect prices and limits, so that cost limits and compaction work out of the box."""
-    host = route.host if route else None
-    profile = lookup(f"{host.name}/{route.model}" if route and host else model)
+    profile = profile_of(model, route)
     if profile is not None:
         set_model_info(f"flashlite/{model}", _info(profile))
+
+
+def profile_of(model: str, route: Route | None) -> ModelProfile | None:
+    """Return what is known about a model."""
+    host = route.host if route else None
+    return lookup(f"{host.name}/{route.model}" if route and host else model)
+
+
+def require_price(model: str, route: Route | None) -> None:
+    """Raise ConfigError where no price is known: nothing could be counted against a budget."""
+    profile = profile_of(model, route)
+    if profile is None or profile.prices is None:
+        raise ConfigError(
+            f"a budget needs the price of {model}, which is not known: tell it with "
+            "flashlite.models.register_model(..., prices=...)"
+        )
+
+
+def served_by(output: ModelOutput) -> list[ServedModelUsage] | None:
+    """Return whose prices an answer has, where another model than the one that was asked gave it.
+
+    None where it was that one; `output.fallback` says which other.
+    """
+    if output.fallback is None or output.usage is None:
+        return None
+    name = output.fallback.fallback_model
+    profile = lookup(name)
+    cost = None if profile is None else _cost(profile)
+    return [ServedModelUsage(model=f"flashlite/{name}", usage=output.usage, cost=cost)]
 
 
 def _info(profile: ModelProfile) -> ModelInfo:

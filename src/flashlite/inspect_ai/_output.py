@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,19 +10,20 @@ import yaml
 from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessageAssistant,
-    Content,
-    ContentText,
     Logprobs,
+    ModelFallback,
     ModelOutput,
     ModelUsage,
+    StopCategory,
+    StopDetails,
     StopReason,
 )
 from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo
 from inspect_ai.util import warn_once
 
-from ..types import Choice, CompletionResponse, Message, ToolCall, Usage
-from ._reasoning import think_tag, to_reasoning
+from ..types import Choice, CompletionResponse, ToolCall, Usage
+from ._answers import to_content
 
 log = logging.getLogger("flashlite.inspect_ai")
 
@@ -40,18 +40,24 @@ _STOP_REASONS: dict[str, StopReason] = {
 
 
 def to_output(
-    response: CompletionResponse, *, model: str, tools: Sequence[ToolInfo] = ()
+    response: CompletionResponse, *, model: str, tools: Sequence[ToolInfo] = (), dialect: str = ""
 ) -> ModelOutput:
     """Return the answer as Inspect wants it.
 
     What the provider told beyond Inspect's fields is in `metadata["flashlite"]`: who served it,
-    what it billed (Inspect computes costs from prices), its fingerprint.
+    what it billed (Inspect computes costs from prices), its fingerprint. An answer from our cache
+    used nothing; what it had used is there too.
     """
     name = response.model or model
+    usage = to_usage(response.usage) if response.usage else None
     return ModelOutput(
         model=name,
-        choices=[_choice(choice, name, tools) for choice in response.choices],
-        usage=to_usage(response.usage) if response.usage else None,
+        choices=[
+            _choice(choice, name, tools, dialect, response.facts) for choice in response.choices
+        ],
+        usage=None if response.cached else usage,
+        input_context_tokens=_context(response),
+        fallback=_fallback(response),
         time=response.latency,
         response_id=response.id,
         metadata={"flashlite": _provenance(response)},
@@ -72,10 +78,26 @@ def to_usage(usage: Usage) -> ModelUsage:
     )
 
 
-def _choice(choice: Choice, model: str, tools: Sequence[ToolInfo]) -> ChatCompletionChoice:
+def _context(response: CompletionResponse) -> int | None:
+    """Return the size of the last prompt where the usage does not tell it by itself."""
+    if response.usage is None or not (response.cached or response.wasted):
+        return None
+    wasted = response.wasted.input_tokens if response.wasted else 0
+    return response.usage.input_tokens - wasted
+
+
+def _fallback(response: CompletionResponse) -> ModelFallback | None:
+    if not response.fallback_from:
+        return None
+    return ModelFallback(model=response.fallback_from[0], fallback_model=response.model)
+
+
+def _choice(
+    choice: Choice, model: str, tools: Sequence[ToolInfo], dialect: str, facts: Mapping[str, Any]
+) -> ChatCompletionChoice:
     calls = [_call(call, tools) for call in choice.message.tool_calls or ()]
     message = ChatMessageAssistant(
-        content=_content(choice.message),
+        content=to_content(choice.message, dialect=dialect),
         tool_calls=calls or None,
         model=model,
         source="generate",
@@ -83,7 +105,22 @@ def _choice(choice: Choice, model: str, tools: Sequence[ToolInfo]) -> ChatComple
     return ChatCompletionChoice(
         message=message,
         stop_reason=_STOP_REASONS.get(choice.finish_reason or "", "unknown"),
+        stop_details=_stop_details(facts.get("stop_details")),
         logprobs=_logprobs(choice),
+    )
+
+
+def _stop_details(told: Any) -> StopDetails | None:
+    """Return why Claude refused, where it says."""
+    if not isinstance(told, Mapping):
+        return None
+    known = {name: value for name, value in told.items() if isinstance(value, str)}
+    category = known.get("category")
+    return StopDetails(
+        type=known.get("type"),
+        category=category,
+        explanation=known.get("explanation"),
+        categories=[StopCategory(category=category)] if category else [],
     )
 
 
@@ -95,25 +132,6 @@ def _logprobs(choice: Choice) -> Logprobs | None:
     except ValueError as error:
         warn_once(log, f"the log probabilities of an answer cannot be read: {error}")
         return None
-
-
-def _content(message: Message) -> str | list[Content]:
-    reasoning, text = to_reasoning(message), message.text
-    if not reasoning and (thought := _THOUGHT.match(text)):
-        # A server without a reasoning parser leaves the tags in the text, Inspect takes them out.
-        reasoning, text = [think_tag(thought[1])], text[thought.end() :]
-    refusal = message.get("refusal")
-    if not reasoning and not refusal:
-        return text
-    parts: list[Content] = [*reasoning]
-    if text:
-        parts.append(ContentText(text=text))
-    if refusal:
-        parts.append(ContentText(text=refusal, refusal=True))
-    return parts
-
-
-_THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 
 
 def _call(call: ToolCall, tools: Sequence[ToolInfo]) -> InspectToolCall:
@@ -161,10 +179,15 @@ def _loose_value(text: str) -> Any:
 
 
 def _provenance(response: CompletionResponse) -> Mapping[str, Any]:
+    lineage = response.lineage or {}
     told = {
         "provider": response.provider,
         "cost": response.cost,
         "request_id": response.request_id,
+        "unfit": response.error,
+        "cached": response.cached or None,
+        "cached_usage": response.usage.to_dict() if response.cached and response.usage else None,
+        "cached_cost": lineage.get("cost"),
         **response.facts,
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from inspect_ai.model import GenerateConfig, ModelCall
+from inspect_ai.event import SampleLimitEvent
+from inspect_ai.log import transcript
+from inspect_ai.model import (
+    GenerateConfig,
+    ModelCall,
+    StreamReasoningEvent,
+    StreamTextEvent,
+    StreamToolCallEvent,
+)
 
 try:
     from inspect_ai._util.error import PrerequisiteError
 except ImportError:  # pragma: no cover - only with another Inspect
     PrerequisiteError = RuntimeError  # type: ignore[misc,assignment]
+
+try:
+    from inspect_ai._util.exception import TerminateSampleError
+except ImportError:  # pragma: no cover - only with another Inspect
+    TerminateSampleError = type("TerminateSampleError", (RuntimeError,), {})  # type: ignore[misc,assignment]
 
 try:
     from inspect_ai.log._samples import set_active_model_event_call as _show_call
@@ -41,12 +54,29 @@ try:
 except ImportError:  # pragma: no cover - only with another Inspect
     _override = None  # type: ignore[assignment]
 
+try:
+    from inspect_ai.util._concurrency import _request_was_cache_hit as _was_cached
+except ImportError:  # pragma: no cover - only with another Inspect
+    _was_cached = None  # type: ignore[assignment]
+
+try:
+    from inspect_ai.model import _stream
+except ImportError:  # pragma: no cover - only with another Inspect
+    _stream = None  # type: ignore[assignment]
+
 __all__ = [
     "PrerequisiteError",
+    "TerminateSampleError",
     "attach_call",
     "current_epoch",
+    "is_stream_wanted",
     "live_setting",
+    "note_cache_hit",
+    "note_limit",
+    "report_delta",
+    "report_progress",
     "report_request_id",
+    "report_stream_start",
     "show_call",
 ]
 
@@ -69,6 +99,45 @@ def report_request_id(request_id: str, *, header: str, status: int) -> None:
     """Note the provider's id of a request in the running event."""
     if _report_id is not None:
         _report_id(request_id, header, status)
+
+
+def note_limit(message: str, *, limit: float) -> None:
+    """Show in the transcript that a limit of ours ends the sample, as Inspect does for its own."""
+    record = getattr(transcript(), "_event", None)
+    if record is not None:
+        record(SampleLimitEvent(type="custom", message=message, limit=limit))
+
+
+def note_cache_hit() -> None:
+    """Say that this answer came from our cache: it tells nothing about a provider's limits."""
+    if _was_cached is not None:
+        _was_cached.set(True)
+    event = None if _event is None else _event.get()
+    if event is not None:
+        event.cache = "read"
+
+
+def is_stream_wanted() -> bool:
+    """Whether somebody watches this call, or its idle time is limited."""
+    return _stream is not None and _stream.model_stream_requested()
+
+
+def report_stream_start() -> None:
+    """Say that an answer has begun to come."""
+    if _stream is not None:
+        _stream.report_model_stream_start()
+
+
+def report_progress(output_tokens: int | None = None) -> None:
+    """Say that something came, and how many tokens the answer has where that is known."""
+    if _stream is not None:
+        _stream.report_model_stream_progress(output_tokens)
+
+
+async def report_delta(delta: StreamTextEvent | StreamReasoningEvent | StreamToolCallEvent) -> None:
+    """Hand a piece of the answer to whoever watches."""
+    if _stream is not None:
+        await _stream.report_model_stream_delta(delta)
 
 
 def current_epoch() -> int | None:

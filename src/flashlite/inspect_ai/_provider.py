@@ -18,40 +18,39 @@ from inspect_ai.model import (
     ModelCall,
     ModelOutput,
     RetryDecision,
-    StopDetails,
-    record_response_headers,
+    ServedModelUsage,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
+from inspect_ai.util import LimitExceededError
 
 from .. import env
 from ..client import Flashlite
-from ..errors import (
-    CompletionError,
-    ConfigError,
-    ContentPolicyViolationError,
-    ContextWindowExceededError,
-)
+from ..errors import BudgetExceededError, CompletionError, ConfigError
 from ..models import count_tokens
-from ..providers import Host, Route, locate, request_id_header, resolve
-from ..types import CompletionResponse, is_base64
+from ..providers import Route, locate, resolve
+from ._asking import Asking, Question
 from ._attempts import count_attempt
-from ._config import to_options
-from ._engine import REQUEST_TIMEOUT, mock_engine, patient, shared_engine
-from ._messages import to_messages, to_tool_choice, to_tools
-from ._models import canonical_name, register_model_info
+from ._call import Call
+from ._engine import by_litellm, engine_for, litellm_name, mock, native
+from ._messages import TOOL_MEDIA
+from ._models import canonical_name, register_model_info, require_price, served_by
 from ._output import to_output
-from ._private import PrerequisiteError, attach_call, current_epoch, report_request_id, show_call
+from ._pool import pool_named
+from ._private import PrerequisiteError, note_cache_hit, note_limit
+from ._refusals import answered_by_refusing
 from ._retry import RetryAfterWait, decide, is_auth_failure
-
-_ARGUMENTS = ("request_timeout", "strict_params")
+from ._settings import Settings, read_settings, refuse_unknown
 
 
 class FlashliteModelAPI(ModelAPI):
     """A model of any provider, reached through flashlite.
 
-    `-M` arguments: `request_timeout` (seconds for one request, 1800 if not given; Inspect's own
-    `--timeout` and `--attempt-timeout` bound it too), `strict_params` (a parameter that the
-    provider cannot take is an error); for `mock/…` models, the options of `MockOptions` as well.
+    `-M` arguments, which `Settings` describes: `rpm`, `tpm`, `auto_limits` and `budget` (shared by
+    all models with the same key at the same address, or with the same `pool`), `budget_file`,
+    `cache`, `fallbacks`, `structured_retries`, `native` (false goes by way of litellm),
+    `responses_api`, `stream`, `strict_params`, `request_timeout` (seconds for one request on the
+    wire; Inspect's own `--timeout` and `--attempt-timeout` bound it too), and parameters of a
+    request such as `service_tier`; for `mock/...` models, the options of `MockOptions` as well.
     A client may be passed in the place of the name, with `model=`, to use that client's settings.
     """
 
@@ -71,41 +70,46 @@ class FlashliteModelAPI(ModelAPI):
         if not name:
             raise PrerequisiteError("FlashliteModelAPI needs a model's name: pass model=...")
         base_url = base_url or env.get("INSPECT_EVAL_MODEL_BASE_URL")
-        self._route = _resolve(name, base_url) if client is None else None
-        host = self._route.host if self._route else None
-        key_vars = list(host.key_vars) if host else []
-        super().__init__(name, base_url, api_key, key_vars, config or GenerateConfig())
-        self._strict = bool(model_args.pop("strict_params", False))
-        self._seconds = _seconds(model_args.pop("request_timeout", REQUEST_TIMEOUT))
-        if client is not None and model_args:
-            raise PrerequisiteError(
-                f"FlashliteModelAPI(client, ...) takes no {', '.join(sorted(model_args))}: it is "
-                "the client's"
-            )
-        self._engine = client or self._make_engine(model_args)
-        if host is not None:
-            self._check_key(host)
-        register_model_info(name, self._route)
-
-    def _make_engine(self, arguments: dict[str, Any]) -> Flashlite:
-        if self.model_name.startswith("mock/"):
-            try:
-                return mock_engine(self.model_name, arguments)
-            except ConfigError as error:
-                raise PrerequisiteError(str(error)) from error
-        if unknown := sorted(arguments):
-            raise PrerequisiteError(
-                f"unknown -M argument {', '.join(unknown)} for flashlite/{self.model_name}: "
-                f"there are {', '.join(_ARGUMENTS)}."
-            )
-        return shared_engine()
-
-    def _check_key(self, host: Host) -> None:
-        """Stop an eval before it starts where the key is missing."""
         try:
-            locate(host, base_url=self.base_url, api_key=self.api_key)
+            self._settings, rest = read_settings(model_args)
+            self._route = None if client else _route(name, base_url, self._settings)
+            host = self._route.host if self._route else None
+            key_vars = list(host.key_vars) if host else []
+            super().__init__(name, base_url, api_key, key_vars, config or GenerateConfig())
+            if host is not None and self._settings.native:
+                locate(host, base_url=base_url, api_key=self.api_key)
+            engine = _checked(client, model_args) if client else self._make_engine(rest)
         except ConfigError as error:
             raise PrerequisiteError(str(error)) from error
+        self._dialect = host.dialect if host and self._settings.native else ""
+        self._asking = Asking(
+            engine,
+            name=self._asked_name(),
+            settings=self._settings,
+            dialect=self._dialect,
+            is_ours=client is None,
+        )
+        register_model_info(name, self._route)
+
+    def _make_engine(self, rest: dict[str, Any]) -> Flashlite:
+        settings, pool = self._settings, pool_named(self._settings.pool or self._account())
+        if settings.budget is not None:
+            require_price(self.model_name, self._route)
+        if self.model_name.startswith("mock/"):
+            return engine_for(mock(self.model_name, rest), pool, settings)
+        refuse_unknown(rest, model=self.model_name)
+        return engine_for(native() if settings.native else by_litellm(), pool, settings)
+
+    def _asked_name(self) -> str:
+        """Return the name by which the engine knows the model."""
+        by_name = self._route is None or self._settings.native
+        return self.model_name if by_name or self._route is None else litellm_name(self._route)
+
+    def _account(self) -> str:
+        """Name who is asked with whose key; the key is not shown."""
+        key = hashlib.sha256((self.initial_api_key or "").encode()).hexdigest()[:8]
+        server = self.base_url or (self._route.provider if self._route else "client")
+        return f"{key}:{server}"
 
     async def generate(
         self,
@@ -119,50 +123,34 @@ class FlashliteModelAPI(ModelAPI):
         """Answer as Inspect's contract says; asked with `messages=`, return the output alone."""
         _require_asyncio()
         if messages is not None:
-            response = await self._engine.complete(messages, model=self.model_name)
-            return to_output(response, model=self.model_name)
-        config, call = config or GenerateConfig(), _Call()
-        attempts = count_attempt(config)
+            response = await self._asking.engine.ask(messages, model=self._asking.name)
+            return to_output(response, model=self.model_name, dialect=self._dialect)
+        question = Question(input, tools, tool_choice, config or GenerateConfig())
         try:
-            response = await self._ask(
-                input, tools, tool_choice, config, call, seconds=attempts.limit(self._seconds)
-            )
+            return await self._answer(question)
         except ConfigError as error:
             raise PrerequisiteError(str(error)) from error
+        except BudgetExceededError as error:
+            note_limit(str(error), limit=error.limit)
+            raise LimitExceededError(
+                "custom", value=error.spent, limit=error.limit, message=str(error)
+            ) from error
+
+    async def _answer(self, question: Question) -> tuple[ModelOutput, ModelCall]:
+        call, attempts = Call(), count_attempt(question.config)
+        told: Any = {"model": self.model_name, "tools": question.tools, "dialect": self._dialect}
+        whom = {"api_key": self.api_key, "base_url": self.base_url}
+        try:
+            response = await self._asking(question, call=call, attempts=attempts, **whom)
         except CompletionError as error:
-            error.attempts = attempts.number
-            error.retryable = error.retryable and attempts.may_go_on(error)
             call.fail(error)
-            if (output := _answered_by_refusing(error, self.model_name)) is None:
+            if (output := answered_by_refusing(error, **told)) is None:
                 raise
             return output, call.record
+        if response.cached:
+            note_cache_hit()
         call.succeed(response)
-        return to_output(response, model=self.model_name, tools=tools), call.record
-
-    async def _ask(
-        self,
-        input: Sequence[ChatMessage],
-        tools: Sequence[ToolInfo],
-        tool_choice: ToolChoice,
-        config: GenerateConfig,
-        call: _Call,
-        *,
-        seconds: float,
-    ) -> CompletionResponse:
-        options = to_options(config, model=self.model_name, has_tools=bool(tools))
-        if tools:
-            options |= {"tools": to_tools(tools), "tool_choice": to_tool_choice(tool_choice)}
-        return await self._engine.complete(
-            to_messages(input),
-            model=self.model_name,
-            api_key=self.api_key,
-            base_url=self.base_url,
-            sample=current_epoch(),
-            on_send=call.start,
-            timeout=patient(seconds),
-            strict_params=self._strict,
-            **options,
-        )
+        return to_output(response, **told), call.record
 
     def should_retry(self, ex: BaseException) -> RetryDecision:
         return decide(ex)
@@ -179,9 +167,7 @@ class FlashliteModelAPI(ModelAPI):
 
     def connection_key(self) -> str:
         """Name the pool of connections: one per key, address and model; the key is not shown."""
-        key = hashlib.sha256((self.initial_api_key or "").encode()).hexdigest()[:8]
-        server = self.base_url or (self._route.provider if self._route else "client")
-        return f"{key}:{server}:{self.model_name}"
+        return f"{self._account()}:{self.model_name}"
 
     def canonical_name(self) -> str:
         return canonical_name(self.model_name, self._route)
@@ -189,49 +175,37 @@ class FlashliteModelAPI(ModelAPI):
     def service_model_name(self) -> str:
         return self._route.model if self._route else self.model_name
 
+    def served_model_usage(self, output: ModelOutput) -> list[ServedModelUsage] | None:
+        """Price an answer of a fallback by the prices of that model."""
+        return served_by(output)
+
+    def tool_result_images(self) -> bool:
+        return self._dialect in TOOL_MEDIA
+
+    def tool_result_documents(self) -> bool:
+        return self._dialect in TOOL_MEDIA
+
+    def tools_required(self) -> bool:
+        """Keep the tools of earlier calls in the request: Claude wants to know them."""
+        return self._dialect in ("anthropic", "bedrock")
+
     async def count_text_tokens(self, text: str) -> int:
         """Count without asking anyone; Inspect's default would download an encoding."""
         return count_tokens(text, model=self.model_name)
 
 
-class _Call:
-    """The raw request and answer of one generate, as the log's API tab shows them."""
-
-    def __init__(self) -> None:
-        self.record = ModelCall.create({}, None)
-
-    def start(self, body: Mapping[str, Any]) -> None:
-        self.record = show_call(body, _strip_media)
-
-    def succeed(self, response: CompletionResponse) -> None:
-        # Inspect counts all time outside the call as waiting, so a time of 0 must not be told.
-        self.record.set_response(response.raw or response.to_dict(), response.latency or None)
-        record_response_headers(dict(response.headers))
-        self._note_request_id(response.headers, 200)
-
-    def fail(self, error: CompletionError) -> None:
-        body = error.body if isinstance(error.body, Mapping) else {"error": str(error)}
-        self.record.set_error(body)
-        attach_call(self.record)
-        self._note_request_id(error.headers, error.status_code or 0)
-
-    def _note_request_id(self, headers: Mapping[str, str], status: int) -> None:
-        if (name := request_id_header(headers)) is not None:
-            report_request_id(headers[name], header=name, status=status)
+def _route(name: str, base_url: str | None, settings: Settings) -> Route:
+    api = None
+    if settings.responses_api is not None:
+        api = "responses" if settings.responses_api else "chat"
+    return resolve(name, base_url=base_url, api=api)  # type: ignore[arg-type]
 
 
-def _resolve(name: str, base_url: str | None) -> Route:
-    try:
-        return resolve(name, base_url=base_url)
-    except ConfigError as error:
-        raise PrerequisiteError(str(error)) from error
-
-
-def _seconds(value: Any) -> float:
-    try:
-        return patient(value).total or REQUEST_TIMEOUT
-    except ConfigError as error:
-        raise PrerequisiteError(f"-M request_timeout={value}: {error}") from error
+def _checked(client: Flashlite, arguments: Mapping[str, Any]) -> Flashlite:
+    if arguments:
+        names = ", ".join(sorted(arguments))
+        raise ConfigError(f"FlashliteModelAPI(client, ...) takes no {names}: it is the client's")
+    return client
 
 
 def _require_asyncio() -> None:
@@ -245,18 +219,3 @@ def _require_asyncio() -> None:
             f"The flashlite provider does not work with the {backend} async backend; "
             "unset INSPECT_ASYNC_BACKEND."
         )
-
-
-def _answered_by_refusing(error: CompletionError, model: str) -> ModelOutput | None:
-    """Overflow and refusal are outcomes of a sample, not failures of the run."""
-    if isinstance(error, ContextWindowExceededError):
-        return ModelOutput.from_content(model, error.reason, stop_reason="model_length")
-    if isinstance(error, ContentPolicyViolationError):
-        output = ModelOutput.from_content(model, error.reason, stop_reason="content_filter")
-        output.choices[0].stop_details = StopDetails(type="refusal", explanation=error.reason)
-        return output
-    return None
-
-
-def _strip_media(key: Any, value: Any) -> Any:
-    return "<base64-data-removed>" if is_base64(key, value) else value

@@ -19,6 +19,7 @@ from ..types import Message
 _SIGNED = "thinking_blocks"
 _DETAILS = "reasoning_details"
 _TAG = "think_tag"
+_MAY_BE_CLAUDE = (None, "anthropic", "bedrock")  # who may have signed, as far as names tell
 _PROOFS = {"thinking": "signature", "redacted_thinking": "data"}
 
 
@@ -52,7 +53,7 @@ def from_reasoning(
     )
     parts = [part for part in parts if part.internal != _TAG]
     texts = [part.summary or "" if part.redacted else part.reasoning for part in parts]
-    is_claude = author is None or family(author) in (None, "anthropic")
+    is_claude = author is None or family(author) in _MAY_BE_CLAUDE
     carried = {
         "reasoning_content": "\n".join(text for text in texts if text),
         _SIGNED: [block for part in parts if is_claude and (block := _to_block(part))]
@@ -69,7 +70,8 @@ def is_signed_by_claude(part: ContentReasoning) -> bool:
 
 def _is_claudes(block: Mapping[str, Any]) -> bool:
     """Whether a block is one of Claude's, which signs what it thought; Cohere does not."""
-    return bool(block.get(_PROOFS.get(block.get("type", ""), "")))
+    proof = block.get(_PROOFS.get(str(block.get("type")), ""))
+    return isinstance(proof, str) and bool(proof) and isinstance(block.get("thinking"), str | None)
 
 
 def _from_block(block: Mapping[str, Any]) -> ContentReasoning:

@@ -1,0 +1,93 @@
+"""What an answer says, from our form to Inspect's: texts, thoughts and media in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from inspect_ai.model import (
+    Content,
+    ContentAudio,
+    ContentImage,
+    ContentReasoning,
+    ContentText,
+)
+
+from ..types import Message
+from ._citations import citations_in
+from ._reasoning import think_tag, to_reasoning
+from ._server_tools import to_content as from_server
+from ._server_tools import with_results
+
+_THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
+_PLACE = {"type": "thinking"}  # where a thought stood among the texts
+
+
+def to_content(message: Message, *, dialect: str) -> str | list[Content]:
+    """Return the content of an answer: a text, if that is all there is."""
+    reasoning, content = to_reasoning(message), message.content or ""
+    if not reasoning and isinstance(content, str) and (thought := _THOUGHT.match(content)):
+        # A server without a reasoning parser leaves the tags in the text, Inspect takes them out.
+        reasoning, content = [think_tag(thought[1])], content[thought.end() :]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    said = [*_in_order(parts, reasoning, message.get("annotations") or (), dialect)]
+    said += _spoken(message.get("audio"))
+    if refusal := message.get("refusal"):
+        said.append(ContentText(text=refusal, refusal=True))
+    match said:
+        case []:
+            return ""
+        case [ContentText(refusal=None, citations=None) as only]:
+            return only.text
+        case _:
+            return said
+
+
+def _in_order(
+    parts: Sequence[Mapping[str, Any]], reasoning: list[ContentReasoning], notes: Any, dialect: str
+) -> Iterator[Content]:
+    """Yield the parts; thoughts that have no place among them come first."""
+    first = max(0, len(reasoning) - sum(part == _PLACE for part in parts))
+    yield from reasoning[:first]
+    late = iter(reasoning[first:])
+    start, texts = 0, sum(part.get("type") == "text" for part in parts)
+    for part, result in with_results(parts):
+        if part == _PLACE:
+            yield from (thought for thought in [next(late, None)] if thought is not None)
+        elif part.get("type") == "text":
+            text = part.get("text") or ""
+            end, texts = start + len(text), texts - 1
+            found = citations_in(notes, start=start, end=end, is_last=not texts)
+            start = end
+            if text:
+                yield ContentText(text=text, citations=found)
+        else:
+            yield _other(part, result, dialect)
+
+
+def _other(part: Mapping[str, Any], result: Mapping[str, Any] | None, dialect: str) -> Content:
+    match part:
+        case {"type": "refusal", "refusal": str(text)}:
+            return ContentText(text=text, refusal=True)
+        case {"type": "image_url", "image_url": {"url": str(url)}}:
+            signed = {n: part[n] for n in ("thought_signature",) if n in part}
+            return ContentImage(image=url, internal=signed or None)
+        case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(format)}}:
+            if format in ("wav", "mp3"):
+                return ContentAudio(audio=_sound(data, format), format=format)  # type: ignore[arg-type]
+    return from_server(part, result, dialect=dialect)
+
+
+def _spoken(audio: Any) -> Iterator[Content]:
+    """Yield what OpenAI's models say aloud: what it was in words, and how it sounds."""
+    if not isinstance(audio, Mapping) or not isinstance(audio.get("data"), str):
+        return
+    if transcript := audio.get("transcript"):
+        yield ContentText(text=transcript)
+    kept: Any = {"audio": {"id": audio.get("id")}}
+    yield ContentAudio(audio=_sound(audio["data"], "wav"), format="wav", internal=kept)
+
+
+def _sound(data: str, format: str) -> str:
+    return f"data:audio/{'mpeg' if format == 'mp3' else format};base64,{data}"

@@ -1,0 +1,177 @@
+"""One question to the engine: its options, its turn, its stream, and who is asked next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from inspect_ai.model import ChatMessage, GenerateConfig
+from inspect_ai.tool import ToolChoice, ToolInfo
+
+from ..client import Flashlite
+from ..errors import (
+    APITimeoutError,
+    BadRequestError,
+    CompletionError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+)
+from ..models import lookup
+from ..types import CompletionResponse, Timeout
+from ._attempts import Attempts
+from ._call import Call
+from ._config import to_options, with_beta
+from ._messages import to_messages
+from ._private import current_epoch, is_stream_wanted
+from ._prompt_cache import is_marked, mark
+from ._settings import Settings
+from ._stream import read
+from ._structured import type_of
+from ._tools import picture_tools, to_tool_choice, to_tools
+from ._turn import Turn
+
+_CONNECT = 60.0  # seconds
+_CODE_BETA = "code-execution-2025-08-25"
+_LONG = 128_000 // 6  # tokens
+
+
+class Question(NamedTuple):
+    """What Inspect asks."""
+
+    input: Sequence[ChatMessage]
+    tools: Sequence[ToolInfo]
+    tool_choice: ToolChoice
+    config: GenerateConfig
+
+
+class Asking:
+    """Asks one model, and where it fails for good those that stand in for it.
+
+    `dialect` is what the model speaks, empty where that is not known; `is_ours` says whether the
+    engine waits in turns, as those of `_engine.py` do.
+    """
+
+    def __init__(
+        self, engine: Flashlite, *, name: str, settings: Settings, dialect: str, is_ours: bool
+    ) -> None:
+        self.engine, self.name = engine, name
+        self._settings, self._dialect, self._is_ours = settings, dialect, is_ours
+
+    async def __call__(
+        self,
+        question: Question,
+        *,
+        call: Call,
+        attempts: Attempts,
+        api_key: str | None,
+        base_url: str | None,
+    ) -> CompletionResponse:
+        """Return the answer; what is raised says whether Inspect is to try again."""
+        options = self._options(question) | {"on_send": call.start, "timeout": self._time(attempts)}
+        messages, config = to_messages(question.input, dialect=self._dialect), question.config
+        if is_marked(question.input, config, dialect=self._dialect, can_cache=self._can_cache()):
+            mark(messages)
+        try:
+            return await self._ask(messages, options, api_key=api_key, base_url=base_url)
+        except CompletionError as error:
+            _judge(error, attempts)
+            is_over = _may_another_help(error) and not error.retryable
+            if not self._settings.fallbacks or not is_over:
+                raise
+        try:
+            return await self._fall_back(messages, options)
+        except CompletionError as error:
+            _judge(error, attempts)
+            raise
+
+    def _time(self, attempts: Attempts) -> Timeout:
+        """Return how long an attempt may take; where nobody waits in turns, it is a request."""
+        limits = [attempts.limit(), None if self._is_ours else self._settings.request_timeout]
+        known = [limit for limit in limits if limit is not None]
+        return Timeout(total=min(known, default=None), connect=_CONNECT)
+
+    async def _fall_back(self, messages: Any, options: Mapping[str, Any]) -> CompletionResponse:
+        """Ask the others in turn; what was given for the first provider goes to none of them."""
+        given = {name: value for name, value in options.items() if name not in _FOR_THE_FIRST}
+        given["fallbacks"] = self._settings.fallbacks[1:]
+        response = await self._ask(messages, given, model=self._settings.fallbacks[0])
+        response.fallback_from = (self.name, *response.fallback_from)
+        return response
+
+    def _options(self, question: Question) -> dict[str, Any]:
+        settings, dialect = self._settings, self._dialect
+        tools, config = question.tools, question.config
+        options = dict(settings.params) | to_options(
+            config,
+            model=self.name,
+            has_tools=bool(tools),
+            dialect=dialect,
+            strict=settings.strict_params,
+        )
+        offered = to_tools(tools, dialect=dialect, internal=config.internal_tools is not False)
+        offered += picture_tools(config.modalities, dialect=dialect)
+        if offered:
+            options["tools"] = offered
+        if any(tool.get("name") == "code_execution" for tool in offered):
+            options["extra_headers"] = with_beta(options.get("extra_headers"), _CODE_BETA)
+        if tools:
+            options["tool_choice"] = to_tool_choice(question.tool_choice)
+        if settings.structured_retries is not None and config.response_schema is not None:
+            del options["response_format"]
+            options["response_model"] = type_of(config.response_schema)
+            options["structured_retries"] = settings.structured_retries
+        if settings.responses_api is not None:
+            options["api"] = "responses" if settings.responses_api else "chat"
+        options["strict_params"] = settings.strict_params
+        return options
+
+    def _can_cache(self) -> bool:
+        """Whether the model caches prompts that are marked; on Bedrock not all take a mark."""
+        profile = lookup(self.name)
+        told = None if profile is None else profile.supports("prompt_caching")
+        return told is True if self._dialect == "bedrock" else told is not False
+
+    def _streams(self, options: Mapping[str, Any]) -> bool:
+        """Whether to stream: as was said, else for who watches, and where a whole answer is long.
+
+        Anthropic wants a stream of what may take more than ten minutes; its own library takes
+        128,000 tokens an hour for granted.
+        """
+        if self._settings.stream is not None:
+            return self._settings.stream
+        if is_stream_wanted() or self._dialect != "anthropic":
+            return is_stream_wanted()
+        profile = lookup(self.name)
+        most = None if profile is None else profile.max_output_tokens
+        return (options.get("max_tokens") or most or 0) > _LONG
+
+    async def _ask(
+        self, messages: Any, options: Mapping[str, Any], *, model: str | None = None, **whom: Any
+    ) -> CompletionResponse:
+        turn = Turn(seconds=self._settings.request_timeout) if self._is_ours else None
+        given: Any = {**options, **whom, "model": model or self.name, "sample": current_epoch()}
+        try:
+            with turn or nullcontext():
+                if self._streams(options):
+                    return await read(self.engine.stream(messages, **given), turn)
+                return await self.engine.ask(messages, **given)
+        except APITimeoutError as error:
+            if turn is not None and not turn.was_sent:
+                error.reason += ", all of which it waited for the limits of its pool"
+                error.was_sent = False
+            raise
+
+
+_FOR_THE_FIRST = frozenset({"api", "extra_body", "extra_headers"})
+
+
+def _judge(error: CompletionError, attempts: Attempts) -> None:
+    error.attempts = attempts.number
+    error.retryable = error.retryable and attempts.may_go_on(error)
+
+
+def _may_another_help(error: CompletionError) -> bool:
+    """Whether another model may answer what this one did not: a wrong request is wrong for all."""
+    others = ContextWindowExceededError | ContentPolicyViolationError
+    return not isinstance(error, BadRequestError) or isinstance(error, others)

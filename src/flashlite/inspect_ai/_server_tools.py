@@ -1,0 +1,106 @@
+"""What a provider's own tools did in the course of an answer, both ways.
+
+The parts of an answer that only its provider understands go back to it as they came, and to no
+other: each keeps them under the name of its dialect.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from inspect_ai.model import Content, ContentData, ContentImage, ContentToolUse
+
+Kind = Literal["web_search", "mcp_call", "code_execution"]
+_KINDS: Mapping[str, Kind] = {
+    "code_interpreter_call": "code_execution",
+    "mcp_call": "mcp_call",
+    "mcp_list_tools": "mcp_call",
+    "mcp_tool_use": "mcp_call",
+    "web_search_call": "web_search",
+}
+_SERVER = "server_tool_use"  # Anthropic's, whose name says which
+_PICTURE = "image_generation_call"
+
+
+def with_results(
+    parts: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """Yield the parts, each call of a server's tool with the result that stands right behind it."""
+    used = None
+    for part, after in zip(parts, [*parts[1:], {}], strict=True):
+        if part is used:
+            continue
+        is_result = part.get("id") is not None and after.get("tool_use_id") == part["id"]
+        used = after if is_result else None
+        yield part, used
+
+
+def to_content(
+    part: Mapping[str, Any], result: Mapping[str, Any] | None, *, dialect: str
+) -> Content:
+    """Return a part that only its provider understands, so that a reader of the log does too."""
+    kept: Any = {dialect: [dict(one) for one in (part, result) if one is not None]}
+    kind = _kind(part)
+    if kind is not None:
+        return ContentToolUse(
+            tool_type=kind,
+            id=str(part.get("id") or ""),
+            name=_name(part),
+            context=_text(_first(part, "server_name", "server_label")) or None,
+            arguments=_text(_first(part, "input", "action", "arguments", "code")),
+            result=_text(_first(result or part, "content", "output", "outputs", "tools")),
+            error=_error(part, result),
+            internal=kept,
+        )
+    if part.get("type") == _PICTURE and isinstance(base64 := part.get("result"), str):
+        uri = f"data:image/{part.get('output_format') or 'png'};base64,{base64}"
+        return ContentImage(image=uri, internal={dialect: [{**part, "result": None}]})
+    return ContentData(data=dict(part), internal=kept)
+
+
+def from_content(content: Content, *, dialect: str) -> list[dict[str, Any]]:
+    """Return the parts as they came from this dialect; another's are left out."""
+    kept: Any = content.internal.get(dialect) if isinstance(content.internal, dict) else None
+    parts = [dict(part) for part in kept or () if isinstance(part, Mapping)]
+    for part in parts:
+        if part.get("type") == _PICTURE and isinstance(content, ContentImage):
+            part["result"] = content.image.partition(",")[2]
+    return parts
+
+
+def _kind(part: Mapping[str, Any]) -> Kind | None:
+    kind = str(part.get("type"))
+    if kind != _SERVER:
+        return _KINDS.get(kind)
+    name = str(part.get("name"))
+    if name in ("web_search", "web_fetch"):
+        return "web_search"
+    return "code_execution" if "code_execution" in name else None
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    action = part.get("action")
+    told = action.get("type") if isinstance(action, Mapping) else None
+    return str(part.get("name") or told or part.get("type"))
+
+
+def _first(part: Mapping[str, Any], *names: str) -> Any:
+    return next((part[name] for name in names if part.get(name) is not None), None)
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _error(part: Mapping[str, Any], result: Mapping[str, Any] | None) -> str | None:
+    told = (result or {}).get("content")
+    if isinstance(told, Mapping) and told.get("error_code"):
+        return str(told["error_code"])
+    if (result or {}).get("is_error"):
+        return "error"
+    error = part.get("error") or (part.get("status") == "failed" and "failed")
+    return _text(error) if error else None
