@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, Unpack, overload
 
+from .batch import Batch, Order, run_batch
 from .context import ContextManager
 from .conversation import Conversation
 from .embed import embed
@@ -117,6 +119,30 @@ class Flashlite(Engine):
             async for outcome in outcomes:
                 yield outcome
 
+    def batch(
+        self,
+        requests: Iterable[OneInput] | AsyncIterable[OneInput],
+        *,
+        checkpoint: str | os.PathLike[str],
+        max_concurrency: int = 10,
+        order: Order = "input",
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> Batch:
+        """Ask for many answers and keep each in a file, to go on from there after any kill.
+
+        Await the batch for a list, or read it with `async for`; see `run_batch`.
+        """
+        return run_batch(
+            self,
+            requests,
+            checkpoint=checkpoint,
+            max_concurrency=max_concurrency,
+            order=order,
+            return_exceptions=return_exceptions,
+            progress=progress,
+        )
+
     @overload
     def complete_sync(
         self,
@@ -209,7 +235,7 @@ class Flashlite(Engine):
 
         One line a field, such as `params.temperature: 0 here, 0.7 stored`; empty for a hit.
         """
-        request = await with_local_files(self._build(messages, model, options, response_model))
+        request = await with_local_files(self.build(messages, model, options, response_model))
         return await self.require_cache().explain(request.with_(target=self.target(request)))
 
     def conversation(

@@ -88,8 +88,7 @@ class Engine:
         self.target = target_of(bottom)
         self._cache = None if cache is None else Cache(cache)
         self._logger = structured_logger or (StructuredLogger() if log_requests else None)
-        budget, limit = Budget.of(budget_limit), RateLimit.of(rate_limit)
-        self._shared = [each for each in (budget, limit) if each is not None]
+        budget, limit = self._limits = Budget.of(budget_limit), RateLimit.of(rate_limit)
         layers = [
             outermost,
             local_files,
@@ -123,7 +122,7 @@ class Engine:
         With a `response_model` the instance is in `response.parsed`, None where the model called
         tools or refused.
         """
-        return await self.handle(self._build(messages, model, options, response_model))
+        return await self.handle(self.build(messages, model, options, response_model))
 
     async def stream(
         self,
@@ -139,7 +138,7 @@ class Engine:
         `response_model`, PARTIAL events have the value as far as it is written. A reader who may
         stop early wraps the call in `contextlib.aclosing`, which closes the connection.
         """
-        request = self._build(messages, model, options, response_model).with_(stream=True)
+        request = self.build(messages, model, options, response_model).with_(stream=True)
         response = await self.handle(request)
         async with aclosing(response.events()) as events:
             async for event in events:
@@ -148,8 +147,9 @@ class Engine:
     async def aclose(self) -> None:
         """Close what this event loop holds and write what is to be written; it stays usable."""
         await self._transport.aclose()
-        for shared in self._shared:
-            await shared.aclose()
+        for limit in self._limits:
+            if limit is not None:
+                await limit.aflush()
         if self._logger is not None:
             await self._logger.aflush()
         if self.inspect_logger is not None:
@@ -180,13 +180,14 @@ class Engine:
             raise ConfigError("this client has no cache: Flashlite(cache=MemoryCache())")
         return self._cache
 
-    def _build(
+    def build(
         self,
         messages: MessageInput | None,
         model: str | None,
         options: CallOptions,
         response_model: type[Any] | None = None,
     ) -> CompletionRequest:
+        """Return the request that a call makes, with what holds for every call of this client."""
         said = {name: value for name, value in options.items() if value is not None}
         given: dict[str, Any] = {**self.defaults, **said}
         own = {name: given.pop(name) for name in _OWN & given.keys()}

@@ -13,11 +13,13 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from .errors import CompletionError, ConfigError
 from .middleware import OnWire
 from .types import MessageInput
+
+T = TypeVar("T")
 
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
 """One request among many: the arguments of `complete` as a dict, or just its messages."""
@@ -47,7 +49,7 @@ class Crowd:
             raise ConfigError(f"max_concurrency is at least 1; got {workers}")
         self._ask = ask
         self._wire = wire
-        self._requests = _numbered(requests)
+        self._requests = numbered(requests)
         self._size = workers
         self._outcomes: asyncio.Queue[tuple[int, Any] | None] = asyncio.Queue()
         self._taken = asyncio.Semaphore(0)
@@ -89,7 +91,7 @@ class Crowd:
         assert worker is not None
         self._wire.forget(worker)
         try:
-            return await self._ask(**_arguments(request))
+            return await self._ask(**arguments_of(request))
         except asyncio.CancelledError:
             if worker.cancelling():
                 raise
@@ -130,7 +132,8 @@ async def collect(
     return [answers[number] for number in range(len(answers))]
 
 
-def _arguments(request: OneInput) -> dict[str, Any]:
+def arguments_of(request: OneInput) -> dict[str, Any]:
+    """Return the arguments of `complete` that a request stands for."""
     if not isinstance(request, Mapping) or "role" in request:
         request = {"messages": request}
     if "messages" not in request and "template" not in request:
@@ -138,9 +141,10 @@ def _arguments(request: OneInput) -> dict[str, Any]:
     return dict(request)
 
 
-async def _numbered(
-    requests: Iterable[OneInput] | AsyncIterable[OneInput],
-) -> AsyncIterator[tuple[int, OneInput]]:
+async def numbered(
+    requests: Iterable[T] | AsyncIterable[T],
+) -> AsyncIterator[tuple[int, T]]:
+    """Yield what any source has, each with its position."""
     number = 0
     if isinstance(requests, AsyncIterable):
         async for request in requests:

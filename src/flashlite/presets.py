@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 from .client import Flashlite
@@ -17,7 +18,7 @@ from .errors import ConfigError
 from .middleware import RetryConfig
 from .models import ModelProfile
 from .options import CallOptions
-from .stores import FSCache, Store
+from .stores import DiskCache, FSCache, HybridRedisPostgreSQLCache, MemoryCache, Store
 from .types import CompletionRequest, MessageInput
 
 ANTHROPIC_AVAILABLE = True
@@ -38,8 +39,12 @@ class _HostClient(Flashlite):
         self,
         model: str | ModelProfile,
         *,
-        cache_backend: Literal["fs"] | None = None,
+        cache_backend: Literal["fs", "disk", "memory", "pg_redis"] | None = None,
         cache_dir: str | PathLike[str] = "./cache",
+        pg_dsn: str | None = None,
+        redis_url: str | None = None,
+        redis_ttl_seconds: float = 86_400,
+        compress_pg: bool = True,
         default_temperature: float | None = None,
         attempts: int = 3,
         backoff: float = 1.0,
@@ -47,17 +52,29 @@ class _HostClient(Flashlite):
     ) -> None:
         self._attempts, self._backoff = attempts, backoff
         options.setdefault("retry", RetryConfig(max_attempts=attempts, initial_delay=backoff))
-        if cache_backend is not None:
+        if cache_backend == "pg_redis":
+            options["cache"] = HybridRedisPostgreSQLCache(
+                pg_dsn,
+                redis_url,
+                redis_ttl_seconds=redis_ttl_seconds,
+                compress_pg=compress_pg,
+            )
+        elif cache_backend is not None:
             options["cache"] = _store(cache_backend, cache_dir)
         if default_temperature is not None:
             options["temperature"] = default_temperature
         super().__init__(self._full_name(model), **options)
 
+    async def warm_cache(self) -> int:
+        """Bring what PostgreSQL has to Redis; return how many answers, 0 for other stores."""
+        store = self.require_cache().store
+        return await store.warm_cache() if isinstance(store, HybridRedisPostgreSQLCache) else 0
+
     async def close(self) -> None:
         """Close what this event loop holds; the client stays usable."""
         await self.aclose()
 
-    def _build(
+    def build(
         self,
         messages: MessageInput | None,
         model: str | ModelProfile | None,
@@ -66,7 +83,7 @@ class _HostClient(Flashlite):
     ) -> CompletionRequest:
         given: Any = self._translated(options)
         name = None if model is None else self._full_name(model)
-        return super()._build(messages, name, given, response_model)
+        return super().build(messages, name, given, response_model)
 
     def _translated(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return llm-client's arguments of a call as ours."""
@@ -118,6 +135,12 @@ class AnthropicProvider(_HostClient):
 
 
 def _store(backend: str, directory: str | PathLike[str]) -> Store:
-    if backend != "fs":
-        raise ConfigError(f"cache_backend is 'fs' or None; got {backend!r:.80}")
-    return FSCache(directory)
+    if backend == "fs":
+        return FSCache(directory)
+    if backend == "disk":
+        return DiskCache(Path(directory) / "completions.db")
+    if backend == "memory":
+        return MemoryCache()
+    raise ConfigError(
+        f"cache_backend is 'fs', 'disk', 'memory', 'pg_redis' or None; got {backend!r:.80}"
+    )

@@ -7,13 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from .types import CompletionResponse
+from .types import Usage
 
 
 async def shown(
-    outcomes: AsyncGenerator[tuple[int, Any]], *, requests: object
+    outcomes: AsyncGenerator[tuple[int, Any]], *, requests: object, description: str | None = None
 ) -> AsyncGenerator[tuple[int, Any]]:
-    """Pass outcomes on, and draw what came of them."""
+    """Pass outcomes on, and draw what came of them; `description` stands before the bar."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -24,9 +24,10 @@ async def shown(
     )
 
     console, tally = Console(stderr=True), Tally()
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    title = (TextColumn(description, markup=False),) if description else ()
     with Progress(
-        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+        *title, *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
     ) as bar:
         total = len(requests) if isinstance(requests, Sized) else None
         task = bar.add_task(str(tally), total=total)
@@ -46,14 +47,16 @@ class Tally:
     tokens: int = 0
     dollars: float = 0.0
 
-    def add(self, outcome: CompletionResponse | Exception) -> None:
+    def add(self, outcome: Any) -> None:
+        """Count an outcome: an exception, an answer, or what stands for one."""
         if isinstance(outcome, Exception):
             self.failed += 1
             return
-        self.cached += outcome.cached
-        if outcome.usage is not None and not outcome.cached:
-            self.tokens += outcome.usage.total_tokens
-            self.dollars += outcome.usage.total_cost or 0.0
+        is_cached, usage = getattr(outcome, "cached", False), getattr(outcome, "usage", None)
+        self.cached += is_cached
+        if isinstance(usage, Usage) and not is_cached:
+            self.tokens += usage.total_tokens
+            self.dollars += usage.total_cost or 0.0
 
     def __str__(self) -> str:
         facts = [f"{self.failed} failed"] if self.failed else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -527,6 +527,70 @@ def test_no_secret_of_an_address_or_a_body_is_in_a_key() -> None:
     )
     target = Flashlite("openai/m").target(request)
     assert b"hunter22" not in canonical(request, target)
+
+
+class Leasing(MemoryCache):
+    """A store of several machines: one at a time asks for an entry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = asyncio.Lock()
+        self.leases = 0
+
+    @asynccontextmanager
+    async def lease(self, key: str, *, collection: str = "") -> AsyncIterator[Entry | None]:
+        async with self.lock:
+            self.leases += 1
+            yield await self.get(key, collection=collection)
+
+
+class Known(ScriptedProvider):
+    """A provider that answers alike in every process."""
+
+    def target(self, request: CompletionRequest) -> Target:
+        return Target(provider="p", dialect="openai", model=request.model)
+
+    async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        await asyncio.sleep(0)
+        return await super().__call__(request)
+
+
+async def test_clients_of_a_store_that_leases_ask_once() -> None:
+    store = Leasing()
+    provider = Known(["hello"])
+    engines = [Flashlite("m", provider=provider, cache=store, temperature=0) for _ in range(3)]
+    answers = await asyncio.gather(*(engine.complete("Hi") for engine in engines))
+    assert [answer.content for answer in answers] == ["hello"] * 3
+    assert (len(provider.requests), store.leases) == (1, 3)
+    hits = [(await engine.cache_stats())["hits"] for engine in engines]
+    assert sorted(hits) == [0, 1, 1]
+
+
+async def test_a_lease_ends_with_a_failure_and_is_not_taken_where_none_is_needed() -> None:
+    store = Leasing()
+    failing, _ = client(InternalServerError("no"), "hello", store=store)
+    with pytest.raises(InternalServerError):
+        await failing.complete("Hi")
+    assert not store.lock.locked()
+    assert (await failing.complete("Hi")).content == "hello"
+    assert (await failing.complete("Hi")).cached
+    assert store.leases == 2
+    engine, _ = client("new", store=store)
+    await engine.complete("Hi", cache="refresh")
+    with pytest.raises(CacheMiss):
+        await engine.complete("Ho", cache="only")
+    assert store.leases == 2
+
+
+async def test_nobody_waits_for_a_lease_longer_than_the_timeout_or_for_a_stream() -> None:
+    store = Leasing()
+    engine, _ = client("hello", "there", store=store)
+    async with aclosing(engine.stream("Hi")) as events:
+        await anext(events)
+        assert not store.lock.locked()
+    async with store.lock:
+        with pytest.raises(APITimeoutError, match="same call by somebody else"):
+            await engine.complete("Ho", timeout=0.01)
 
 
 async def test_the_request_is_left_as_it_was() -> None:

@@ -65,6 +65,10 @@ async def test_every_argument_of_a_completion(host: MockServer, tmp_path: Path) 
         cache_backend="fs",
         cache_dir=tmp_path,
         cache_collection=None,
+        pg_dsn=None,
+        redis_url=None,
+        redis_ttl_seconds=86400,
+        compress_pg=True,
         use_responses_api=False,
     )
     asked: dict[str, Any] = {
@@ -258,6 +262,6 @@ async def test_caching_without_a_cache_is_refused() -> None:
     options: Any = {"cache_response": True}
     with pytest.raises(ConfigError, match="no cache"):
         await OpenAIProvider("gpt-5").complete("Hi", **options)
-    backend: Any = "pg_redis"
-    with pytest.raises(ConfigError, match="'fs' or None"):
+    backend: Any = "qdrant"
+    with pytest.raises(ConfigError, match="'pg_redis' or None"):
         OpenAIProvider("gpt-5", cache_backend=backend)

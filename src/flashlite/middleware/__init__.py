@@ -10,9 +10,10 @@ from .fallback import Fallback
 from .files import local_files, with_local_files
 from .ledger import Account, Ledger
 from .log import Log, StructuredLogger, read_log
-from .on_wire import OnWire
+from .on_wire import OnWire, before_sending
 from .outermost import outermost
 from .rate_limit import RateLimit, RateLimitConfig
+from .redis_pool import RedisPool
 from .retry import Retry, RetryConfig
 from .structured import Structured, fitting
 
@@ -31,11 +32,13 @@ __all__ = [
     "OnWire",
     "RateLimit",
     "RateLimitConfig",
+    "RedisPool",
     "Retry",
     "RetryConfig",
     "Structured",
     "StructuredLogger",
     "WithinBudget",
+    "before_sending",
     "fitting",
     "local_files",
     "outermost",

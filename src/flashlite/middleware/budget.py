@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from math import ceil, inf
+from math import ceil
 
-from ..errors import BudgetExceededError, ConfigError, FlashliteError, StoreError
+from ..errors import ConfigError, FlashliteError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from .aim import aimed
+from .purse import UNIT, FiledPurse, Purse, Reservation
+from .redis_pool import RedisPool
+from .redis_purse import RedisPurse
+from .shared_line import SharedLine
 from .spend_file import SpendFile
 from .waiting import WaitingLine
 from .worst_case import worst_case
 
-log = logging.getLogger("flashlite.budget")
-
-_UNIT = 10**12  # amounts are whole numbers of this part of a dollar: sums of fractions leave dust
+_Answer = Reservation | FlashliteError
 
 
 class Budget:
@@ -29,7 +28,10 @@ class Budget:
     A call that does not fit waits, first come first served, while running calls may give something
     back, and fails unsent when they cannot. With a `file`, what was spent outlives the process, and
     processes that name the same file share one budget: what another one has reserved counts as
-    spent. With `allow_unknown_prices`, calls whose price nobody knows pass by and are not counted.
+    spent. With a `pool` they may be on several machines: it has one budget, of which `spent` and
+    `reserved` say what was last heard; its Redis should keep what it holds on disk; what a process
+    had reserved counts as spent half a minute after it died. With `allow_unknown_prices`, calls
+    whose price nobody knows pass by and are not counted.
     """
 
     def __init__(
@@ -37,14 +39,23 @@ class Budget:
         limit: float,
         *,
         file: str | os.PathLike[str] | None = None,
+        pool: RedisPool | None = None,
         allow_unknown_prices: bool = False,
     ) -> None:
         if not isinstance(limit, int | float) or not 0 <= limit < float("inf"):
             raise ConfigError(f"a budget is a number of dollars; got {limit!r:.80}")
         self.allow_unknown_prices = allow_unknown_prices
-        amount = int(limit * _UNIT)
-        self._purse = _Purse(amount) if file is None else _FiledPurse(amount, SpendFile(file))
-        self._line = WaitingLine(self._purse, clock=time.monotonic)
+        amount = int(limit * UNIT)
+        self._purse: Purse | RedisPurse
+        self._line: WaitingLine[int, _Answer] | SharedLine[int, _Answer]
+        if pool is not None:
+            if file is not None:
+                raise ConfigError("a budget is in a file or in a pool: pass one of them")
+            self._purse = RedisPurse(amount, pool)
+            self._line = self._purse.line
+        else:
+            self._purse = Purse(amount) if file is None else FiledPurse(amount, SpendFile(file))
+            self._line = WaitingLine(self._purse, clock=time.monotonic)
 
     @classmethod
     def of(cls, value: float | Budget | None) -> Budget | None:
@@ -53,129 +64,34 @@ class Budget:
 
     @property
     def limit(self) -> float:
-        return self._purse.limit / _UNIT
+        return self._purse.limit / UNIT
 
     @property
     def spent(self) -> float:
         """What is gone, by whoever shares the budget."""
-        return self._purse.gone() / _UNIT
+        return self._purse.gone() / UNIT
 
     @property
     def reserved(self) -> float:
         """What running calls may still cost."""
-        return self._purse.reserved / _UNIT
+        return self._purse.reserved / UNIT
 
     async def reserve(self, dollars: float, *, priority: int = 0) -> Reservation:
         """Wait until the amount fits; raises BudgetExceededError when it never will."""
-        answer = await self._line.enter(ceil(dollars * _UNIT), priority=priority)
+        answer = await self._line.enter(ceil(dollars * UNIT), priority=priority)
         if isinstance(answer, FlashliteError):
             raise answer
         return answer
 
     def settle(self, reservation: Reservation, dollars: float | None) -> None:
         """Count what a call cost, None for all that was reserved; only the first time counts."""
-        cost = reservation.amount if dollars is None else ceil(dollars * _UNIT)
+        cost = reservation.amount if dollars is None else ceil(dollars * UNIT)
         self._line.tell(partial(self._purse.settle, reservation, cost))
 
-
-@dataclass(slots=True, eq=False)
-class Reservation:
-    """What one running call may cost, in parts of a dollar."""
-
-    amount: int
-    line: str = ""
-
-
-class _Purse:
-    """The room of a line in which whoever can never be paid for gets a refusal instead."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.spent = 0
-        self.reserved = 0
-        self._running = set[Reservation]()
-
-    def gone(self) -> int:
-        """Return what no running call can give back any more."""
-        return self.spent
-
-    def opens_at(self, amount: int, now: float) -> float:
-        left = self.limit - self.gone() - amount
-        return now if left < 0 or left >= self.reserved else inf
-
-    def take(self, amount: int, now: float) -> Reservation | FlashliteError:
-        if self.gone() + self.reserved + amount > self.limit:
-            return self._refusal(amount / _UNIT)
-        self.reserved += amount
-        reservation = Reservation(amount)
-        self._running.add(reservation)
-        return reservation
-
-    def undo(self, grant: Reservation | FlashliteError) -> None:
-        if isinstance(grant, Reservation):
-            self.settle(grant, 0)
-
-    def forget(self) -> None:
-        self._running.clear()
-        self.reserved = 0
-
-    def settle(self, reservation: Reservation, cost: int) -> bool:
-        """Count what a call did cost; False for one that was settled before, or not here."""
-        if reservation not in self._running:
-            return False
-        self._running.discard(reservation)
-        self.reserved -= reservation.amount
-        self.spent += cost
-        return True
-
-    def _refusal(self, needed: float) -> BudgetExceededError:
-        limit, spent = self.limit / _UNIT, self.gone() / _UNIT
-        return BudgetExceededError(
-            f"${spent:.4f} of the budget of ${limit:.2f} are spent, and this call may cost up to "
-            f"${needed:.4f}; a smaller max_tokens lowers that",
-            limit=limit,
-            spent=spent,
-            needed=needed,
-        )
-
-
-class _FiledPurse(_Purse):
-    """A purse that writes down what it gives, and counts what others took out of it."""
-
-    def __init__(self, limit: int, file: SpendFile) -> None:
-        super().__init__(limit)
-        self._file = file
-
-    def gone(self) -> int:
-        with suppress(OSError):  # who wants to take something will hear of it
-            self._file.refresh()
-        return self.spent + self._file.others
-
-    def take(self, amount: int, now: float) -> Reservation | FlashliteError:
-        taken: Reservation | FlashliteError | None = None
-        try:
-            with self._file.alone():
-                taken = super().take(amount, now)
-                if isinstance(taken, Reservation):
-                    taken.line = self._file.reserve(amount)
-        except OSError as error:  # given to who asked: others are served in the same moment
-            if isinstance(taken, Reservation):
-                super().settle(taken, 0)
-            return StoreError(f"the budget's file cannot be written, nothing was sent: {error}")
-        return taken
-
-    def forget(self) -> None:
-        super().forget()
-        self.spent = 0  # a child reads in the file what was spent before it was born
-
-    def settle(self, reservation: Reservation, cost: int) -> bool:
-        if not super().settle(reservation, cost):
-            return False
-        try:
-            self._file.spend(reservation.line, cost)
-        except OSError as error:  # the file keeps the reservation, which is more
-            log.warning("the budget's file cannot be written, it counts too much: %s", error)
-        return True
+    async def aflush(self) -> None:
+        """Return when a pool's Redis has heard what there is to tell, or is down."""
+        if isinstance(self._line, SharedLine):
+            await self._line.aflush()
 
 
 class WithinBudget:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..errors import APITimeoutError, CacheMiss, CompletionError
 from ..models import lookup
-from ..stores import Entry, Store, StoreError
+from ..stores import Entry, Leasing, Store, StoreError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from .aim import aimed
 from .cache_key import canonical, differences, key_of
@@ -41,6 +43,8 @@ class Cache:
     with one warning; if it is `required`, a call fails before anything is sent. What was paid for
     goes out even where it cannot be stored.
 
+    Where processes share a store that leases, one of them asks, and the others wait for its entry.
+
     Stored are whole answers that are no refusals; a hit is a fresh object that costs nothing.
     """
 
@@ -55,6 +59,7 @@ class Cache:
         self.counts = CacheCounts()
         self._target = target
         self._required: bool = getattr(store, "required", False)
+        self._leasing: Leasing | None = store if isinstance(store, Leasing) else None
         self._failure: StoreError | None = None
         self._clock = clock
         self._flights: Flights[Entry | CompletionError] = Flights()
@@ -87,11 +92,7 @@ class Cache:
         try:
             return await self._flights.join(alike, within=request.timeout.total)
         except TimeoutError as error:
-            late = APITimeoutError(
-                f"no answer within {request.timeout.total:g} s to the same call by somebody else"
-            )
-            late.model, late.was_sent = request.model, False
-            raise late from error
+            raise _late(request) from error
 
     async def stats(self) -> dict[str, Any]:
         """Return the counts, the hit rate (0 to 1) and how much the store holds."""
@@ -128,16 +129,48 @@ class Cache:
     ) -> CompletionResponse:
         """Look it up, else ask; whatever happens, the followers are told."""
         try:
-            entry = await self._find(kept.key, request)
-            if entry and (known := read_answer(entry, request.response_model)):
-                kept.flight.land(entry)
-                return self._count_hit(known, request)
+            if known := self._known(kept, await self._find(kept.key, request), request):
+                return known
             if request.cache == "only":
                 raise CacheMiss(await self._sentence(request))
-            response = await call_next(request)
+            if self._leasing is None or request.cache == "refresh":
+                return await self._ask(kept, request, call_next)
+            async with self._leased(self._leasing, kept.key, request) as entry:
+                if known := self._known(kept, entry, request):
+                    return known
+                return await self._ask(kept, request, call_next)
         except BaseException as error:
             kept.flight.land(error if isinstance(error, CompletionError) else None)
             raise
+
+    def _known(
+        self, kept: _Kept, entry: Entry | None, request: CompletionRequest
+    ) -> CompletionResponse | None:
+        """Answer from an entry, if it is there and fits."""
+        known = entry and read_answer(entry, request.response_model)
+        if not known:
+            return None
+        kept.flight.land(entry)
+        return self._count_hit(known, request)
+
+    @asynccontextmanager
+    async def _leased(
+        self, store: Leasing, key: str, request: CompletionRequest
+    ) -> AsyncIterator[Entry | None]:
+        """Wait while another process asks for the same; yield what it stored, if it did."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(request.timeout.total):
+                    lease = store.lease(key, collection=request.cache_collection)
+                    entry = await held.enter_async_context(lease)
+            except TimeoutError as error:
+                raise _late(request) from error
+            yield entry
+
+    async def _ask(
+        self, kept: _Kept, request: CompletionRequest, call_next: Handler
+    ) -> CompletionResponse:
+        response = await call_next(request)
         self.counts.misses += 1
         if response.is_open:  # nobody knows when its reader will be done, if ever
             kept.flight.land(None)
@@ -238,6 +271,14 @@ class _Kept:
     decisive: bytes
     flight: Flight[Entry | CompletionError]
     entry: Entry | None = None
+
+
+def _late(request: CompletionRequest) -> APITimeoutError:
+    late = APITimeoutError(
+        f"no answer within {request.timeout.total:g} s to the same call by somebody else"
+    )
+    late.model, late.was_sent = request.model, False
+    return late
 
 
 def _shared(error: CompletionError) -> CompletionError:

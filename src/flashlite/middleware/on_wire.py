@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
 from ..types import CompletionRequest, CompletionResponse, Handler
+
+before_sending: ContextVar[Callable[[], None] | None] = ContextVar("before_sending", default=None)
+"""What a task has called right before each request that it sends, whoever the provider is."""
 
 
 class OnWire:
@@ -41,6 +46,8 @@ class OnWire:
         if task in self._ending:
             task.cancel()
             await asyncio.sleep(0)
+        if (tell := before_sending.get()) is not None:
+            tell()
         self._tasks.add(task)
         try:
             return await call_next(request)

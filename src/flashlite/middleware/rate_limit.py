@@ -15,6 +15,9 @@ from ..errors import CompletionError, ConfigError, RateLimitError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target, Usage
 from .aim import aimed
 from .limit_headers import LONGEST_PAUSE, read_limits
+from .redis_minute import RedisMinute
+from .redis_pool import RedisPool, digest
+from .shared_line import SharedLine
 from .token_estimate import PromptSize, TokenEstimate, choices, measure
 from .waiting import WaitingLine
 from .windows import UNLIMITED, Amount, Grant, Window
@@ -59,16 +62,22 @@ class RateLimit:
     that are given the same object. Tokens are reserved by estimate before a call and corrected by
     its usage afterwards. A 429 that says how long to wait holds everybody back, not only who got
     it. What a call waited is logged at DEBUG.
+
+    With a `pool` all its processes share the minute and take turns where they wait; it is a second
+    longer then, for they are not alike in how fast they send. Limits that were said or learned are
+    each process's own.
     """
 
     def __init__(
         self,
         config: RateLimitConfig,
         *,
+        pool: RedisPool | None = None,
         target: Callable[[CompletionRequest], Target] = aimed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
+        self._pool = pool
         self._target = target
         self._clock = clock
         self._minutes: dict[tuple[str, str, str], _Minute] = {}
@@ -95,21 +104,39 @@ class RateLimit:
         key = (target.address or target.provider, target.account, target.model)
         minute = self._minutes.get(key)
         if minute is None:
-            fresh = _Minute(target.full_name, config=self._config, clock=self._clock)
+            window: Window | RedisMinute = Window()
+            if self._pool is not None:
+                window = RedisMinute(self._pool, digest(key), clock=self._clock)
+            fresh = _Minute(target.full_name, window, config=self._config, clock=self._clock)
             minute = self._minutes.setdefault(key, fresh)
         return minute
+
+    async def aflush(self) -> None:
+        """Return when a pool's Redis has heard what there is to tell, or is down."""
+        for minute in list(self._minutes.values()):
+            await minute.aflush()
 
 
 class _Minute:
     """The limits of one endpoint, key and model, and who waits for them."""
 
-    def __init__(self, name: str, *, config: RateLimitConfig, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        window: Window | RedisMinute,
+        *,
+        config: RateLimitConfig,
+        clock: Callable[[], float],
+    ) -> None:
         self._name = name
         self._config = config
         self._clock = clock
         self._said = UNLIMITED
-        self._window = Window(config.limits)
-        self._line = WaitingLine(self._window, clock=clock)
+        self._window = window
+        self._window.limits = config.limits
+        self._line = (
+            window.line if isinstance(window, RedisMinute) else WaitingLine(window, clock=clock)
+        )
         self._estimate = TokenEstimate()
         self._counts_tokens = config.auto_detect or config.tokens_per_minute is not None
         self._has_warned = False
@@ -126,6 +153,11 @@ class _Minute:
         if grant.at - asked > 0.001:
             log.debug("%s: request %s waited %.3f s", self._name, request.id, grant.at - asked)
         return _Attempt(self, grant, size, choices(request))
+
+    async def aflush(self) -> None:
+        """Tell Redis what there is to tell."""
+        if isinstance(self._line, SharedLine):
+            await self._line.aflush()
 
     def undo(self, grant: Grant) -> None:
         """Forget a request that was never sent."""

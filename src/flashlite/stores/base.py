@@ -7,8 +7,9 @@ layer above it. An expired entry is not there: no method returns, yields or coun
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..errors import ConfigError
 
@@ -89,6 +90,18 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Flush, and let go of files and threads; the store opens again when it is used again."""
+        ...
+
+
+@runtime_checkable
+class Leasing(Protocol):
+    """What a store of several machines has too: of all who miss an entry, one asks for it."""
+
+    def lease(self, key: str, *, collection: str = "") -> AbstractAsyncContextManager[Entry | None]:
+        """Wait while somebody else asks for an entry; yield it, or None to who is to ask now.
+
+        Others wait until the body has ended. A store that cannot tell yields None at once.
+        """
         ...
 
 

@@ -18,6 +18,7 @@ from ...wire import SSEvent, WireRequest
 from ..adapter import Endpoint
 from ..http import accepted
 from ..reading import NOT_AN_ANSWER, load, load_event, read_error
+from ..spelling import merged
 from .answers import deltas_in, parse_message
 from .messages import conversation
 from .parameters import body_of, output_format
@@ -49,7 +50,7 @@ class AnthropicAdapter:
         }
         if request.stream:
             body["stream"] = True
-        body.update(request.extra_body)
+        body = merged(body, request.extra_body)
         return WireRequest(
             url=f"{_versioned(endpoint.base_url)}/messages",
             json=body,

@@ -1,0 +1,6 @@
+"""The command line as `python -m flashlite`."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main(prog_name="flashlite")

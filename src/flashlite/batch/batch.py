@@ -1,0 +1,256 @@
+"""Many calls with a memory: what was answered is on file, and is never asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias, get_args
+
+from ..errors import (
+    AuthenticationError,
+    BudgetExceededError,
+    ConfigError,
+    FlashliteError,
+    QuotaExceededError,
+    StoreError,
+)
+from ..many import Crowd, collect, numbered
+from ..progress import shown
+from ..types import Usage
+from .checkpoint import Checkpoint
+from .records import is_failure, read_answer
+
+log = logging.getLogger("flashlite.batch")
+
+Order: TypeAlias = Literal["input", "completion"]
+
+# What no other item would survive either.
+_HOPELESS = (AuthenticationError, BudgetExceededError, QuotaExceededError, StoreError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One item, ready to be asked for.
+
+    `item` is the hash that it is known by, `about` some words of it. `call` gets the answer; it is
+    given what to call right before a request is sent.
+    """
+
+    item: str
+    about: str
+    call: Callable[[Callable[[], None]], Awaitable[Any]]
+    response_model: type[Any] | None = None
+
+
+class Batch:
+    """A batch: await it for all answers, or read them with `async for`.
+
+        answers = await batch
+        async with aclosing(batch):
+            async for position, answer in batch: ...
+
+    Nothing begins before that. A failure stops nothing but itself; it is on file as one, and the
+    next run tries it again. Awaiting raises the first failure at the end, with the answers in
+    its `answers`; with `return_exceptions`, and with `async for`, each failure is in its place.
+    What no other item would survive (a wrong key, an empty budget or account, a full disk) stops
+    the batch: what was sent is waited for, then it is raised.
+
+    Every answer is read back from the file when it is handed out, so that memory does not grow and
+    an answer is the same whichever run asked for it: with the usage and the cost that it had, and
+    without the raw JSON and the headers. `restored` counts the answers of earlier runs; `lost` the
+    requests of killed runs whose answers never came, which may have been paid for and are sent
+    again.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        prepare: Callable[[Any], Awaitable[Job]],
+        crowd: Callable[..., Crowd],
+        *,
+        checkpoint: str | os.PathLike[str],
+        order: Order,
+        return_exceptions: bool,
+        progress: bool,
+        description: str | None = None,
+    ) -> None:
+        if order not in get_args(Order):
+            raise ConfigError(f"order is 'input' or 'completion'; got {order!r:.80}")
+        if isinstance(items, str | bytes | Mapping) or not isinstance(
+            items, Iterable | AsyncIterable
+        ):
+            raise ConfigError(f"a batch takes a list of items; got {items!r:.80}")
+        self.restored = self.lost = 0
+        self._items, self._prepare, self._new_crowd = items, prepare, crowd
+        self._path, self._order = checkpoint, order
+        self._return_exceptions = return_exceptions
+        self._progress, self._description = progress, description
+        self._crowd: Crowd | None = None
+        self._is_stopped = False
+        self._reader: AsyncGenerator[tuple[int, Any]] | None = None
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        stop = None if self._return_exceptions else go_on
+        return collect(aiter(self), stop).__await__()
+
+    def __aiter__(self) -> AsyncGenerator[tuple[int, Any]]:
+        self._reader = self._run()
+        return self._reader
+
+    def stop(self) -> None:
+        """Send nothing more and wait for what was sent; the batch then ends with an error."""
+        self._is_stopped = True
+        if self._crowd is not None:
+            self._crowd.stop()
+
+    async def aclose(self) -> None:
+        """End a batch that is not read to its end; what was sent and not answered is lost."""
+        if self._reader is not None:
+            await self._reader.aclose()
+
+    async def _run(self) -> AsyncGenerator[tuple[int, Any]]:
+        checkpoint = await asyncio.to_thread(Checkpoint, self._path)
+        try:
+            self.lost = checkpoint.lost
+            work = partial(self._work, checkpoint)
+            crowd = self._crowd = self._new_crowd(work, numbered_arguments(self._items))
+            outcomes = self._until_hopeless(crowd)
+            if self._progress:
+                outcomes = shown(outcomes, requests=self._items, description=self._description)
+            if self._order == "input":
+                outcomes = _in_order(outcomes)
+            async with aclosing(outcomes):
+                async for position, outcome in outcomes:
+                    yield position, _answer(checkpoint, outcome)
+        finally:
+            self._crowd = None
+            checkpoint.close()
+
+    async def _until_hopeless(self, crowd: Crowd) -> AsyncGenerator[tuple[int, Any]]:
+        """Yield what comes; raise at the end what ended it too early."""
+        end: Exception | None = None
+        if self._is_stopped:
+            crowd.stop()
+        async with aclosing(crowd.outcomes()) as outcomes:
+            async for position, outcome in outcomes:
+                yield position, outcome
+                problem = outcome.problem if isinstance(outcome, _Unkept) else outcome
+                if isinstance(problem, _HOPELESS):
+                    end = end or problem
+                    crowd.stop()
+        if self._is_stopped and end is None:
+            end = FlashliteError(f"the batch was stopped; what is done is in {self._path}")
+        if end is not None:
+            raise end
+
+    async def _work(self, checkpoint: Checkpoint, *, messages: Any, position: int) -> Any:
+        """Return where the answer of an item is, or what it returned as its failure."""
+        about: dict[str, Any] = {"item": None, "position": position}
+        try:
+            job = await self._prepare(messages)
+            about |= {"item": job.item, "request": job.about}
+            found = self._restored(checkpoint, job)
+            if found is not None:
+                return found
+            result = await job.call(partial(checkpoint.intend, job.item, position))
+        except StoreError:
+            raise
+        except Exception as error:
+            checkpoint.fail(error, **about)
+            raise
+        if is_failure(result):
+            checkpoint.fail(result, **about)
+            return result
+        try:
+            offset = checkpoint.keep(result, **about)
+            await checkpoint.sync()
+        except StoreError as error:
+            return _Unkept(result, error)
+        return _Kept.of(result, offset, job)
+
+    def _restored(self, checkpoint: Checkpoint, job: Job) -> _Kept | None:
+        """Find an answer of an earlier run that can still be read."""
+        while (offset := checkpoint.take(job.item)) is not None:
+            try:
+                answer = read_answer(checkpoint.read(offset), job.response_model)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                log.warning("an answer on file does not fit and is asked for again: %r", error)
+                continue
+            self.restored += 1
+            return _Kept.of(answer, offset, job)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer on file; `usage` and `cached` are here for the bar."""
+
+    offset: int
+    response_model: type[Any] | None
+    usage: Usage | None
+    cached: bool
+
+    @classmethod
+    def of(cls, answer: Any, offset: int, job: Job) -> _Kept:
+        usage, cached = getattr(answer, "usage", None), getattr(answer, "cached", False)
+        return cls(offset, job.response_model, usage, cached)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unkept:
+    """An answer that could not be written down, which ends the batch."""
+
+    answer: Any
+    problem: StoreError
+
+
+def _answer(checkpoint: Checkpoint, outcome: Any) -> Any:
+    if isinstance(outcome, _Unkept):
+        return outcome.answer
+    if not isinstance(outcome, _Kept):
+        return outcome
+    return read_answer(checkpoint.read(outcome.offset), outcome.response_model)
+
+
+async def numbered_arguments(
+    items: Iterable[Any] | AsyncIterable[Any],
+) -> AsyncGenerator[dict[str, Any]]:
+    """Yield items as a crowd takes them: as arguments."""
+    async for position, item in numbered(items):
+        yield {"messages": item, "position": position}
+
+
+async def _in_order(
+    outcomes: AsyncGenerator[tuple[int, Any]],
+) -> AsyncGenerator[tuple[int, Any]]:
+    """Yield outcomes in the order of their positions; before an error, all that there are."""
+    waiting: dict[int, Any] = {}
+    turn = 0
+    try:
+        async with aclosing(outcomes):
+            async for position, outcome in outcomes:
+                waiting[position] = outcome
+                while turn in waiting:
+                    yield turn, waiting.pop(turn)
+                    turn += 1
+    except Exception:
+        for position in sorted(waiting):
+            yield position, waiting[position]
+        raise
+
+
+def go_on() -> None:
+    """Let a batch go on after a failure."""

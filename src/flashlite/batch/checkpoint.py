@@ -1,0 +1,136 @@
+"""What a batch has done so far, in a file: enough to go on after any kill.
+
+One JSON object a line, told apart by `kind`. The first is `checkpoint`, with the `version` of the
+form. `intent` is written before a request is sent, then `answer` or `failure` when the call has
+come to its end. Where a process was killed in between, the next one writes `lost`: that request may
+have been paid for. `item` is the hash of what was asked, by which an answer is found again, and
+`request` some words of it for whoever reads the file; `position` is the place in the source.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any
+
+from ..errors import StoreError
+from .journal import Journal
+from .records import answer_record, decode, encode, failure_record
+
+log = logging.getLogger("flashlite.batch")
+
+VERSION = 1
+_BYTES = 16  # of a hash: enough to tell any number of items apart
+_FARTHEST = (
+    1 << 48
+)  # bytes: an answer's place is one number, its position times this and its offset
+
+
+class Checkpoint:
+    """The answers on file that nobody took yet, and the end of the file.
+
+    Answers are a multiset: each is taken by one item, so that of equal items each has its own.
+    Only their hashes and places are in memory, about 150 bytes each, until they are taken.
+    `lost` is how many requests were sent, by runs that were killed, whose answers never came.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        self.lost = 0
+        self._answers: dict[bytes, int | list[int]] = {}
+        self._journal = Journal(path, kind="checkpoint", version=VERSION)
+        self._read()
+
+    def take(self, item: str) -> int | None:
+        """Return where an answer for an item is, None where there is none left."""
+        name = _short(item)
+        place = self._answers.pop(name, None)
+        if isinstance(place, list):
+            place, others = place.pop(), place
+            if others:
+                self._answers[name] = others
+        return None if place is None else place % _FARTHEST
+
+    def intend(self, item: str, position: int) -> None:
+        """Note that a request is about to be sent."""
+        self._write("intent", {"item": item, "position": position})
+
+    def keep(self, answer: Any, **about: Any) -> int:
+        """Note an answer and return where it is."""
+        return self._write("answer", about, lambda: answer_record(answer))
+
+    def fail(self, failure: Any, **about: Any) -> None:
+        """Note what went wrong: an exception, or the result that tells of it."""
+        self._write("failure", about, lambda: failure_record(failure))
+
+    def read(self, offset: int) -> Mapping[str, Any]:
+        """Return the line at an offset."""
+        record: Mapping[str, Any] = decode(self._journal.read(offset))
+        return record
+
+    async def sync(self) -> None:
+        """Have the disk take what was written, at most once a second."""
+        await self._journal.sync()
+
+    def close(self) -> None:
+        """Let others have the file."""
+        self._journal.close()
+
+    def _write(
+        self, kind: str, about: Mapping[str, Any], record: Callable[[], Mapping[str, Any]] = dict
+    ) -> int:
+        try:
+            text = encode({"kind": kind, **about, **record(), "at": round(time(), 3)})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StoreError(
+                f"{self.path}: what was returned for item {about['position']} is no JSON "
+                f"({error}): return JSON or a CompletionResponse"
+            ) from error
+        return self._journal.append(text)
+
+    def _read(self) -> None:
+        sent: dict[int, str] = {}
+        unreadable = 0
+        for offset, text in self._journal.lines():
+            try:
+                self._read_line(decode(text), offset, sent)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                unreadable += 1
+        if unreadable:
+            log.warning("%s: %d lines cannot be read and do not count", self.path, unreadable)
+        for places in self._answers.values():
+            if isinstance(places, list):
+                places.sort(reverse=True)  # of equal items, the first gets what was the first's
+        for position, item in sent.items():
+            self._write("lost", {"item": item, "position": position})
+            self.lost += 1
+        if sent:
+            log.warning(
+                "%s: %d requests were sent by a run that ended before their answers came; they may "
+                "have been paid for, and are sent again",
+                self.path,
+                len(sent),
+            )
+
+    def _read_line(self, line: Mapping[str, Any], offset: int, sent: dict[int, str]) -> None:
+        kind, item, position = line["kind"], line["item"], line["position"]
+        if not isinstance(position, int):
+            raise TypeError("a position is a number")
+        if kind == "intent":
+            sent[position] = item
+            return
+        sent.pop(position, None)
+        self.lost += kind == "lost"
+        if kind == "answer":
+            name, place = _short(item), position * _FARTHEST + offset
+            known = self._answers.setdefault(name, place)
+            if isinstance(known, list):
+                known.append(place)
+            elif known != place:
+                self._answers[name] = [known, place]
+
+
+def _short(item: str) -> bytes:
+    return bytes.fromhex(item)[:_BYTES]

@@ -1,0 +1,168 @@
+"""A file of lines that one process at a time appends to, and that a kill cannot spoil."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ..errors import ConfigError, StoreError
+from ..saved import check_version
+
+_SYNC_INTERVAL = 1.0  # seconds
+_PAGE = 1 << 14  # bytes
+
+
+class Journal:
+    """Lines on disk, held under a lock until they are closed or the process dies.
+
+    The file and its folders are made where they are missing. `append` returns when the line is the
+    operating system's: the process may be killed from then on. The disk is told once a second
+    (`sync`) and at the end: a cut of the power may cost what came after. A last line that somebody
+    was killed in is taken away. The first line has the `kind` of file that this is, and the
+    `version` of its form.
+    """
+
+    _descriptor: int | None = None
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        kind: str,
+        version: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._clock, self._synced = clock, clock()
+        with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self.path, flags, 0o644)
+            self._lock(self._descriptor)
+            self._size = os.fstat(self._descriptor).st_size
+            self._begin(kind, version)
+            self._end_last_line()
+
+    def append(self, line: bytes) -> int:
+        """Write a line, given without its line feed, and return where it begins.
+
+        Raises StoreError, and leaves the file as it was, where that is impossible.
+        """
+        offset, left = self._size, memoryview(line + b"\n")
+        with self._explained():
+            descriptor = self._open()
+            try:
+                while left:
+                    left = left[os.write(descriptor, left) :]
+            except OSError:
+                os.ftruncate(descriptor, offset)
+                raise
+        self._size = offset + len(line) + 1
+        return offset
+
+    def read(self, offset: int) -> bytes:
+        """Return the line that begins at an offset."""
+        line = b""
+        with self._explained():
+            while not line.endswith(b"\n"):
+                page = os.pread(self._open(), max(_PAGE, len(line)), offset + len(line))
+                if not page:
+                    raise StoreError(f"{self.path} was changed by somebody else while it was used")
+                line += page[: page.find(b"\n") + 1] or page
+        return line
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield every line behind the head, with where it begins."""
+        with self._explained(), self.path.open("rb") as file:
+            offset = len(file.readline())
+            for line in file:
+                yield offset, line
+                offset += len(line)
+
+    async def sync(self) -> None:
+        """Have the disk take what was written, at most once a second, off the event loop."""
+        now = self._clock()
+        if now - self._synced >= _SYNC_INTERVAL:
+            self._synced = now
+            with self._explained():
+                await asyncio.to_thread(os.fsync, self._open())
+
+    def close(self) -> None:
+        """Have the disk take everything, and let others have the file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                with self._explained():
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.close(self._descriptor)
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            raise StoreError(f"{self.path} is closed")
+        return self._descriptor
+
+    def _lock(self, descriptor: int) -> None:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{self.path} is being written by another batch: wait for it, or give this one a "
+                "checkpoint of its own"
+            ) from None
+
+    def _begin(self, kind: str, version: int) -> None:
+        """Write the head of a new file; refuse one that is not ours."""
+        head = json.dumps({"kind": kind, "version": version}).encode()
+        found = os.pread(self._open(), _PAGE, 0).partition(b"\n")[0]
+        if self._size <= len(head) and head.startswith(found):  # new, or killed right here
+            os.ftruncate(self._open(), 0)
+            self._size = 0
+            self.append(head)
+            return
+        known = _json(found)
+        if not isinstance(known, dict) or known.get("kind") != kind:
+            raise ConfigError(f"{self.path} is no {kind} of flashlite, and stays as it is")
+        check_version(known.get("version"), version, what=kind)
+
+    def _end_last_line(self) -> None:
+        """Take a line away that somebody was killed in; one that only lacks its end gets it."""
+        start = end = self._size
+        while start > 0 and b"\n" not in os.pread(self._open(), _PAGE, start):
+            start = max(0, start - _PAGE)
+        tail = os.pread(self._open(), end - start, start).rpartition(b"\n")[2]
+        if not tail:
+            return
+        if _json(tail) is not None:
+            os.write(self._open(), b"\n")
+            self._size += 1
+        else:
+            self._size -= len(tail)
+            os.ftruncate(self._open(), self._size)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror or error}") from error
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,31 @@
+"""The command line: `flashlite ask`, `batch`, `cache`, `doctor` and `models`."""
+
+from __future__ import annotations
+
+import click
+
+from .ask import ask
+from .batch import batch
+from .cache import cache
+from .doctor import doctor
+from .group import Commands
+from .models import models
+
+__all__ = ["main"]
+
+
+@click.group(
+    "flashlite",
+    cls=Commands,
+    commands=[ask, batch, cache, doctor, models],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.version_option(package_name="flashlite", prog_name="flashlite")
+def main(debug: bool) -> None:
+    """One fast, honest call over every model provider.
+
+    Keys come from the environment or from a .env file; `flashlite doctor` says which were found.
+    Exits with 0 when all went well, 1 when something was tried and failed, 2 when the command
+    cannot work as written.
+    """

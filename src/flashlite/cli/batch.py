@@ -1,0 +1,165 @@
+"""`flashlite batch`: a file of requests, answered into another one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Generator
+from contextlib import ExitStack, aclosing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from ..errors import ConfigError, StoreError
+from . import options
+from .options import read_template
+from .requests_file import RequestsFile
+
+if TYPE_CHECKING:
+    from ..batch import Batch
+
+
+@click.command
+@click.argument(
+    "source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the answers go, one JSON object a line.",
+)
+@options.asking
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What is done so far. [default: OUT.checkpoint]",
+)
+@click.option("--max-concurrency", default=10, show_default=True, help="Requests at once.")
+@click.option("--budget", type=float, metavar="USD", help="What this run may spend at most.")
+@click.option(
+    "--order",
+    type=click.Choice(["input", "completion"]),
+    default="input",
+    show_default=True,
+    help="Of the answers in OUT.",
+)
+@click.option("--progress/--no-progress", default=True, help="Draw a bar in a terminal.")
+def batch(
+    source: Path,
+    output: Path,
+    model: str | None,
+    system: str | None,
+    template: str | None,
+    parameters: dict[str, Any],
+    checkpoint: Path | None,
+    budget: float | None,
+    **how: Any,
+) -> None:
+    """Answer a file of requests; run the same command again to go on after anything.
+
+    IN has one JSON value a line: a prompt, a list of messages, or an object with "messages" and
+    parameters of its own. The lines of OpenAI's batch files will do too. With --template, a line
+    is an object with the template's variables. An "id" or a "custom_id" comes back with its answer.
+
+    Each answer is in the checkpoint as soon as it is there, and is never paid for again; failures
+    are tried again by the next run. OUT appears when all was tried. An interrupt (Ctrl-C) waits for
+    what was sent; a second one does not.
+
+    \b
+    flashlite batch in.jsonl -o out.jsonl --model openai/gpt-4o -M temperature=0
+    """
+    checkpoint = checkpoint or output.with_name(f"{output.name}.checkpoint")
+    if len({path.resolve() for path in (source, output, checkpoint)}) < 3:
+        raise ConfigError("IN, OUT and the checkpoint are three files")
+    name, folder = (None, None) if template is None else read_template(template)
+    requests = RequestsFile(source, system=system, template=name)
+    client = options.client(model, parameters, template_dir=folder or (), budget_limit=budget)
+    try:
+        failed = asyncio.run(_answer_all(client, requests, output, checkpoint=checkpoint, **how))
+    except asyncio.CancelledError:
+        raise click.Abort from None
+    if failed:
+        click.get_current_context().exit(1)
+
+
+async def _answer_all(client: Any, requests: RequestsFile, output: Path, **how: Any) -> int:
+    """Write what comes of all requests, say how it went, and return how many failed."""
+    from ..batch import run_batch
+    from ..progress import Tally
+
+    tally = Tally()
+    async with client, aclosing(run_batch(client, requests, **how)) as batch:
+        with _whole_file(output) as file, _interrupts(batch):
+            async for position, outcome in batch:
+                tally.add(outcome)
+                file.write(_line(position, requests.ids.pop(position, None), outcome))
+    answered = len(requests) - tally.failed
+    restored = f" ({batch.restored:,} from the checkpoint)" if batch.restored else ""
+    click.echo(f"{answered:,} answers{restored}, {tally} → {output}", err=True)
+    return tally.failed
+
+
+def _line(position: int, name: Any, outcome: Any) -> bytes:
+    from ..batch.records import answer_record, encode, failure_record
+
+    line = {"position": position} | ({} if name is None else {"id": name})
+    if isinstance(outcome, Exception):
+        return encode(line | failure_record(outcome)) + b"\n"
+    return encode(line | {"content": outcome.content} | answer_record(outcome)) + b"\n"
+
+
+@contextmanager
+def _whole_file(path: Path) -> Generator[BinaryIO]:
+    """Write a file that appears when it is whole; one process at a time does."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("ab") as file, ExitStack() as unless_whole:
+            if not _is_ours(file, draft):
+                raise ConfigError(f"{path} is being written by another batch: wait for it")
+            unless_whole.callback(draft.unlink, missing_ok=True)
+            file.truncate(0)  # what a killed run left
+            yield file
+            file.flush()
+            draft.replace(path)
+            unless_whole.pop_all()
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _is_ours(file: BinaryIO, draft: Path) -> bool:
+    """Lock a file; False where another process has it, or has just given it its final name."""
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return draft.exists() and os.path.samestat(os.fstat(file.fileno()), draft.stat())
+
+
+@contextmanager
+def _interrupts(batch: Batch) -> Generator[None]:
+    """Let the first interrupt stop the batch, and the second one end it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def interrupt(number: int) -> None:
+        loop.remove_signal_handler(number)
+        loop.add_signal_handler(number, task.cancel)
+        click.echo("waiting for what was sent; interrupt again to give it up", err=True)
+        batch.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
+            loop.add_signal_handler(number, interrupt, number)
+    yield
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,119 @@
+"""`flashlite doctor`: what a call would find here, without making one."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import env
+from ..errors import ConfigError
+from . import options
+from .options import print_json
+
+_PACKAGES = ("flashlite", "inspect-ai", "litellm", "aiohttp", "openai")
+
+
+@click.command
+@click.argument("model", required=False)
+@click.option(
+    "--cache",
+    "cache_path",
+    type=click.Path(path_type=Path),
+    help="The file or the folder of a cache: can it be written?",
+)
+@options.as_json
+def doctor(model: str | None, cache_path: Path | None, as_json: bool) -> None:
+    """Say what a call would find: versions, keys, and who would answer for MODEL.
+
+    Nothing is sent, and no key is shown. Exits with 1 where MODEL could not be asked, or the cache
+    not be written.
+    """
+    findings = _findings(model, cache_path)
+    problems = list(_problems(model, cache_path))
+    if as_json:
+        print_json(findings | {"problems": problems})
+    else:
+        for line in _lines(findings):
+            click.echo(line)
+        for problem in problems:
+            click.echo(f"problem:    {problem}")
+    if problems:
+        click.get_current_context().exit(1)
+
+
+def _findings(model: str | None, cache_path: Path | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "keys": sorted({name for name in _key_names() if env.get(name)}),
+    }
+    if cache_path is not None:
+        found["cache"] = {"path": str(cache_path), "writable": _is_writable(cache_path)}
+    if model is not None:
+        found["route"] = _route(model)
+    return found
+
+
+def _lines(findings: dict[str, Any]) -> Iterator[str]:
+    yield f"python:     {findings['python']}"
+    for name, found in findings["versions"].items():
+        yield f"{name + ':':<11} {found or 'not installed'}"
+    yield f"keys:       {', '.join(findings['keys']) or 'none'}"
+    if "cache" in findings:
+        can = "can be written" if findings["cache"]["writable"] else "cannot be written"
+        yield f"cache:      {findings['cache']['path']} {can}"
+    if "route" in findings:
+        yield ""
+        yield from findings["route"].splitlines()
+
+
+def _problems(model: str | None, cache_path: Path | None) -> Iterator[str]:
+    from ..providers import locate, resolve
+
+    if cache_path is not None and not _is_writable(cache_path):
+        yield f"the cache {cache_path} cannot be written"
+    if model is None:
+        return
+    try:
+        route = resolve(model)
+        if route.host is not None:
+            locate(route.host)
+    except ConfigError as error:
+        yield str(error)
+
+
+def _route(model: str) -> str:
+    from ..providers import resolve
+
+    try:
+        return resolve(model).explain()
+    except ConfigError:  # which is told as a problem
+        return f"model:    {model}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _key_names() -> Iterator[str]:
+    from ..providers import HOSTS
+
+    for host in HOSTS:
+        yield from host.key_vars
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether a file or a folder can be written, or made where it is not there yet."""
+    if path.exists():
+        return os.access(path, os.W_OK)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

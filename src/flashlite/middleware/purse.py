@@ -1,0 +1,117 @@
+"""What is left of a budget: in memory, or in a file that outlives the process."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
+
+from ..errors import BudgetExceededError, FlashliteError, StoreError
+from .spend_file import SpendFile
+
+log = logging.getLogger("flashlite.budget")
+
+UNIT = 10**12
+"""Amounts are whole numbers of this part of a dollar: sums of fractions leave dust."""
+
+
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """What one running call may cost, in parts of a dollar."""
+
+    amount: int
+    line: str = ""
+
+
+class Purse:
+    """The room of a line in which whoever can never be paid for gets a refusal instead."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.spent = 0
+        self.reserved = 0
+        self._running = set[Reservation]()
+
+    def gone(self) -> int:
+        """Return what no running call can give back any more."""
+        return self.spent
+
+    def opens_at(self, amount: int, now: float) -> float:
+        left = self.limit - self.gone() - amount
+        return now if left < 0 or left >= self.reserved else inf
+
+    def take(self, amount: int, now: float) -> Reservation | FlashliteError:
+        if self.gone() + self.reserved + amount > self.limit:
+            return self.refusal(amount)
+        self.reserved += amount
+        reservation = Reservation(amount)
+        self._running.add(reservation)
+        return reservation
+
+    def undo(self, grant: Reservation | FlashliteError) -> None:
+        if isinstance(grant, Reservation):
+            self.settle(grant, 0)
+
+    def forget(self) -> None:
+        self._running.clear()
+        self.reserved = 0
+
+    def settle(self, reservation: Reservation, cost: int) -> bool:
+        """Count what a call did cost; False for one that was settled before, or not here."""
+        if reservation not in self._running:
+            return False
+        self._running.discard(reservation)
+        self.reserved -= reservation.amount
+        self.spent += cost
+        return True
+
+    def refusal(self, amount: int) -> BudgetExceededError:
+        """Return the error for a call that can never be paid for."""
+        limit, spent, needed = self.limit / UNIT, self.gone() / UNIT, amount / UNIT
+        return BudgetExceededError(
+            f"${spent:.4f} of the budget of ${limit:.2f} are spent, and this call may cost up to "
+            f"${needed:.4f}; a smaller max_tokens lowers that",
+            limit=limit,
+            spent=spent,
+            needed=needed,
+        )
+
+
+class FiledPurse(Purse):
+    """A purse that writes down what it gives, and counts what others took out of it."""
+
+    def __init__(self, limit: int, file: SpendFile) -> None:
+        super().__init__(limit)
+        self._file = file
+
+    def gone(self) -> int:
+        with suppress(OSError):  # who wants to take something will hear of it
+            self._file.refresh()
+        return self.spent + self._file.others
+
+    def take(self, amount: int, now: float) -> Reservation | FlashliteError:
+        taken: Reservation | FlashliteError | None = None
+        try:
+            with self._file.alone():
+                taken = super().take(amount, now)
+                if isinstance(taken, Reservation):
+                    taken.line = self._file.reserve(amount)
+        except OSError as error:  # given to who asked: others are served in the same moment
+            if isinstance(taken, Reservation):
+                super().settle(taken, 0)
+            return StoreError(f"the budget's file cannot be written, nothing was sent: {error}")
+        return taken
+
+    def forget(self) -> None:
+        super().forget()
+        self.spent = 0  # a child reads in the file what was spent before it was born
+
+    def settle(self, reservation: Reservation, cost: int) -> bool:
+        if not super().settle(reservation, cost):
+            return False
+        try:
+            self._file.spend(reservation.line, cost)
+        except OSError as error:  # the file keeps the reservation, which is more
+            log.warning("the budget's file cannot be written, it counts too much: %s", error)
+        return True

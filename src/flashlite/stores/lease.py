@@ -1,0 +1,55 @@
+"""Leases: of several processes, one does a thing; when it dies, another may after a while."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from ..errors import StoreError
+from .redis_server import RedisServer, Script
+
+_TERM = 10.0  # seconds for which a holder that says nothing more keeps its lease
+
+_RENEW = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+""")
+_RELEASE = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+""")
+
+
+class Lease:
+    """A name in Redis that one holder has at a time."""
+
+    def __init__(self, redis: RedisServer, name: str, *, term: float = _TERM) -> None:
+        self._redis = redis
+        self._name = name
+        self._token = secrets.token_hex(8)
+        self._term = int(term * 1000)
+
+    async def take(self) -> bool:
+        """Take the lease, unless somebody has it."""
+        async with self._redis.client() as client:
+            taken = await client.set(self._name, self._token, nx=True, px=self._term)
+        return bool(taken)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Renew the lease while the body runs, and give it back afterwards."""
+        renewal = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            with suppress(StoreError):  # then it ends with its term
+                await self._redis.run(_RELEASE, [self._name], [self._token])
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._term / 3000)
+            with suppress(StoreError):  # at worst two ask for the same
+                await self._redis.run(_RENEW, [self._name], [self._token, self._term])
