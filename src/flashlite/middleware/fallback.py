@@ -23,8 +23,8 @@ class Fallback:
     """Try `request.fallbacks` in turn; the answer says in `fallback_from` who failed before.
 
     Each try is a call of its own, with its retries, its log and its place in the cache. What was
-    given for one provider (key, address, API, headers and fields of its own) goes to no other. A request
-    that no model would take is not passed on; the last failure is the one that is raised.
+    given for one provider (key, address, API, headers and fields of its own) goes to no other. A
+    request that no model would take is not passed on; the last failure is the one that is raised.
     """
 
     def __init__(self, target: Callable[[CompletionRequest], Target]) -> None:
