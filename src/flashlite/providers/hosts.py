@@ -47,6 +47,26 @@ _NOT_GEMINIS = frozenset(
     }
 )
 
+# What neither Claude's API nor Bedrock has a word for.
+_NOT_CLAUDES = frozenset(
+    {
+        "audio",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "modalities",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "safety_identifier",
+        "seed",
+        "store",
+        "top_logprobs",
+        "verbosity",
+        "web_search_options",
+    }
+)
+
 HOSTS: tuple[Host, ...] = (
     Host(
         name="anthropic",
@@ -55,24 +75,7 @@ HOSTS: tuple[Host, ...] = (
         prefixes=("anthropic",),
         key_vars=("ANTHROPIC_API_KEY",),
         url_vars=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
-        refuses=frozenset(
-            {
-                "audio",
-                "frequency_penalty",
-                "logit_bias",
-                "logprobs",
-                "modalities",
-                "prediction",
-                "presence_penalty",
-                "prompt_cache_key",
-                "safety_identifier",
-                "seed",
-                "store",
-                "top_logprobs",
-                "verbosity",
-                "web_search_options",
-            }
-        ),
+        refuses=_NOT_CLAUDES,
         stream_parser=BlockParser,
     ),
     OPENAI,
@@ -145,25 +148,7 @@ HOSTS: tuple[Host, ...] = (
         url_vars=("AWS_BEDROCK_RUNTIME_ENDPOINT", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
         needs_key=False,
         credentials=SigV4Credentials,
-        refuses=frozenset(
-            {
-                "audio",
-                "frequency_penalty",
-                "logit_bias",
-                "logprobs",
-                "modalities",
-                "prediction",
-                "presence_penalty",
-                "prompt_cache_key",
-                "safety_identifier",
-                "seed",
-                "store",
-                "top_logprobs",
-                "user",
-                "verbosity",
-                "web_search_options",
-            }
-        ),
+        refuses=_NOT_CLAUDES | {"user"},
         speaks_for=bedrock.is_of_converse,
         takes_schema=bedrock.takes_schema,
         stream_parser=EventStreamParser,

@@ -76,7 +76,7 @@ def _strict(schema: Any) -> dict[str, Any]:
         node["items"] = _strict(node["items"])
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         node["anyOf"] = [_strict(choice) for choice in choices]
-    _tell(node, schema)
+    tell(node, dict(_untold(schema)))
     _say_type(node)
     if "object" in _types(node):
         _close(node, schema)
@@ -104,9 +104,8 @@ def _uniform(schema: Schema) -> Schema:
     return {**schema, "items": items[0]}
 
 
-def _tell(node: dict[str, Any], schema: Schema) -> None:
-    """Put into the description what the strict form has no keyword for."""
-    told = dict(_untold(schema))
+def tell(node: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Put keywords that a form of schemas does not have into the description of a node."""
     for key in told:
         node.pop(key, None)
     if told:

@@ -7,11 +7,10 @@ description instead, and a schema that cannot do without the keyword has no form
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...schema.strictness import at_root
+from ...schema.strictness import at_root, tell
 
 Schema = Mapping[str, Any]
 
@@ -66,7 +65,7 @@ def _closed(schema: Any) -> dict[str, Any]:
     for key in ("allOf", "anyOf", "oneOf"):
         if key in schema:
             node["anyOf" if key == "oneOf" else key] = [_closed(inner) for inner in schema[key]]
-    _tell(node, schema)
+    tell(node, dict(_untold(schema)))
     _close(node, schema)
     return node
 
@@ -92,16 +91,6 @@ def _close(node: dict[str, Any], schema: Schema) -> None:
         if schema.get("additionalProperties", "properties" not in schema) is not False:
             raise _Unsayable
         node["additionalProperties"] = False
-
-
-def _tell(node: dict[str, Any], schema: Schema) -> None:
-    """Put into the description what there is no keyword for."""
-    told = dict(_untold(schema))
-    for key in told:
-        node.pop(key, None)
-    if told:
-        notes = ", ".join(f"{key}: {json.dumps(value, default=str)}" for key, value in told.items())
-        node["description"] = f"{node['description']} ({notes})" if "description" in node else notes
 
 
 def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
