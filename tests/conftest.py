@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,3 +42,10 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
         if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE")) or name.startswith("FLASHLITE_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("INSPECT_LOG_DIR", str(tmp_path / "logs"))
+
+
+@pytest.fixture(autouse=True)
+def asyncio_stays_as_it_is() -> Iterator[None]:
+    """Inspect's synchronous functions patch asyncio for good when they are called on a loop."""
+    yield
+    assert asyncio.run.__module__ == "asyncio.runners", "asyncio was patched: call it in a thread"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -54,7 +55,11 @@ def _package(path: Path) -> str:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+    gc.disable()  # CPython 3.11 fails where a collection comes in between (gh-106905)
+    try:
+        return ast.parse(path.read_text())
+    finally:
+        gc.enable()
 
 
 def _own_imports(path: Path) -> Iterator[tuple[str, ...]]:

@@ -213,15 +213,13 @@ class Whispering:
 
 
 audiences = st.none() | st.lists(st.sampled_from(NAMES), unique=True)
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("message"), st.sampled_from([*NAMES, "Moderator"]), audiences),
-        st.tuples(st.just("speak"), st.sampled_from(NAMES), audiences),
-        st.tuples(st.just("round"), st.lists(st.sampled_from(NAMES), unique=True), audiences),
-        st.tuples(st.just("both"), st.lists(st.sampled_from(NAMES), unique=True), audiences),
-    ),
-    max_size=8,
+step = st.one_of(
+    st.tuples(st.just("message"), st.sampled_from([*NAMES, "Moderator"]), audiences),
+    st.tuples(st.just("speak"), st.sampled_from(NAMES), audiences),
+    st.tuples(st.just("round"), st.lists(st.sampled_from(NAMES), unique=True), audiences),
+    st.tuples(st.just("both"), st.lists(st.sampled_from(NAMES), unique=True), audiences),
 )
+steps = st.lists(step, max_size=8)
 
 
 async def act(chat: MultiAgentChat, number: int, step: tuple[str, Any, Any]) -> None:
@@ -239,13 +237,16 @@ async def act(chat: MultiAgentChat, number: int, step: tuple[str, Any, Any]) -> 
     assert all(one.visible_to == wanted for one in chat.transcript[before:])
 
 
-async def played(taken: list[Any], share_tools: bool) -> tuple[MultiAgentChat, Whispering]:
+def new_chat(share_tools: bool) -> tuple[MultiAgentChat, Whispering]:
     models = Whispering()
     agents = [Agent(name, tools=[diary] if name in "Ann Cat" else ()) for name in NAMES]
     prompt = "{{ name }} {{ others }} {{ turn }}"
-    chat = MultiAgentChat(
-        Flashlite("m", provider=models), agents, introduction=prompt, share_tools=share_tools
-    )
+    client = Flashlite("m", provider=models)
+    return MultiAgentChat(client, agents, introduction=prompt, share_tools=share_tools), models
+
+
+async def played(taken: list[Any], share_tools: bool) -> tuple[MultiAgentChat, Whispering]:
+    chat, models = new_chat(share_tools)
     for number, step in enumerate(taken):
         await act(chat, number, step)
     return chat, models
@@ -321,3 +322,83 @@ def test_roles_alternate_and_a_view_only_grows(taken: list[Any], share_tools: bo
         assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"] * (len(roles) % 2)
         later = chat.get_messages_for(name)[1:]
         assert later[: len(messages) - 1] == messages[1:]
+
+
+class Life:
+    """A chat and all that was forked from it or loaded, and what anybody was ever shown."""
+
+    def __init__(self, share_tools: bool) -> None:
+        chat, self.models = new_chat(share_tools)
+        self.chats, self.count = [chat], 0
+
+    async def live(self, place: int, what: str, *how: Any) -> None:
+        chat = self.chats[place % len(self.chats)]
+        others = [(other, views_of(other)) for other in self.chats if other is not chat]
+        sent = len(self.models.sent)
+        await self._do(chat, what, *how)
+        for name, messages in self.models.sent[sent:]:
+            check_shown(chat, name, messages)
+        for one in self.chats:
+            for name, view in views_of(one).items():
+                check_shown(one, name, view)
+        assert all(views_of(other) == before for other, before in others)
+
+    async def _do(self, chat: MultiAgentChat, what: str, *how: Any) -> None:
+        turns = sum(one.is_turn for one in chat.transcript)
+        if what == "fork":
+            self.chats.append(chat.fork())
+        elif what == "save and load":
+            state = json.loads(chat.save().to_json())
+            self.chats.append(MultiAgentChat.load(state, client=chat.client, tools=[diary]))
+        elif what == "rewind":
+            chat.rewind(min(turns, how[0]))
+        elif what == "clear":
+            chat.clear()
+        else:
+            self.count += 1
+            await act(chat, self.count, (what, *how))
+        if what in ("fork", "save and load"):
+            assert views_of(self.chats[-1]) == views_of(chat)
+
+
+def views_of(chat: MultiAgentChat) -> dict[str, Any]:
+    return {
+        name: (chat.get_messages_for(name), chat.format_transcript(name))
+        for name in [*NAMES, "Moderator", "Stranger"]
+    }
+
+
+def check_shown(chat: MultiAgentChat, name: str, shown: Any) -> None:
+    """Check that all marked words in what somebody is shown are in this chat, and for him."""
+    readable = set[str]()
+    for one in chat.transcript:
+        is_own = one.author == name
+        readable |= {one.text} if is_for(one, name) else set()
+        readable |= {one.reasoning} if is_own and one.reasoning else set()
+        if is_own or (chat.share_tools and is_for(one, name)):
+            readable |= {call.arguments["secret"] for call in one.tool_calls}
+    assert set(re.findall("<[^<>]+>", json.dumps(shown))) <= readable
+
+
+lives = st.lists(
+    st.tuples(st.integers(0, 3), step)
+    | st.tuples(
+        st.integers(0, 3),
+        st.sampled_from([("fork",), ("save and load",), ("clear",)])
+        | st.tuples(st.just("rewind"), st.integers(0, 3)),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lives, st.booleans())
+def test_nobody_reads_what_is_not_for_him_in_any_chat_that_came_of_this_one(
+    lived: list[Any], share_tools: bool
+) -> None:
+    async def lead() -> None:
+        life = Life(share_tools)
+        for place, deed in lived:
+            await life.live(place, *deed)
+
+    asyncio.run(lead())

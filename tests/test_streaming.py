@@ -187,6 +187,80 @@ async def test_a_silent_stream_is_kept_alive() -> None:
     assert read(texts) == [("token", "0"), ("token", "1"), ("token", "2")]
 
 
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        ({"id": 7}, "id: 7\n"),
+        ({"id": "a b"}, "id: a b\n"),
+        ({"id": ""}, "id: \n"),
+        ({"retry": 0}, "retry: 0\n"),
+        ({"id": 1, "retry": 3000}, "id: 1\nretry: 3000\n"),
+    ],
+)
+def test_an_event_may_have_an_id_and_a_time_to_ask_again(fields: Any, lines: str) -> None:
+    assert format_sse_event("token", "a\nb", **fields) == (
+        f"event: token\ndata: a\ndata: b\n{lines}\n"
+    )
+    assert StreamEvent(T.TOKEN, "a\nb").to_sse(**fields) == format_sse_event(
+        "token", "a\nb", **fields
+    )
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0")), st.integers(0, 10**14))
+def test_our_own_parser_reads_back_any_id_and_retry(id: str, retry: int) -> None:
+    text = format_sse_event("token", "x", id=id, retry=retry)
+    assert list(SSEParser().feed(text.encode())) == [(b"x", "token", id, retry)]
+
+
+@pytest.mark.parametrize("id", ["a\nb", "a\rdata: x", "a\0"])
+def test_an_id_cannot_smuggle_in_another_line(id: str) -> None:
+    with pytest.raises(ConfigError, match="the id of an event is one line without NUL"):
+        format_sse_event("token", "x", id=id)
+
+
+@pytest.mark.parametrize("retry", [-1, 1.5, "3\ndata: x", True])
+def test_a_retry_is_a_number_of_milliseconds(retry: Any) -> None:
+    for make in (lambda: format_sse_event("a", "x", retry=retry), lambda: SSEAdapter(retry=retry)):
+        with pytest.raises(ConfigError, match="retry is a whole number of milliseconds"):
+            make()
+
+
+def seen_by_a_browser(texts: Iterable[str]) -> list[tuple[str | None, int | None, str]]:
+    parser = SSEParser()
+    return [(e.id, e.retry, e.event) for text in texts for e in parser.feed(text.encode())]
+
+
+@pytest.mark.parametrize("heartbeat", [None, 9.0])
+async def test_a_browser_that_lost_the_connection_goes_on_behind_the_last_event_it_read(
+    heartbeat: float | None,
+) -> None:
+    adapter = SSEAdapter(heartbeat=heartbeat, ids=True, retry=2000)
+    texts = [text async for text in adapter.transform(Stream(*EVENTS)())]
+    names = [event.type.value for event in EVENTS]
+    assert seen_by_a_browser(texts) == [
+        (str(number), 2000 if number == 1 else None, name) for number, name in enumerate(names, 1)
+    ]
+
+    last, _, _ = seen_by_a_browser(texts)[3]  # what the browser says in Last-Event-ID
+    rest = [t async for t in adapter.transform(Stream(*EVENTS)(), after=int(last or 0))]
+
+    assert seen_by_a_browser(rest)[0] == ("5", 2000, names[4])
+    assert read(texts[:4] + rest) == read(texts)
+
+
+@pytest.mark.parametrize(
+    ("after", "read_later"),
+    [
+        (0, [("1", 9, "token"), ("2", None, "error")]),
+        (1, [("2", 9, "error")]),
+        (5, [("2", 9, "error")]),
+    ],
+)
+async def test_an_error_has_the_next_id(after: int, read_later: list[Any]) -> None:
+    stream = SSEAdapter(ids=True, retry=9).transform(Stream(EVENTS[1], REFUSED)(), after=after)
+    assert seen_by_a_browser([text async for text in stream]) == read_later
+
+
 @virtual_time
 async def test_a_reader_who_leaves_while_the_model_thinks_closes_the_stream() -> None:
     closed = list[bool]()

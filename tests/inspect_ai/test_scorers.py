@@ -162,6 +162,42 @@ def test_a_sample_whose_judge_has_no_verdict_is_unscored(scorer: Scorer) -> None
     assert score.reason == "a judge had no verdict"
 
 
+class Open(BaseModel):
+    correct: bool
+    clarity: int | None = None
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_what_a_judge_leaves_open_is_unscored_and_nothing_else_is(first: str) -> None:
+    def judge(messages: list[ChatMessage]) -> str:
+        return Open(
+            correct=True, clarity=4 if "one" in messages[-1].text else None
+        ).model_dump_json()
+
+    log = run_log(
+        generate(),
+        saying("x", "x"),
+        samples=sorted(["one", "two"], key=lambda name: name != first),
+        scorer=structured_judge(Open),
+        model_roles={"grader": answering(judge)},
+    )
+    assert log.results is not None
+    assert {
+        (score.name, score.scored_samples, score.unscored_samples, score.metrics["mean"].value)
+        for score in log.results.scores
+    } == {("correct", 2, 0, 1.0), ("clarity", 1, 1, 4.0)}
+
+
+def test_a_judge_who_leaves_a_field_open_has_no_say_in_it() -> None:
+    scorer = structured_judge(Open, judges=["role:a", "role:b"])
+    roles = {
+        "a": saying(Open(correct=True, clarity=4).model_dump_json()),
+        "b": saying('{"correct": true}'),
+    }
+    value = _score(scorer, _judged(scorer, roles)).value
+    assert value == {"correct": 1.0, "clarity": 4.0, "agreement": 0.5}
+
+
 def test_a_rubric_without_numbers_is_the_evals_error() -> None:
     class Words(BaseModel):
         said: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from inspect_ai.dataset import Sample
-from inspect_ai.model import ChatMessage
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser
 from inspect_ai.solver import generate, use_tools
 from inspect_ai.tool import Tool as InspectTool
 from inspect_ai.tool import tool as inspect_tool
@@ -159,3 +159,28 @@ def test_a_template_that_fails_says_why(template: str) -> None:
     log = run_log([prompt_template(template), generate()], saying("ok"), samples=["Begin."])
     assert log.error is not None
     assert "<prompt>, line 1" in log.error.message
+
+
+def test_what_was_said_before_counts_no_turns() -> None:
+    asked = [ChatMessageUser(content="a"), ChatMessageAssistant(content="b")]
+    sample = Sample(input=[*asked, ChatMessageUser(content="c")])
+    done = run(converse(["x", "y"], turns=2), saying("1", "2"), sample=sample)
+    assert [text for _, text in spoken(done.messages)] == ["a", "b", "c", "1", "x", "2"]
+
+
+def test_an_answer_whose_calls_nobody_can_read_stays_the_one_that_inspect_has() -> None:
+    unread = calling(("whisper", {"raw": "{bad"}))
+    calls = unread.choices[0].message.tool_calls
+    assert calls
+    calls[0].parse_error = "no JSON"
+    sample = run(tool_loop([whisper]), saying(unread, "done"))
+    first, second = model_events(sample)
+    assert first.output.message.id == second.input[1].id == sample.messages[1].id
+
+
+@pytest.mark.parametrize("model", ["role:red", "red"])
+def test_the_model_of_a_solver_may_be_a_role(model: str) -> None:
+    for solver in (tool_loop(model=model), converse([], model=model)):
+        assert run(solver, saying("no"), model_roles={"red": saying("yes")}).output.completion == (
+            "yes"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,13 @@ def the_log(folder: Path) -> Path:
 
 
 def read(folder: Path) -> EvalLog:
-    """The only log in a folder, as Inspect reads it, media and all."""
-    return read_eval_log(str(the_log(folder)), resolve_attachments="full")
+    """The only log in a folder, as Inspect reads it, media and all.
+
+    In a thread: on a running loop Inspect would patch asyncio for the rest of the process.
+    """
+    path = str(the_log(folder))
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(read_eval_log, path, resolve_attachments="full").result()
 
 
 def samples(folder: Path) -> list[EvalSample]:

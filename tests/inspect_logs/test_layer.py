@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from inspect_ai.event import ModelEvent
-from inspect_ai.log import read_eval_log
 
 from flashlite import Flashlite, InspectLogger, RetryConfig
-from flashlite.errors import AuthenticationError, ConfigError
+from flashlite.errors import AuthenticationError, ConfigError, StructuredOutputError
 from flashlite.inspect_logs import InspectLog, record_model_call
 from flashlite.middleware import stack
 from flashlite.stores import MemoryCache
@@ -149,6 +148,67 @@ def test_a_cancelled_call_is_recorded(tmp_path: Path) -> None:
     assert calls_of(sample)[0].error == "CancelledError('')"
 
 
+def test_an_agent_that_says_who_it_is_needs_no_block(tmp_path: Path) -> None:
+    async def work(logger: InspectLogger) -> None:
+        async with logger.sample("s"):
+            await client(logger, reply()).complete("2+2?", agent="alice")
+
+    [sample] = log_of(tmp_path, work)
+    assert [call.role for call in calls_of(sample)] == ["alice"]
+    assert sample.role_usage["alice"].total_tokens == 12
+
+
+def test_a_cache_hit_uses_nothing(tmp_path: Path) -> None:
+    async def work(logger: InspectLogger) -> None:
+        asking = client(logger, reply(), cache=MemoryCache())
+        async with logger.sample("s"):
+            for _ in range(3):
+                await asking.complete("2+2?", temperature=0)
+
+    [sample] = log_of(tmp_path, work)
+    assert len(calls_of(sample)) == 3
+    assert sample.model_usage["openai/gpt-4o"].total_tokens == 12
+
+
+def test_answers_that_did_not_fit_are_paid(tmp_path: Path) -> None:
+    async def work(logger: InspectLogger) -> None:
+        asking = client(logger, reply("no"), reply("no"))
+        with pytest.raises(StructuredOutputError):
+            await asking.complete("2+2?", response_model=list[int], structured_retries=1)
+
+    [sample] = log_of(tmp_path, work)
+    assert sample.model_usage["openai/gpt-4o"].total_tokens == 24
+
+
+def test_a_call_belongs_to_the_innermost_sample_of_its_own_logger(tmp_path: Path) -> None:
+    async def work(logger: InspectLogger) -> None:
+        asking = client(logger, reply())
+        with InspectLogger(tmp_path / "other") as other:
+            async with logger.sample("ours") as ours, other.sample("theirs"):
+                with ours.agent("alice"):
+                    await asking.complete("2+2?")
+
+    [sample] = log_of(tmp_path, work)
+    assert [(call.role, call.output.completion) for call in calls_of(sample)] == [("alice", "4")]
+    [theirs] = samples(tmp_path / "other")
+    assert calls_of(theirs) == []
+
+
+def test_a_stream_that_ends_elsewhere_belongs_where_it_began(tmp_path: Path) -> None:
+    end = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]}
+
+    async def work(logger: InspectLogger) -> None:
+        async with logger.sample("first") as first:
+            events = client(logger, Reply.stream([end, "[DONE]"])).stream("1")
+            with first.agent("alice"):
+                await anext(events)
+            async with logger.sample("second"):
+                await events.aclose()
+
+    found = {s.id: [call.role for call in calls_of(s)] for s in log_of(tmp_path, work)}
+    assert found == {"first": ["alice"], "second": []}
+
+
 async def test_the_request_stays_as_it_is_and_its_own_listener_hears(tmp_path: Path) -> None:
     sent: list[Any] = []
     seen: list[CompletionRequest] = []
@@ -210,8 +270,7 @@ async def test_a_client_with_a_logger_writes_its_calls_into_the_sample_they_belo
             await conversation.say("Goodbye")
             sample.score("polite", 1)
         await client.complete("outside")
-    log = read_eval_log(str(logger.path))
-    first, second = sorted(log.samples or (), key=lambda sample: -len(sample.messages))
+    first, second = sorted(samples(tmp_path), key=lambda sample: -len(sample.messages))
     assert [first.id, first.input, len(first.messages)] == ["first", "Say hello", 5]
     assert [event.event for event in first.events if event.event == "model"] == ["model"] * 2
     assert [second.input, second.output.completion] == ["outside", "outside"]

@@ -7,6 +7,9 @@ import json
 import logging
 import subprocess
 import sys
+import time
+from datetime import datetime
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -392,3 +395,61 @@ def test_a_run_of_several_models_names_none(tmp_path: Path) -> None:
 def test_a_format_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='"eval", "json" or "both"'):
         InspectLogger(tmp_path, format="xml")  # type: ignore[arg-type]
+
+
+def test_a_sample_is_one_block_and_begins_when_it_is_entered(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        sample = logger.sample("s")
+        made = time.time()
+        with sample:
+            sample.model("x", "y")
+        with pytest.raises(ConfigError, match="one block"), sample:
+            raise AssertionError("unreachable")
+    log = read(tmp_path)
+    assert log.status == "success"
+    [written] = log.samples or []
+    assert written.started_at is not None
+    assert datetime.fromisoformat(written.started_at).timestamp() >= made - 0.000_001
+
+
+def test_a_call_happens_inside_of_its_spans(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        logger.log(REQUEST, answer(latency=0.5))
+    [sample] = samples(tmp_path)
+    moments = [event.timestamp for event in sample.events]
+    assert moments == sorted(moments)
+
+
+def test_an_output_that_is_no_text_is_written_as_one(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger, logger.sample("s") as sample:
+        sample.output = 42  # type: ignore[assignment]
+    assert samples(tmp_path)[0].output.completion == "42"
+
+
+def test_an_id_that_no_archive_takes_is_refused_and_costs_no_other_sample(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        with pytest.raises(ConfigError, match="name it shorter"):
+            logger.log("x", "y", "q" * 70_000)
+        logger.log("x", "y", "q" * 30_000)
+    assert len(samples(tmp_path)) == 1
+
+
+def test_words_for_yes_and_no_count_as_in_inspect(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        for said in ("yes", "no", "true", "False"):
+            logger.log("x", "y", score=said)
+    results = read(tmp_path).results
+    assert results is not None
+    assert results.scores[0].metrics["accuracy"].value == 0.5
+
+
+@pytest.mark.parametrize("header_only", [True, False])
+def test_a_score_that_no_sample_has_is_no_number(tmp_path: Path, header_only: bool) -> None:
+    with InspectLogger(tmp_path, format="both") as logger:
+        logger.log("x", "y", score=float("nan"))
+    for path in tmp_path.iterdir():
+        results = read_eval_log(str(path), header_only=header_only).results
+        assert results is not None
+        [score] = results.scores
+        assert (score.scored_samples, score.unscored_samples) == (0, 1)
+        assert all(isnan(metric.value) for metric in score.metrics.values())

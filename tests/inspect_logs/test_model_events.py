@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from flashlite.inspect_logs.settings import to_settings
 from flashlite.inspect_logs.tool_events import to_tool_event
 from flashlite.inspect_logs.transcript import Pool
 from flashlite.tools import ToolResult
-from flashlite.types import CompletionResponse, Message, Target, ToolCall, Usage
+from flashlite.types import Choice, CompletionResponse, Message, Target, ToolCall, Usage
 
 from .logs import REQUEST, answer
 
@@ -215,3 +216,19 @@ def test_a_tools_result_is_what_the_model_reads(result: Any, outcome: dict[str, 
         "working_time": 0.5,
         **outcome,
     }
+
+
+def test_log_probabilities_that_json_cannot_say_are_left_out() -> None:
+    tokens = [{"token": "a", "logprob": -0.5, "top_logprobs": [{"token": "b", "logprob": -inf}]}]
+    message = Message.assistant("a")
+    choices = (
+        Choice(message=message, logprobs={"content": tokens}),
+        Choice(message=message, logprobs={"content": [{"token": "a", "logprob": -inf}]}),
+    )
+    given = CompletionResponse(choices=choices)
+    call = ModelCall(request=REQUEST, response=given, began=NOON, ended=NOON + 2)
+    output = event_of(call)["output"]
+    assert [choice.get("logprobs") for choice in output["choices"]] == [
+        {"content": [{"token": "a", "logprob": -0.5, "top_logprobs": []}]},
+        None,
+    ]

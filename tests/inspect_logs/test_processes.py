@@ -75,6 +75,24 @@ logger.log("x", "y", "parent")
     assert len({spec.task_id for spec in found.values()}) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_call_of_a_fork_is_in_the_forks_log_not_in_its_copy_of_a_sample(tmp_path: Path) -> None:
+    code = """
+from flashlite.inspect_logs import record_model_call
+with logger.sample("parents"):
+    if os.fork() == 0:
+        record_model_call("x", "child", logger=logger)
+        logger.close()
+        os._exit(0)
+    os.wait()
+    record_model_call("x", "parent", logger=logger)
+"""
+    assert run(code, tmp_path) == 0
+    logs = [read_eval_log(str(path)).samples or [] for path in tmp_path.iterdir()]
+    found = {(sample.id, sample.output.completion) for log in logs for sample in log}
+    assert found == {("parents", "parent"), (1, "child")}
+
+
 def test_children_of_multiprocessing_close_their_logs(tmp_path: Path) -> None:
     code = """
 import multiprocessing
@@ -120,7 +138,8 @@ for number in range(200):
     assert run(code, tmp_path) == 0
     [path] = recover(tmp_path)
     found = [sample.id for sample in read_eval_log(str(path)).samples or ()]
-    assert found == list(range(len(found)))
+    # Where the disk ends, a later sample that is some bytes smaller may still fit.
+    assert found[:-1] == list(range(len(found) - 1))
     assert 10 < len(found) < 100
     assert list(tmp_path.iterdir()) == [path]
 

@@ -111,3 +111,8 @@ def test_a_kill_while_it_is_finished_leaves_a_finished_log(tmp_path: Path) -> No
 def test_a_folder_without_logs_has_none_to_recover(tmp_path: Path) -> None:
     assert recover(tmp_path / "none") == []
     assert list(in_the_making(tmp_path)) == []
+
+
+def test_what_cannot_be_opened_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".another.eval.part").mkdir()
+    assert recover(tmp_path) == []

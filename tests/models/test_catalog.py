@@ -175,6 +175,11 @@ def test_mock_models_are_known_to_cost_nothing() -> None:
         ("command-r-08-2024", "cohere"),
         ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
         ("my-own-model", None),
+        ("claude-3-sonnet-20240229", "anthropic"),  # retired
+        ("gemini-99-ultra", "gemini"),  # newer than the price map
+        ("gpt-99", "openai"),
+        ("gpt-j-6b", None),
+        ("claude-of-our-gateway", None),
     ],
 )
 def test_the_family_of_a_bare_name_is_who_serves_it(name: str, provider: str | None) -> None:

@@ -107,6 +107,7 @@ def test_what_the_model_reads_is_settled_when_the_result_is_made() -> None:
 def test_what_json_cannot_say_is_refused() -> None:
     circle: list[Any] = []
     circle.append(circle)
-    for content in (circle, b"\xff", ["\ud83d"]):
+    # An address in memory tells a model nothing, and would make every prompt another one.
+    for content in (circle, b"\xff", ["\ud83d"], object(), {"at": [object()]}):
         with pytest.raises(ConfigError, match="a result is text, parts or what JSON can say: "):
             ToolResult(content=content)

@@ -41,9 +41,9 @@ class InspectCompleter:
         result = await agent.run("Find a way in.")
 
     Every call is Inspect's own: with its events, usage, limits, retries, hooks and cache. Without a
-    `model` it is that of the `role`, or the one that is evaluated. A call's `model` may be a name,
-    `role:<name>`, or the bare name of a role that the eval has. The calls of the `tools(...)` are
-    run by Inspect too.
+    `model` it is that of the `role`, or the one that is evaluated. A `model`, here or of a call, is
+    a name, `role:<name>`, or the bare name of a role that the eval has. The calls of the
+    `tools(...)` are run by Inspect too.
 
     Have one for each agent: it knows an agent's messages again, so that they keep their ids. A
     limit of Inspect that is reached ends the sample, also out of a tool.
@@ -111,9 +111,9 @@ class InspectCompleter:
         asked = self._model if name is None else name
         role = self._role if name is None else None
         if isinstance(asked, str) and asked.startswith(_ROLE):
-            asked, role = None, asked.removeprefix(_ROLE)
+            role, asked = asked.removeprefix(_ROLE), None
         elif isinstance(asked, str) and role is None and asked in model_roles():
-            asked, role = None, asked
+            role, asked = asked, None
         return get_model(asked, role=role)
 
     async def _send(self, request: CompletionRequest, model: Model) -> CompletionResponse:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal, TypeAlias
+from math import nan
+from typing import Any, Literal, TypeAlias, cast
 
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import TaskState
@@ -18,6 +19,7 @@ from ..errors import ConfigError, StructuredOutputError
 from ..types import Message
 from ._completer import InspectCompleter
 from ._events import ChatLog, agent_span, note_decision
+from ._schemas import fields_with_numbers
 from ._types import Shape, type_of
 
 Judges: TypeAlias = str | Sequence[str]
@@ -43,9 +45,10 @@ def structured_judge(
 
         Task(dataset, solver=generate(), scorer=structured_judge(Rubric, judges=["a/x", "b/y"]))
 
-    A field's score is the mean over the judges; of several there is `agreement` too: the share of
-    pairs of judges that say the same, over all fields. The judges read the input, the answer and,
-    if there is one, the target. Where a judge has no verdict that fits, the sample is unscored.
+    A field's score is the mean over the judges; one that all leave open (`None`) is unscored. Of
+    several there is `agreement` too: the share of pairs of judges that say the same, over all
+    fields. The judges read the input, the answer and, if there is one, the target. Where a judge
+    has no verdict that fits, the sample is unscored.
     """
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -155,19 +158,26 @@ _WON = {"first": 1.0, "tie": 0.5, "second": 0.0}
 
 async def _judged(rubric: Shape, question: str, judges: Judges) -> Score:
     """Return the mean of what the judges say in numbers, and whether they agree."""
+    from pydantic import TypeAdapter
+
     shape = type_of(rubric)
+    # All samples have the same scores, also where a judge left one open: Inspect insists on it.
+    adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", shape))
+    names = fields_with_numbers(adapter.json_schema())
+    if not names:
+        raise ConfigError(f"the rubric {shape} has no numbers and no yes-or-no questions")
     try:
         verdicts = [
             to_jsonable_python(verdict) for verdict in await _verdicts(shape, question, judges)
         ]
     except StructuredOutputError as error:
         return Score.unscored(reason="a judge had no verdict", explanation=str(error))
-    names = [name for name, value in verdicts[0].items() if _is_number(value)]
-    if not names:
-        raise ConfigError(f"the rubric {shape} has no numbers and no yes-or-no questions")
-    value = {name: _mean([float(one[name]) for one in verdicts]) for name in names}
+    value = {
+        name: _mean([float(one[name]) for one in verdicts if _is_number(one.get(name))])
+        for name in names
+    }
     if len(verdicts) > 1:
-        pairs = [(a[name], b[name]) for a, b in combinations(verdicts, 2) for name in names]
+        pairs = [(a.get(name), b.get(name)) for a, b in combinations(verdicts, 2) for name in names]
         value["agreement"] = _mean([float(a == b) for a, b in pairs])
     words = [text for one in verdicts for text in one.values() if isinstance(text, str)]
     return Score(value=value, explanation="\n".join(words), metadata={"verdicts": verdicts})
@@ -223,4 +233,5 @@ def _is_number(value: Any) -> bool:
 
 
 def _mean(numbers: Sequence[float]) -> float:
-    return sum(numbers) / len(numbers)
+    """Return the mean; of no numbers it is NaN, Inspect's word for unscored."""
+    return sum(numbers) / len(numbers) if numbers else nan

@@ -24,6 +24,7 @@ from inspect_ai.model import (
 )
 
 from ..errors import ConfigError
+from ..tools.calls import with_readable_calls
 from ..types import Choice, CompletionResponse, Message, Part, Role
 from ._messages import to_messages
 from ._output import to_output
@@ -81,7 +82,8 @@ def to_contents(content: str | Sequence[Part]) -> str | list[Content]:
 
 
 def _key(message: Message) -> str:
-    return json.dumps(message, sort_keys=True, default=str)
+    # An answer comes back with the calls that nobody could read made readable.
+    return json.dumps(with_readable_calls(message), sort_keys=True, default=str)
 
 
 def _chat_message(message: Message) -> ChatMessage:

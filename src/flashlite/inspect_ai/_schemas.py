@@ -28,6 +28,25 @@ def response_schema(wanted: Mapping[str, Any]) -> ResponseSchema:
     )
 
 
+def fields_with_numbers(schema: Mapping[str, Any]) -> list[str]:
+    """Return the fields of an object that may be numbers, or true and false."""
+    written = _Writer(schema, is_loose=True).write()
+    options = [written, *written.get("anyOf", ())]
+    fields = [pair for option in options for pair in option.get("properties", {}).items()]
+    return list(dict.fromkeys(name for name, field in fields if _may_be_number(field)))
+
+
+def _may_be_number(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    kinds = schema.get("type", ())
+    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    return bool(kinds & _NUMBERS) or any(map(_may_be_number, schema.get("anyOf", ())))
+
+
+_NUMBERS = {"integer", "number", "boolean"}
+
+
 def tool_info(tool: Mapping[str, Any]) -> ToolInfo:
     """Return a tool in OpenAI's form as Inspect's; what refers to itself may be anything."""
     function = tool["function"]

@@ -123,9 +123,10 @@ def converse(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         completer, player = InspectCompleter(model), _player(user)
         conversation = taken_up(state, completer, system_prompt=system_prompt)
+        last = conversation.iteration + turns
         with handed_back(state, completer, conversation):
             await conversation.ask()
-            while conversation.iteration < turns:
+            while conversation.iteration < last:
                 if (said := await player.say(conversation)) is None:
                     break
                 conversation.add_user(said)

@@ -65,7 +65,7 @@ def take_over(path: Path) -> BinaryIO | None:
     """Open a file that its owner left behind; None while it has an owner."""
     try:
         file = path.open("r+b")
-    except FileNotFoundError:
+    except OSError:  # it is finished by now, or another user's
         return None
     with suppress(OSError):  # it has an owner, or another process was faster
         _lock(file)

@@ -8,6 +8,8 @@ from typing import Any
 from ..errors import ConfigError
 from .plain import plain
 
+_LONGEST = 1 << 15  # bytes; in an archive, names have less than twice as many
+
 
 class Keys:
     """Gives out names, to any thread."""
@@ -27,6 +29,8 @@ class Keys:
             if id is None:
                 id = self._next_number()
             id = id if type(id) is int and abs(id) < 2**53 else plain(str(id))
+            if len(str(id).encode()) > _LONGEST:
+                raise ConfigError(f"a sample's id has at most {_LONGEST} bytes: name it shorter")
             if epoch is None:
                 epoch = self._last.get(str(id), 0) + 1
             elif type(epoch) is not int or epoch < 1:

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..middleware.events import broken
 from ..types import CompletionRequest, CompletionResponse, Handler, MessageInput
+from .current import at, current_place
 from .logger import InspectLogger
 from .model_events import ModelCall
 from .samples import current_sample
@@ -25,13 +26,12 @@ def record_model_call(
 ) -> None:
     """Record a call in the sample that this task or thread is in.
 
-    With a `logger`, only a sample of that logger will do, and outside of one the call is a sample
+    With a `logger`, it is the innermost one of that logger, and outside of all the call is a sample
     of its own. `began` is in Unix seconds, `sent` the body that went over the wire.
     """
     call = ModelCall.just_ended(request, response, error=error, began=began, sent=sent)
-    sample = current_sample()
-    is_its = sample is not None and (logger is None or logger.has(sample))
-    if sample is not None and is_its and not sample.is_over:
+    sample = current_sample() if logger is None else logger.current_sample()
+    if sample is not None and not sample.is_over:
         sample.model_call(call)
     elif logger is not None and not logger.is_closed:
         logger.log_call(call)
@@ -64,7 +64,8 @@ class _Call:
 
     def __init__(self, request: CompletionRequest, logger: InspectLogger) -> None:
         self._request, self._logger = request, logger
-        self._began = time.time()
+        # A stream may end anywhere, even in the garbage collector: it belongs where it began.
+        self._began, self._place = time.time(), current_place()
         self._sent: Mapping[str, Any] | None = None
 
     def note_sent(self, body: Mapping[str, Any]) -> None:
@@ -82,11 +83,12 @@ class _Call:
         self._record(None, error)
 
     def _record(self, response: CompletionResponse | None, error: BaseException | None) -> None:
-        record_model_call(
-            self._request,
-            response,
-            error=error,
-            logger=self._logger,
-            began=self._began,
-            sent=self._sent,
-        )
+        with at(self._place):
+            record_model_call(
+                self._request,
+                response,
+                error=error,
+                logger=self._logger,
+                began=self._began,
+                sent=self._sent,
+            )

@@ -16,7 +16,7 @@ from .header import Run
 from .model_events import ModelCall
 from .output import Output
 from .reading import table
-from .samples import Sample
+from .samples import Sample, current_samples
 from .scores import to_scores
 from .transcript import Transcript
 from .writing import Format
@@ -172,9 +172,9 @@ class InspectLogger:
             self.flush()
         return table(self._output.writing().log_path)
 
-    def has(self, sample: Sample) -> bool:
-        """Whether a sample is one of this logger's."""
-        return sample.log is self._output
+    def current_sample(self) -> Sample | None:
+        """Return the innermost sample of this logger that this task or thread is in."""
+        return next((sample for sample in current_samples() if sample.log is self._output), None)
 
     def __enter__(self) -> Self:
         return self

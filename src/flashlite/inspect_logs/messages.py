@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ..types import ToolCall, without_media
+from ..types import Message, ToolCall, without_media
 from .plain import plain
 
 _ROLES = {
@@ -59,6 +59,17 @@ def _bytes(message: Mapping[str, Any]) -> bytes:
         return orjson.dumps(message, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return repr(message).encode("utf-8", "backslashreplace")
+
+
+def to_messages(
+    given: Iterable[Mapping[str, Any] | str], *, attachments: Attachments
+) -> list[dict[str, Any]]:
+    """Spell a history; a text is a user's."""
+    messages = [m if isinstance(m, Mapping) else Message.user(str(m)) for m in given]
+    return [
+        to_message(message, id=id, attachments=attachments)
+        for id, message in zip(chained_ids(messages), messages, strict=True)
+    ]
 
 
 def to_message(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Self
 
 from ..errors import ConfigError
@@ -164,7 +165,10 @@ def to_output(call: ModelCall, ids: Sequence[str], attachments: Attachments) -> 
     """Spell an answer; `ids` are those of the messages before it."""
     response = call.response
     if response is None:
-        return {"model": call.model, "choices": []}
+        used = getattr(call.error, "usage", None)  # by answers that were paid, and did not fit
+        return {"model": call.model, "choices": []} | (
+            {"usage": to_usage(used)} if isinstance(used, Usage) else {}
+        )
     name = response.model or call.model
     before = ids[-1] if ids else ""
     choices = [_choice(choice, name, before, attachments) for choice in response.choices]
@@ -218,6 +222,7 @@ def _is_logprob(token: Any) -> bool:
         isinstance(token, Mapping)
         and isinstance(token.get("token"), str)
         and isinstance(token.get("logprob"), int | float)
+        and isfinite(token["logprob"])  # JSON has no word for others, and Inspect takes no null
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..errors import ConfigError
 from ..middleware.records import secrets_of
 from ..types import (
     CompletionRequest,
@@ -19,9 +20,9 @@ from ..types import (
     normalize_messages,
 )
 from ..types.ids import new_id
-from .current import Place, at, current_place
+from .current import Place, at, current_place, places
 from .documents import to_document, to_summary
-from .messages import Attachments, chained_ids, to_message
+from .messages import to_messages
 from .model_events import ModelCall, timestamp, to_error, to_output
 from .plain import plain
 from .scores import to_score
@@ -56,9 +57,9 @@ class Log(Protocol):
 class Sample:
     """One sample of a log, from its beginning to its end: a conversation, a simulation, a call.
 
-    It is used with `with` or `async with`; what happens inside of the block, in tasks and threads
-    that begin there too, belongs to it. An exception ends it as the sample's error. What it is
-    told is on disk some hundredths of a second later, and shown while it runs.
+    It is used with `with` or `async with`; what happens inside of the block belongs to it, also in
+    tasks that begin there and in `asyncio.to_thread`. An exception ends it as the sample's error.
+    What it is told is on disk some hundredths of a second later, and shown while it runs.
 
     `messages` is what stands for the whole sample; left empty, it is the history of the last call.
     `output` is the answer that scorers read, `store` and `metadata` whatever else is to be kept.
@@ -98,11 +99,11 @@ class Sample:
 
     def begin(self) -> Self:
         """Write how the sample begins; `with` does."""
-        place, _ = self._here(None)
+        place, _ = self._here(self._began)
         del place["span_id"]
         self._add({**place, "event": "sample_init", "sample": self._as_given(), "state": {}})
-        self._open_span(self._solvers, "solvers", None, "solvers")
-        self._open_span(self._main, self.log.task, self._solvers, "agent")
+        self._open_span(self._solvers, "solvers", None, "solvers", began=self._began)
+        self._open_span(self._main, self.log.task, self._solvers, "agent", began=self._began)
         return self
 
     def agent(self, name: str, *, description: str | None = None) -> AbstractContextManager[Self]:
@@ -129,7 +130,8 @@ class Sample:
             self._secrets = tuple(dict.fromkeys((*self._secrets, *secrets)))
             if self._input is None:
                 self._input = self._spelled_input(call.request.messages)
-            self.transcript.add_call(call, place, role=agent, secrets=secrets)
+            who = agent or call.request.agent
+            self.transcript.add_call(call, place, role=who, secrets=secrets)
         self._note()
 
     def tool(
@@ -177,10 +179,12 @@ class Sample:
             self.log.write(self, document, to_summary(document), self._secrets)
 
     def __enter__(self) -> Self:
-        self._is_followed = True
+        if self._is_followed:
+            raise ConfigError("a sample is one block: ask the logger for another one")
+        self._is_followed, self._began = True, time.time()
         self.log.follow(self)
         self.begin()
-        self._blocks.enter_context(at(Place(self, self._main)))
+        self._blocks.enter_context(at(Place(self, self._main, outside=current_place())))
         return self
 
     def __exit__(
@@ -224,24 +228,30 @@ class Sample:
 
     @contextmanager
     def _span(self, name: str, description: str | None) -> Generator[Self]:
-        place = current_place()
-        parent = place.span if place is not None and place.sample is self else self._main
-        span = new_id()
-        self._open_span(span, name, parent, "agent", description)
+        place, span = self._place(), new_id()
+        parent = place.span if place is not None else self._main
+        self._open_span(span, name, parent, "agent", description=description)
         try:
-            with at(Place(self, span, name)):
+            with at(Place(self, span, name, outside=current_place())):
                 yield self
         finally:
             self._close_span(span)
 
     def _open_span(
-        self, id: str, name: str, parent: str | None, kind: str, description: str | None = None
+        self,
+        id: str,
+        name: str,
+        parent: str | None,
+        kind: str,
+        *,
+        description: str | None = None,
+        began: float | None = None,
     ) -> None:
         event = {"event": "span_begin", "id": id, "name": name, "type": kind, "span_id": id}
         if parent is not None:
             event["parent_id"] = parent
         about = {"metadata": {"description": plain(description)}} if description else {}
-        self._record({**event, **about}, None)
+        self._record({**event, **about}, began)
 
     def _close_span(self, id: str) -> None:
         self._record({"event": "span_end", "id": id, "span_id": id}, None)
@@ -273,15 +283,18 @@ class Sample:
 
     def _here(self, began: float | None) -> tuple[dict[str, Any], str | None]:
         """Return what an event says of where and when it happened, and whose turn it is there."""
-        place, when = current_place(), time.time() if began is None else began
-        inside = place is not None and place.sample is self
+        place, when = self._place(), time.time() if began is None else began
         spot = {
             "uuid": new_id(),
-            "span_id": place.span if place is not None and inside else self._main,
+            "span_id": place.span if place is not None else self._main,
             "timestamp": timestamp(when),
             "working_start": max(0.0, when - self._began),
         }
-        return spot, place.agent if place is not None and inside else None
+        return spot, place.agent if place is not None else None
+
+    def _place(self) -> Place | None:
+        """Return where in this sample we are; None outside of its block."""
+        return next((place for place in places() if place.sample is self), None)
 
     def _document(self) -> dict[str, Any]:
         ended = time.time()
@@ -290,7 +303,7 @@ class Sample:
             self.transcript,
             completed_at=timestamp(ended),
             total_time=max(0.0, ended - self._began),
-            messages=_spelled(self.messages, self.transcript.attachments),
+            messages=to_messages(self.messages, attachments=self.transcript.attachments),
             output=self._spelled_output(),
             scores=self.scores or None,
             store=plain(self.store) if self.store else None,
@@ -308,32 +321,27 @@ class Sample:
         messages = given if are_messages else normalize_messages(given)
         if len(messages) == 1 and isinstance(messages[0].get("content"), str):
             return plain(messages[0]["content"])
-        return _spelled(messages, self.transcript.attachments)
+        return to_messages(messages, attachments=self.transcript.attachments)
 
     def _spelled_output(self) -> Mapping[str, Any] | None:
         if self.output is None:
             return None
-        call = ModelCall.just_ended("-", self.output)
+        is_whole = isinstance(self.output, CompletionResponse)
+        call = ModelCall.just_ended("-", self.output if is_whole else str(self.output))
         return to_output(call, (), self.transcript.attachments)
 
 
 def current_sample() -> Sample | None:
     """Return the sample that this task or thread is in."""
-    place = current_place()
-    return place.sample if place is not None and isinstance(place.sample, Sample) else None
+    return next(current_samples(), None)
+
+
+def current_samples() -> Iterator[Sample]:
+    """Yield the samples that this task or thread is in, the innermost first."""
+    return (place.sample for place in places() if isinstance(place.sample, Sample))
 
 
 def _target(target: str | Sequence[str] | None) -> str | list[str]:
     if target is None or isinstance(target, str):
         return str(plain(target or ""))
     return [plain(str(text)) for text in target]
-
-
-def _spelled(
-    messages: Iterable[Mapping[str, Any]], attachments: Attachments
-) -> list[dict[str, Any]]:
-    given = [m if isinstance(m, Mapping) else Message.user(str(m)) for m in messages]
-    return [
-        to_message(message, id=id, attachments=attachments)
-        for id, message in zip(chained_ids(given), given, strict=True)
-    ]

@@ -16,7 +16,9 @@ from typing import Any
 from ..errors import ConfigError
 from .plain import Fragment, plain
 
-_LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+_WORDS = {
+    "C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "YES": 1.0, "TRUE": 1.0, "NO": 0.0, "FALSE": 0.0
+}  # fmt: skip
 _NAN = Fragment(b"NaN")  # Inspect's word for unscored
 
 
@@ -139,7 +141,9 @@ class Results:
 def _score(name: str, tally: _Tally) -> dict[str, Any]:
     values = [fmean(epochs) for epochs in tally.values.values()]
     error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    metrics = {_main(tally): fmean(values) if values else 0.0, "stderr": error}
+    # Of nothing there is no mean: 0 would be a bad score.
+    of_all: tuple[Any, Any] = (fmean(values), error) if values else (_NAN, _NAN)
+    metrics = dict(zip((_main(tally), "stderr"), of_all, strict=True))
     return {
         "name": name,
         "scorer": tally.scorer,
@@ -156,8 +160,8 @@ def _main(tally: _Tally) -> str:
 def _number(value: Any) -> float | None:
     """Return what a value counts; None for what counts nothing."""
     if isinstance(value, str):
-        if value.upper() in _LETTERS:
-            return _LETTERS[value.upper()]
+        if (word := value.upper()) in _WORDS:
+            return _WORDS[word]
         try:
             value = float(value)
         except ValueError:

@@ -128,7 +128,8 @@ class Transcript:
         self.output, self._asked = event["output"], event["input_refs"]
         if not self._said:
             self._opening = self._asked
-        usage = self.output.get("usage", NOTHING)
+        # What comes from a cache was used when it was asked for, and as in Inspect only then.
+        usage = NOTHING if event.get("cache") == "read" else self.output.get("usage", NOTHING)
         if event["model"] != NO_MODEL:
             add_usage(self.model_usage, event["model"], usage)
         if "role" in event:

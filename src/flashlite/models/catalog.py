@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ..errors import ConfigError
 from ..types.usage import Usage
 from . import price_map, tokens
-from .names import canonical, split_fine_tune
+from .names import canonical, maker, split_fine_tune
 from .prices import Prices, cost
 from .usage import read_usage
 
@@ -118,7 +118,8 @@ _MOST_ANSWERS = 10_000  # a mock's options are part of its name, so names may be
 def family(name: str) -> str | None:
     """Return the provider that serves a model by default: "openai" for `gpt-4o`."""
     profile = lookup(name)
-    return None if profile is None else profile.provider
+    provider = None if profile is None else profile.provider
+    return provider or maker(name)
 
 
 def is_provider(name: str) -> bool:

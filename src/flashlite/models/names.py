@@ -2,7 +2,8 @@
 
 A name is bare (`gpt-4o`) or starts with whoever serves it (`azure/gpt-4o`). Names are compared
 whole and as they are written: no prefix, substring or case is ever guessed, because a model with
-nearly the same name may cost seventeen times as much.
+nearly the same name may cost seventeen times as much. Only who serves a model that the price map
+does not have yet, or has no longer, is told by the look of its name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ OTHER_SPELLINGS = {
     "vllm": "hosted_vllm",
 }
 
+_RELEASES = {
+    "anthropic": re.compile(r"claude-([a-z]+-)?\d"),
+    "gemini": re.compile(r"gemini-\d"),
+    "openai": re.compile(r"(gpt-|o)\d"),
+}
 _FINE_TUNE = re.compile(r"((?:[^/:]+/)?ft:[^:]+)(:.+)")
 
 
@@ -60,6 +66,11 @@ def spellings(name: str) -> Iterator[tuple[str, str | None]]:
         yield rest, provider_named(prefix)
     if rest.startswith("arn:aws"):  # of a model or a profile on Bedrock, whose id it ends with
         yield rest.rpartition("/")[2], "bedrock"
+
+
+def maker(name: str) -> str | None:
+    """Return whose numbered release a bare name is: "anthropic" for any `claude-3-...`."""
+    return next((who for who, release in _RELEASES.items() if release.match(name)), None)
 
 
 def split_fine_tune(name: str) -> tuple[str, str]:

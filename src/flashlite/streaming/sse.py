@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 from ..errors import ConfigError, FlashliteError
 from ..types import StreamEvent, StreamEventType
+from ..types.stream import checked_retry
 from .buffering import closing, reason_of
 
 _HEARTBEAT = ":\n\n"  # a comment: browsers take no notice of it, proxies see that something lives
@@ -18,35 +18,75 @@ class SSEAdapter:
     """Turn streams into server-sent events, the body of a `text/event-stream` response.
 
     `heartbeat` is after how many seconds of silence a comment is sent, so that no proxy gives up
-    on a model that thinks.
+    on a model that thinks. `retry` is after how many milliseconds a browser that lost the
+    connection asks again; the first event says so. With `ids` an event has its number for an id,
+    from 1, and such a browser says the last one that it read: see `transform`.
     """
 
-    def __init__(self, *, heartbeat: float | None = None) -> None:
+    def __init__(
+        self, *, heartbeat: float | None = None, ids: bool = False, retry: int | None = None
+    ) -> None:
         if heartbeat is not None and not heartbeat > 0:
             raise ConfigError(f"heartbeat is a number of seconds; got {heartbeat!r:.80}")
-        self._heartbeat = heartbeat
+        self._heartbeat, self._ids, self._retry = heartbeat, ids, checked_retry(retry)
 
-    async def transform(self, stream: AsyncIterable[StreamEvent]) -> AsyncGenerator[str]:
+    async def transform(
+        self, stream: AsyncIterable[StreamEvent], *, after: int = 0
+    ) -> AsyncGenerator[str]:
         """Yield each event as text; the stream is closed when the reader leaves.
+
+        The first `after` events are left out: to go on for a browser that says that number in
+        `Last-Event-ID`, pass it with the same events from their beginning.
 
         A stream that breaks ends with an `error` event, for a browser would ask again if the
         connection broke. What is no error of flashlite's is raised after that, and the browser is
         not told its words.
         """
+        number = 0
         try:
-            async with closing(stream) as events:
-                if self._heartbeat is None:
-                    async for event in events:
-                        yield event.to_sse()
-                else:
-                    async with aclosing(_alive(aiter(events), self._heartbeat)) as texts:
-                        async for text in texts:
-                            yield text
-        except FlashliteError as error:
-            yield error_event(error).to_sse()
+            async with closing(stream) as events, aclosing(self._paced(events)) as paced:
+                async for event in paced:
+                    if event is None:
+                        yield _HEARTBEAT
+                        continue
+                    number += 1
+                    if number > after:
+                        yield self._written(event, number, is_first=number == after + 1)
         except Exception as error:
-            yield error_event(error).to_sse()
-            raise
+            yield self._written(error_event(error), number + 1, is_first=number <= after)
+            if not isinstance(error, FlashliteError):
+                raise
+
+    def _written(self, event: StreamEvent, number: int, *, is_first: bool) -> str:
+        return event.to_sse(
+            id=number if self._ids else None, retry=self._retry if is_first else None
+        )
+
+    async def _paced(
+        self, events: AsyncIterable[StreamEvent]
+    ) -> AsyncGenerator[StreamEvent | None]:
+        """Yield the events, and None whenever none came for as long as a heartbeat."""
+        if self._heartbeat is None:
+            async for event in events:
+                yield event
+            return
+        waiting: asyncio.Task[StreamEvent | None] | None = None
+        iterator = aiter(events)
+        try:
+            while True:
+                waiting = waiting or asyncio.ensure_future(_next(iterator))
+                done, _ = await asyncio.wait({waiting}, timeout=self._heartbeat)
+                if not done:
+                    yield None
+                    continue
+                found, waiting = waiting.result(), None
+                if found is None:
+                    return
+                yield found
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
 
 
 def error_event(error: Exception) -> StreamEvent:
@@ -54,26 +94,6 @@ def error_event(error: Exception) -> StreamEvent:
     status = getattr(error, "status_code", None) or 500
     reason = reason_of(error) if isinstance(error, FlashliteError) else "internal error"
     return StreamEvent(StreamEventType.ERROR, {"status": status, "error": reason})
-
-
-async def _alive(events: AsyncIterator[StreamEvent], seconds: float) -> AsyncGenerator[str]:
-    """Yield the events as text, and a heartbeat whenever none came for so long."""
-    waiting: asyncio.Task[Any] | None = None
-    try:
-        while True:
-            waiting = waiting or asyncio.ensure_future(_next(events))
-            done, _ = await asyncio.wait({waiting}, timeout=seconds)
-            if not done:
-                yield _HEARTBEAT
-                continue
-            event, waiting = waiting.result(), None
-            if event is None:
-                return
-            yield event.to_sse()
-    finally:
-        if waiting is not None:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def _next(events: AsyncIterator[StreamEvent]) -> StreamEvent | None:

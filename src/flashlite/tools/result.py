@@ -86,12 +86,20 @@ def _json(content: Any) -> str:
     from pydantic_core import PydanticSerializationError, to_json
 
     try:
-        text = to_json(content, fallback=str, inf_nan_mode="constants").decode()
+        text = to_json(content, fallback=_in_words, inf_nan_mode="constants").decode()
     except PydanticSerializationError as error:
         raise ConfigError(f"a result is text, parts or what JSON can say: {error}") from error
     # What JSON has only texts for (a date, a path, a table) needs no quotes.
     said: str = json.loads(text) if text.startswith('"') else text
     return said
+
+
+def _in_words(value: Any) -> str:
+    """Return how a value shows itself; one that has only an address in memory does not."""
+    kind: Any = type(value)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        raise TypeError(f"{kind.__name__} has no text but its address in memory")
+    return str(value)
 
 
 def _whole(text: str) -> str:

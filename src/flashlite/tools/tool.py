@@ -270,4 +270,6 @@ def _told(error: BaseException) -> str:
         return f"the arguments do not fit:\n{error}"
     if isinstance(error, asyncio.CancelledError):
         return "it was cancelled from inside"
+    if isinstance(error, ConfigError):  # a sentence already
+        return str(error)
     return "".join(traceback.format_exception_only(error)).strip()

@@ -38,23 +38,41 @@ class StreamEvent:
     timestamp: float | None = field(default=None, compare=False)
     index: int = 0
 
-    def to_sse(self) -> str:
+    def to_sse(self, *, id: int | str | None = None, retry: int | None = None) -> str:
         """Return the event as a server-sent event, as `format_sse_event` writes it."""
-        return format_sse_event(self.type, self.data)
+        return format_sse_event(self.type, self.data, id=id, retry=retry)
 
 
-def format_sse_event(event: str, data: Any) -> str:
+def format_sse_event(
+    event: str, data: Any, *, id: int | str | None = None, retry: int | None = None
+) -> str:
     r"""Write a server-sent event: its data is text as it stands, else JSON.
 
     A text of several lines is sent as such, and whoever reads it puts a "\n" between them, also
     where it was "\r\n" or "\r": the WHATWG HTML standard knows no other way.
+
+    A browser that lost the connection asks again after `retry` milliseconds and says the last `id`
+    that it read in the header `Last-Event-ID`; "" makes it forget that.
     """
     if _LINE_END.search(event):
         raise ConfigError(f"the name of an event is one line; got {event!r:.80}")
+    if _NO_ID.search(str(id)):
+        raise ConfigError(f"the id of an event is one line without NUL; got {id!r:.80}")
     text = data if isinstance(data, str) else to_json(data)
-    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(text))
-    whole = f"event: {event}\n{lines}\n"
+    lines = [f"data: {line}\n" for line in _LINE_END.split(text)]
+    if id is not None:
+        lines.append(f"id: {id}\n")
+    if checked_retry(retry) is not None:
+        lines.append(f"retry: {retry}\n")
+    whole = f"event: {event}\n{''.join(lines)}\n"
     return whole.encode("utf-8", "replace").decode()  # half an emoji is nothing that UTF-8 can say
+
+
+def checked_retry(milliseconds: int | None) -> int | None:
+    """Return what stands in a `retry` field, or raise ConfigError if it cannot."""
+    if milliseconds is not None and (type(milliseconds) is not int or milliseconds < 0):
+        raise ConfigError(f"retry is a whole number of milliseconds; got {milliseconds!r:.80}")
+    return milliseconds
 
 
 def to_json(data: Any, *, ensure_ascii: bool = False) -> str:
@@ -72,6 +90,7 @@ def _plain(value: Any) -> Any:
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_NO_ID = re.compile(r"[\r\n\0]")  # with a NUL, readers take no notice of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
