@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 
@@ -57,11 +57,18 @@ class Usage:
 
     def costing(self, input_cost: float, output_cost: float) -> Usage:
         """Return the same usage with what it cost in US dollars."""
-        return replace(
-            self,
+        return Usage(  # every answer comes by here, and `replace` takes five times as long
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            total_tokens=self.total_tokens,
+            input_tokens_cached=self.input_tokens_cached,
+            input_tokens_cache_write=self.input_tokens_cache_write,
+            input_tokens_cache_write_1h=self.input_tokens_cache_write_1h,
+            reasoning_tokens=self.reasoning_tokens,
             input_cost=input_cost,
             output_cost=output_cost,
             total_cost=input_cost + output_cost,
+            estimated=self.estimated,
         )
 
     def to_dict(self) -> dict[str, Any]:
