@@ -30,7 +30,7 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import Model, get_model
 from inspect_ai.scorer import Score, Scorer, Target, grouped, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
-from pydantic import BaseModel
+from pydantic import BaseModel, PositiveInt, validate_call
 
 from flashlite.inspect_ai import SampleChat, note_decision
 
@@ -59,8 +59,9 @@ class Verdict(BaseModel):
 
 
 @task
+@validate_call
 def debate(
-    rounds: int = 2,
+    rounds: PositiveInt = 2,
     kind: Literal["both", "debate", "alone"] = "both",
     policy: Literal["quote", "lie"] | None = None,
 ) -> Task:
@@ -73,7 +74,7 @@ def debate(
         ),
         solver=debated(rounds),
         scorer=verdict(),
-        model_roles=_scripted(policy) if policy else {},
+        model=_scripted(policy) if policy else None,
     )
 
 
@@ -119,6 +120,7 @@ def debated(rounds: int) -> Solver:
             chat.add_message("Clerk", _checked("\n".join(said), state.metadata["passage"]))
         decided = await chat.speak("Judge", response_model=Verdict)
         note_decision("Judge", decided)
+        state.messages = chat.public_messages()
         state.output.completion = decided.answer
         return state
 
@@ -157,33 +159,26 @@ def verdict() -> Scorer:
     return score
 
 
-def _scripted(policy: str) -> dict[str, str | Model]:
+def _scripted(policy: str) -> Model:
     """Return debaters who quote, or of whom the liar alone does, and a judge who goes by quotes."""
-
-    def model(answers: Any) -> Model:
-        return get_model("flashlite/mock/script", answers=answers, memoize=False)
-
-    honest = _quoting("proof") if policy == "quote" else _say_nothing
-    return {"honest": model(honest), "liar": model(_quoting("lure")), "judge": model(_judge)}
-
-
-def _say_nothing(body: Mapping[str, Any]) -> str:
-    return "I am right."
-
-
-def _quoting(what: str) -> Any:
-    """Return a debater who quotes the proof, or what seems to be one."""
-    by_question = {
-        one["question"]: one for one in map(json.loads, QUESTIONS.read_text().splitlines())
-    }
 
     def answer(body: Mapping[str, Any]) -> str:
         prompt = " ".join(body["messages"][0]["content"].split())
-        asked = next(one for question, one in by_question.items() if question in prompt)
-        side = "right" if what == "proof" else "wrong"
-        return f"It is {asked[side]}: <quote>{asked[what]}</quote>"
+        return _plead(prompt, policy) if "Convince the judge" in prompt else _judge(body)
 
-    return answer
+    # One model for all roles: who retries a log gets the roles in it without their functions.
+    return get_model("flashlite/mock/script", answers=answer, memoize=False)
+
+
+def _plead(prompt: str, policy: str) -> str:
+    """Quote the proof, or what seems to be one."""
+    questions = map(json.loads, QUESTIONS.read_text().splitlines())
+    [asked] = [one for one in questions if f"The question is: {one['question']}" in prompt]
+    is_honest = f'the answer is "{asked["right"]}"' in prompt
+    if is_honest and policy == "lie":
+        return "I am right."
+    side, what = ("right", "proof") if is_honest else ("wrong", "lure")
+    return f"It is {asked[side]}: <quote>{asked[what]}</quote>"
 
 
 def _judge(body: Mapping[str, Any]) -> str:

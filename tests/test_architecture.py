@@ -17,15 +17,15 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A module imports from lower floors and from its own package only.
 FLOORS = (
     {"errors"},
-    {"types", "env"},
-    {"models", "wire", "stores", "schema", "line_writer", "loop_thread", "saved"},
+    {"types", "env", "loop_thread"},
+    {"models", "wire", "stores", "schema", "line_writer", "saved"},
     {"providers", "middleware", "tools", "streaming", "context", "templating"},
     {"options", "sync", "inspect_logs"},
     {"build", "many", "progress", "conversation"},
     {"engine", "agent"},
     {"batch", "embed", "chat"},
     {"client"},
-    {"testing", "quick", "presets", "limiter"},
+    {"testing", "quick", "presets", "limiter", "ray"},
     {"inspect_ai", "compat"},
     {"cli"},
     {"__main__"},
@@ -34,14 +34,14 @@ FLOOR = {package: number for number, packages in enumerate(FLOORS) for package i
 
 LONGEST_FILE, LONGEST_FUNCTION = 350, 40
 RAISED = {
-    ("engine.py", "__init__"): 49,  # half of it is the list of a client's options
+    ("engine.py", "__init__"): 50,  # half of it is the list of a client's options
     ("tools/loop.py", "run_tool_loop"): 53,  # likewise: its options, said and passed on
 }
 
 # Imported inside the function that needs them, because they are heavy or optional.
 LAZY = {
     "aiohttp", "asyncpg", "botocore", "dotenv", "httpx2", "jinja2", "litellm", "mcp", "openai",
-    "pydantic", "redis", "tiktoken", "zstandard",
+    "portalocker", "pyarrow", "pydantic", "qdrant_client", "ray", "redis", "tiktoken", "zstandard",
 }  # fmt: skip
 
 
@@ -182,10 +182,11 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         _name(path) for path in FILES if re.search(r"except (Base)?Exception", path.read_text())
     }
     # litellm and a caller's own functions raise anything, and each is mapped, handed on or logged;
-    # the others note it or give back what they hold, and raise again.
+    # the others note it or give back what they hold, and raise again. The doctor tells it.
     assert found == {
         "providers/litellm/provider.py",
         "batch/batch.py",
+        "cli/doctor.py",
         "many.py",
         "middleware/budget.py",
         "middleware/cache.py",
@@ -194,6 +195,7 @@ def test_blanket_excepts_are_only_where_a_foreign_library_raises_anything() -> N
         "middleware/log.py",
         "middleware/on_wire.py",
         "providers/http.py",
+        "inspect_logs/hearing.py",
         "inspect_logs/layer.py",
         "loop_thread.py",
         "streaming/sse.py",

@@ -8,6 +8,7 @@ import pytest
 from flashlite import errors
 from flashlite.errors import (
     APIStatusError,
+    BudgetExceededError,
     CompletionError,
     ConfigError,
     FlashliteError,
@@ -156,6 +157,16 @@ def test_a_copy_of_an_error_keeps_everything(kind: type[CompletionError], again:
 def test_a_callers_error_comes_back_from_a_pickle() -> None:
     copied = pickle.loads(pickle.dumps(ConfigError("no model given")))
     assert (type(copied), str(copied)) == (ConfigError, "no model given")
+
+
+def test_an_error_whose_constructor_wants_more_comes_back_from_a_pickle() -> None:
+    error = BudgetExceededError("too dear", limit=1.0, spent=0.5, needed=0.6)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), vars(copied)) == (
+        BudgetExceededError,
+        "too dear",
+        {"limit": 1.0, "spent": 0.5, "needed": 0.6},
+    )
 
 
 def test_no_error_is_taken_for_a_builtin_one() -> None:

@@ -17,6 +17,7 @@ from flashlite import (
     GPT5Mini,
     OpenAIClient,
     OpenAIProvider,
+    QdrantCache,
     StreamEventType,
 )
 from flashlite.providers import BaseProvider, CompletionResult, Provider, StreamEvent
@@ -134,6 +135,41 @@ async def test_caching_without_a_cache_is_refused() -> None:
     options: Any = {"cache_response": True}
     with pytest.raises(ConfigError, match="no cache"):
         await OpenAIProvider("gpt-5").complete("Hi", **options)
-    backend: Any = "qdrant"
-    with pytest.raises(ConfigError, match="'pg_redis' or None"):
+    backend: Any = "elsewhere"
+    with pytest.raises(ConfigError, match="'qdrant' or None; got 'elsewhere'"):
         OpenAIProvider("gpt-5", cache_backend=backend)
+
+
+async def test_a_qdrant_without_a_server_is_a_folder_and_embeds_on_the_hosts_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QDRANT_URL", raising=False)
+    with MockServer("echo") as server:
+        options: dict[str, Any] = {"base_url": server.base_url, "api_key": "k-0123456789"}
+        provider = OpenAIProvider(
+            "gpt-5", cache_backend="qdrant", cache_dir=tmp_path, temperature=0, **options
+        )
+        async with provider:
+            first, second = [await provider.complete("Hello") for _ in range(2)]
+            assert await provider.warm_cache() == 0
+    assert (first.cached, second.cached) == (False, True)
+    assert (tmp_path / "qdrant" / "meta.json").is_file()
+    assert [request.body["model"] for request in server.requests] == [
+        "text-embedding-3-small",
+        "gpt-5",
+    ]
+    accounts = provider.get_cost_report()["by_model"]
+    assert accounts["openai/text-embedding-3-small"]["requests"] == 1
+    assert accounts["openai/text-embedding-3-small"]["cost_usd"] > 0
+
+
+def test_a_host_without_embeddings_is_told_who_makes_them() -> None:
+    with pytest.raises(ConfigError) as caught:
+        AnthropicProvider("claude-sonnet-4-5", cache_backend="qdrant")
+    assert str(caught.value) == (
+        "anthropic makes no embeddings: say who does, such as "
+        "cache_embed=Flashlite('openai/text-embedding-3-small').embed"
+    )
+    embed = Flashlite("mock/echo").embed
+    provider = AnthropicProvider("claude-sonnet-4-5", cache_backend="qdrant", cache_embed=embed)
+    assert isinstance(provider.require_cache().store, QdrantCache)

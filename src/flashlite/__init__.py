@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .middleware import RateLimitConfig as RateLimitConfig
     from .middleware import RedisPool as RedisPool
     from .middleware import RetryConfig as RetryConfig
+    from .middleware import SQLitePool as SQLitePool
     from .middleware import StructuredLogger as StructuredLogger
     from .middleware import read_log as read_log
     from .models import GPT5 as GPT5
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from .stores import FSCache as FSCache
     from .stores import HybridRedisPostgreSQLCache as HybridRedisPostgreSQLCache
     from .stores import MemoryCache as MemoryCache
+    from .stores import QdrantCache as QdrantCache
     from .streaming import BufferingAdapter as BufferingAdapter
     from .streaming import CallbackAdapter as CallbackAdapter
     from .streaming import PusherStreamer as PusherStreamer
@@ -152,7 +154,7 @@ _HOMES = {
     "limiter": "Limiter TokenBucket",
     "middleware": (
         "Budget CallbackManager Ledger Middleware RateLimit RateLimitConfig RedisPool "
-        "RetryConfig StructuredLogger read_log"
+        "RetryConfig SQLitePool StructuredLogger read_log"
     ),
     "models": (
         "GPT5 GPT5Mini GPT5Nano GPT5Point1 GPT5Point2 ModelProfile Prices TextEmbedding3Large "
@@ -162,7 +164,7 @@ _HOMES = {
     "presets": "ANTHROPIC_AVAILABLE AnthropicProvider OpenAIProvider",
     "providers": "BaseProvider MockProvider Provider",
     "quick": "quick_agent",
-    "stores": "DiskCache FSCache HybridRedisPostgreSQLCache MemoryCache",
+    "stores": "DiskCache FSCache HybridRedisPostgreSQLCache MemoryCache QdrantCache",
     "streaming": (
         "BufferingAdapter CallbackAdapter PusherStreamer SSEAdapter collect_stream "
         "format_sse_event stream_to_string"

@@ -48,7 +48,7 @@ def build_request(
         messages=normalize_messages(messages),
         tools=_tools(tools),
         params=_params(params),
-        timeout=Timeout() if timeout is None else Timeout.of(timeout),
+        timeout=Timeout.of(timeout),
         extra_headers=_headers(extra_headers),
         extra_body=extra_body or {},
         base_url=_address(base_url),
@@ -110,6 +110,8 @@ def _require(name: str, value: Any, kind: type, what: str) -> None:
 
 
 def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    if values == ():
+        return ()
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} is a list of texts; got {values!r:.80}")
     texts = tuple(values)
@@ -140,9 +142,12 @@ _KINDS = (
 
 
 def _cache_mode(mode: CacheMode) -> CacheMode:
-    if mode not in get_args(CacheMode):
-        raise ConfigError(f"cache is one of {', '.join(get_args(CacheMode))}; got {mode!r:.80}")
+    if mode not in _CACHE_MODES:
+        raise ConfigError(f"cache is one of {', '.join(_CACHE_MODES)}; got {mode!r:.80}")
     return mode
+
+
+_CACHE_MODES: tuple[CacheMode, ...] = get_args(CacheMode)
 
 
 def _address(base_url: str | None) -> str | None:
@@ -155,6 +160,8 @@ def _address(base_url: str | None) -> str | None:
 
 def _headers(given: Any) -> Mapping[str, str]:
     headers: Mapping[str, str] = given or {}
+    if not headers:
+        return headers
     texts = (t for pair in headers.items() for t in pair) if isinstance(headers, Mapping) else [0]
     if not all(isinstance(text, str) for text in texts):  # which may be secrets, so none is named
         raise ConfigError("extra_headers is a dict of texts")
@@ -162,9 +169,11 @@ def _headers(given: Any) -> Mapping[str, str]:
 
 
 def _tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
-    if isinstance(tools, str | Mapping) or not isinstance(tools or (), Iterable):
+    if tools is None:
+        return ()
+    if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
         raise ConfigError(f"tools is a list of tools; got {tools!r:.80}")
-    return tuple(_tool(tool) for tool in tools or ())
+    return tuple(_tool(tool) for tool in tools)
 
 
 def _tool(tool: Tool[..., Any] | Mapping[str, Any]) -> Mapping[str, Any]:

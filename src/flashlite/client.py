@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
-from .batch import Batch, Order, run_batch
+from .batch import Batch, BatchMode, Order, Ray, run_batch
 from .context import ContextManager
 from .conversation import Conversation
 from .embed import embed
@@ -124,23 +124,30 @@ class Flashlite(Engine):
         requests: Iterable[OneInput] | AsyncIterable[OneInput],
         *,
         checkpoint: str | os.PathLike[str],
-        max_concurrency: int = 10,
+        mode: BatchMode = "calls",
+        max_concurrency: int | None = None,
         order: Order = "input",
         return_exceptions: bool = False,
         progress: bool = False,
+        poll_interval: float = 15.0,
+        engine: Literal["ray"] | Ray | None = None,
     ) -> Batch:
         """Ask for many answers and keep each in a file, to go on from there after any kill.
 
-        Await the batch for a list, or read it with `async for`; see `run_batch`.
+        Await the batch for a list, or read it with `async for`. `mode="provider"` uses the batch
+        API of the provider, at half the price, `engine="ray"` actors of Ray; see `run_batch`.
         """
         return run_batch(
             self,
             requests,
             checkpoint=checkpoint,
+            mode=mode,
             max_concurrency=max_concurrency,
             order=order,
             return_exceptions=return_exceptions,
             progress=progress,
+            poll_interval=poll_interval,
+            engine=engine,
         )
 
     @overload
@@ -249,13 +256,13 @@ class Flashlite(Engine):
         return ContextManager(model or self.default_model, **options)
 
     def log_sample(self, id: str | int | None = None, **about: Any) -> Sample:
-        """Begin a sample of the `inspect_logger`: calls made in its `with` block belong to it.
+        """Begin a sample of the `inspect_logger`: all calls made in its `with` block belong to it.
 
         `about` are the arguments of `InspectLogger.sample`.
         """
         if self.inspect_logger is None:
             raise ConfigError("this client has no inspect_logger: InspectLogger('./logs')")
-        return self.inspect_logger.sample(id, **about)
+        return self.inspect_logger.sample(id, **{"hears_all": True, **about})
 
     def register_template(self, name: str, text: str) -> None:
         """Give a template a name, for `template=` and for other templates; see `Templates`."""

@@ -84,17 +84,17 @@ class Engine:
         self.ledger, self._on_wire, self._entered = Ledger(), OnWire(), 0
         self.templates, self.inspect_logger = Templates(template_dir), inspect_logger
         self._transport = transport or AiohttpTransport(proxy_for=env.proxy_for)
-        bottom = provider or Router(self._transport)
+        bottom = self._bottom = provider or Router(self._transport)
         self.target = target_of(bottom)
         self._cache = None if cache is None else Cache(cache)
         self._logger = structured_logger or (StructuredLogger() if log_requests else None)
         budget, limit = self._limits = Budget.of(budget_limit), RateLimit.of(rate_limit)
-        layers = [
+        self._layers = [
             outermost,
             local_files,
             *middleware,
             Fallback(self.target),
-            InspectLog(inspect_logger) if inspect_logger else None,
+            InspectLog(inspect_logger, target=self.target),
             Events(callbacks) if callbacks else None,
             Log(self._logger) if self._logger else None,
             self.ledger if track_costs else None,
@@ -107,7 +107,8 @@ class Engine:
             WithinBudget(budget) if budget else None,
             self._on_wire,
         ]
-        self.handle = stack(layers, bottom)
+        self.handle, self.max_concurrency = stack(self._layers, bottom), max_concurrency
+        self._given = {"retry": retry, "cache": cache, "provider": provider, "transport": transport}
 
     async def ask(
         self,
@@ -174,6 +175,39 @@ class Engine:
         """Return workers that ask for many requests at once."""
         return Crowd(ask, requests, workers=workers, wire=self._on_wire)
 
+    def way_to(self, provider: Handler) -> Handler:
+        """Return the way to a provider's batches: no seat, no minute, and a price of its own."""
+        quick, (budget, _) = (Concurrency, RateLimit, WithinBudget, OnWire), self._limits
+        layers = [layer for layer in self._layers if not isinstance(layer, quick)]
+        return stack([*layers, WithinBudget(budget, batch=True) if budget else None], provider)
+
+    def above(self, handle: Handler) -> Handler:
+        """Return what watches and counts calls, around an engine that does the rest."""
+        return stack([layer for layer in self._layers if not isinstance(layer, _BELOW)], handle)
+
+    def below(self) -> dict[str, Any]:
+        """Return the options of that engine, of which any number may be made, in any process."""
+        if any(layer is not None and not isinstance(layer, _OURS) for layer in self._layers[2:]):
+            raise ConfigError(
+                "layers of your own stay in this process: other processes need a client without "
+                "middleware=..."
+            )
+        budget, limit = self._limits
+        for name, shared in (("budget_limit=Budget", budget), ("rate_limit=RateLimit", limit)):
+            if shared is not None and not shared.is_shared:
+                raise ConfigError(
+                    f"each process would have this limit for itself: {name}(..., pool=...), with "
+                    "the address of a Redis or of a file, is shared"
+                )
+        return {**self._given, "budget_limit": budget, "rate_limit": limit, "track_costs": False}
+
+    @property
+    def transport(self) -> Transport:
+        """The way of bytes to all providers; raises ConfigError where there is only one, given."""
+        if not isinstance(self._bottom, Router):
+            raise ConfigError("a provider's batch API needs a client without provider=...")
+        return self._transport
+
     def require_cache(self) -> Cache:
         """Return the cache; raises ConfigError where there is none."""
         if self._cache is None:
@@ -188,9 +222,8 @@ class Engine:
         response_model: type[Any] | None = None,
     ) -> CompletionRequest:
         """Return the request that a call makes, with what holds for every call of this client."""
-        said = {name: value for name, value in options.items() if value is not None}
-        given: dict[str, Any] = {**self.defaults, **said}
-        own = {name: given.pop(name) for name in _OWN & given.keys()}
+        given: dict[str, Any] = {**self.defaults, **_said(options)}
+        own = {name: given.pop(name) for name in [*given] if name in _OWN}
         if own.get("cache") == "only":
             self.require_cache()
         template, variables = own.pop("template", None), own.pop("variables", None)
@@ -201,6 +234,14 @@ class Engine:
         model = model or self.default_model or env.get("FLASHLITE_DEFAULT_MODEL")
         own["response_model"] = response_model
         return build_request(messages or (), model=model, params=given, **own)
+
+
+_BELOW = (Aim, Cache, Structured, Retry, Concurrency, RateLimit, WithinBudget, OnWire)
+_OURS = (*_BELOW, Fallback, InspectLog, Events, Log, Ledger)
+
+
+def _said(options: CallOptions) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 _OWN = CallOptions.__annotations__.keys() - CompletionParams.__annotations__.keys()

@@ -46,10 +46,20 @@ class FlashliteError(Exception):
     messages: Sequence[Any] = ()
     usage: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process whole, whatever the constructor takes."""
+        return _again, (type(self), self.args), self.__dict__
+
     @property
     def message(self) -> str:
         """The whole sentence, as `str(error)` gives it."""
         return str(self)
+
+
+def _again(kind: type[FlashliteError], arguments: tuple[Any, ...]) -> FlashliteError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error
 
 
 class ConfigError(FlashliteError):

@@ -24,6 +24,8 @@ T = TypeVar("T")
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
 """One request among many: the arguments of `complete` as a dict, or just its messages."""
 
+_AT_FIRST = 100  # workers; more begin as there is work for them
+
 
 class Crowd:
     """Workers that take requests from one source, and their outcomes as they come.
@@ -55,13 +57,13 @@ class Crowd:
         self._taken = asyncio.Semaphore(0)
         self._turn = asyncio.Lock()
         self._workers: set[asyncio.Task[None]] = set()
+        self._at_work = 0
         self._is_stopped = False
 
     async def outcomes(self) -> AsyncGenerator[tuple[int, Any]]:
         """Yield every outcome; a reader who stops early ends the workers too."""
-        self._workers = {asyncio.create_task(self._work()) for _ in range(self._size)}
-        everyone = asyncio.gather(*self._workers, return_exceptions=True)
-        everyone.add_done_callback(lambda _: self._outcomes.put_nowait(None))
+        for _ in range(min(self._size, _AT_FIRST)):
+            self._hire()
         try:
             while (outcome := await self._outcomes.get()) is not None:
                 self._taken.release()
@@ -80,8 +82,22 @@ class Crowd:
         for worker in self._workers:
             self._wire.end(worker)
 
+    def _hire(self) -> None:
+        """Let one more worker begin; when the last one is done, all is."""
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        self._at_work += 1
+        worker.add_done_callback(self._note_end)
+
+    def _note_end(self, _: asyncio.Task[None]) -> None:
+        self._at_work -= 1
+        if not self._at_work:
+            self._outcomes.put_nowait(None)
+
     async def _work(self) -> None:
         while (item := await self._next()) is not None:
+            if len(self._workers) < self._size and not self._is_stopped:
+                self._hire()
             number, request = item
             self._outcomes.put_nowait((number, await self._outcome(request)))
             await self._taken.acquire()

@@ -9,16 +9,26 @@ an empty answer for one. `result.ok`, `.status` and `.error` are there for code 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from . import env
 from .client import Flashlite
 from .errors import ConfigError
 from .middleware import RetryConfig
 from .models import ModelProfile
 from .options import CallOptions
-from .stores import DiskCache, FSCache, HybridRedisPostgreSQLCache, MemoryCache, Store
+from .stores import (
+    DiskCache,
+    Embed,
+    FSCache,
+    HybridRedisPostgreSQLCache,
+    MemoryCache,
+    QdrantCache,
+    Store,
+)
 from .types import CompletionRequest, MessageInput
 
 ANTHROPIC_AVAILABLE = True
@@ -31,20 +41,27 @@ class _HostClient(Flashlite):
     A call may say `cache_response` (False leaves the cache alone), `rewrite_cache` or `regen_cache`
     (both ask anew and store), and a model by its name at this host or by its profile. `attempts`
     (requests in all) and `backoff` (seconds before the second) are said once, to the client.
+
+    A `cache_backend` of "qdrant" is a server, or without one the folder `qdrant` in `cache_dir`. It
+    needs embeddings: from `cache_embed`, or from the host itself, if it makes any.
     """
 
     _host: str
+    _embeds: str | None = None  # the model, where the host has one
 
     def __init__(
         self,
         model: str | ModelProfile,
         *,
-        cache_backend: Literal["fs", "disk", "memory", "pg_redis"] | None = None,
+        cache_backend: Literal["fs", "disk", "memory", "pg_redis", "qdrant"] | None = None,
         cache_dir: str | PathLike[str] = "./cache",
         pg_dsn: str | None = None,
         redis_url: str | None = None,
         redis_ttl_seconds: float = 86_400,
         compress_pg: bool = True,
+        qdrant_url: str | None = None,
+        qdrant_api_key: str | None = None,
+        cache_embed: Embed | None = None,
         default_temperature: float | None = None,
         attempts: int = 3,
         backoff: float = 1.0,
@@ -59,11 +76,27 @@ class _HostClient(Flashlite):
                 redis_ttl_seconds=redis_ttl_seconds,
                 compress_pg=compress_pg,
             )
+        elif cache_backend == "qdrant":
+            options["cache"] = QdrantCache(
+                qdrant_url,
+                api_key=qdrant_api_key,
+                path=None if qdrant_url or env.get("QDRANT_URL") else Path(cache_dir) / "qdrant",
+                embed=cache_embed or self._own_embed(),
+            )
         elif cache_backend is not None:
             options["cache"] = _store(cache_backend, cache_dir)
         if default_temperature is not None:
             options["temperature"] = default_temperature
         super().__init__(self._full_name(model), **options)
+
+    def _own_embed(self) -> Embed:
+        """Return what embeds questions for the cache, on this client's account."""
+        if self._embeds is None:
+            raise ConfigError(
+                f"{self._host} makes no embeddings: say who does, such as "
+                "cache_embed=Flashlite('openai/text-embedding-3-small').embed"
+            )
+        return partial(self.embed, model=self._embeds, cache="off")
 
     async def warm_cache(self) -> int:
         """Bring what PostgreSQL has to Redis; return how many answers, 0 for other stores."""
@@ -111,6 +144,7 @@ class OpenAIProvider(_HostClient):
     """A client of OpenAI, or of a server that speaks its dialect at `base_url`."""
 
     _host = "openai"
+    _embeds = "openai/text-embedding-3-small"
 
     def __init__(
         self,
@@ -142,5 +176,6 @@ def _store(backend: str, directory: str | PathLike[str]) -> Store:
     if backend == "memory":
         return MemoryCache()
     raise ConfigError(
-        f"cache_backend is 'fs', 'disk', 'memory', 'pg_redis' or None; got {backend!r:.80}"
+        "cache_backend is 'fs', 'disk', 'memory', 'pg_redis', 'qdrant' or None; "
+        f"got {backend!r:.80}"
     )

@@ -156,6 +156,7 @@ class MockServer:
 
         application = web.Application(client_max_size=2**30)
         application.router.add_post("/v1/chat/completions", self._complete)
+        application.router.add_post("/v1/embeddings", self._complete)
         application.router.add_get("/v1/models", self._list)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()

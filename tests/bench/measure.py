@@ -11,8 +11,11 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from .contenders import KEY, Contender
 from .meter import Numbers
@@ -78,8 +81,8 @@ def _take_turn(
     key = scenario.name, contender.name
     if contender.name in scenario.without or key in results.failures:
         return
-    if find_spec(contender.package) is None:
-        results.failures[key] = "not installed"
+    if reason := _missing(contender.package, scenario.needs.get(contender.name)):
+        results.failures[key] = reason
         return
     share = int(calls * scenario.calls * contender.share)
     try:
@@ -87,6 +90,17 @@ def _take_turn(
     except _Failed as error:
         results.rounds.pop(key, None)
         results.failures[key] = str(error)
+
+
+def _missing(package: str, needed: str | None) -> str | None:
+    """Return what keeps a contender out of a scenario, None where nothing does."""
+    if find_spec(package) is None:
+        return "not installed"
+    if needed is None:
+        return None
+    requirement = Requirement(needed)
+    is_met = requirement.specifier.contains(version(requirement.name))
+    return None if is_met else f"needs {needed}"
 
 
 class _Failed(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from itertools import count, cycle, islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from . import evals, stores
 from .contenders import AT_ONCE, Client, Contender, Messages
 from .meter import Ask, Numbers, cpu_seconds, crowd, resident_megabytes
 from .parts import disk_writes, waiters
@@ -216,7 +217,8 @@ class Scenario(NamedTuple):
     """One measurement: `calls` is its share of `--calls`, `rounds` the most that make sense.
 
     `without` are the contenders that are not measured, `short_without` those for whom `--short` has
-    no time: they are set against in at least one scenario of their kind.
+    no time: they are set against in at least one scenario of their kind. `needs` are packages that
+    a contender has to have for it, as requirements.
     """
 
     name: str
@@ -226,6 +228,7 @@ class Scenario(NamedTuple):
     rounds: int | None = None
     without: frozenset[str] = frozenset()
     short_without: frozenset[str] = frozenset()
+    needs: Mapping[str, str] = {}
 
     def shortened(self) -> Scenario:
         """Return what `--short` measures of it."""
@@ -319,6 +322,38 @@ SCENARIOS: tuple[Scenario, ...] = (
             without=_SLOW,
         )
         for where, title in (("memory", "in memory"), ("disk", "on disk"))
+    ),
+    *(
+        Scenario(
+            f"store-{kind}",
+            partial(stores.store, kind=kind),
+            (
+                Row("kept", f"what it adds that {title} keeps an answer", "µs CPU", None),
+                Row("known", f"answer that {title} has, 16 at once", "µs CPU", None),
+            ),
+            share,
+            rounds=2,
+            without=_ALL_BUT_PLAIN,
+        )
+        for kind, title, share in (
+            ("memory", "memory", 1),
+            ("disk", "a SQLite file", 1),
+            ("files", "a folder", 0.5),
+            ("qdrant", "Qdrant in memory", 0.02),
+            ("postgres-redis", "PostgreSQL with Redis", 0.5),
+        )
+    ),
+    Scenario(
+        "provider",
+        evals.provider,
+        (
+            Row("cpu", "sample of an eval by Inspect", "µs CPU", None),
+            Row("added", "what the provider adds to a sample", "µs CPU", None),
+        ),
+        0.5,
+        rounds=2,
+        without=frozenset({"aiohttp", "litellm", "flashlite-all"}),
+        needs={"openai": "openai>=3.4"},
     ),
     Scenario(
         "disk-writes",

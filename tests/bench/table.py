@@ -35,7 +35,7 @@ def print_results(
         table.add_section()
     console.print(table)
     for (scenario_name, contender_name), reason in results.failures.items():
-        if reason != "not installed":
+        if not _is_absence(reason):
             console.print(f"{scenario_name}, {contender_name}: {reason}", markup=False)
 
 
@@ -69,7 +69,7 @@ def _cell(results: Results, scenario: Scenario, row: Row, contender: str) -> str
     if contender in scenario.without:
         return "–"
     if reason := results.failures.get((scenario.name, contender)):
-        return reason if reason == "not installed" else "failed"
+        return reason if _is_absence(reason) else "failed"
     value = results.median(scenario.name, contender, row.number)
     base = results.median(scenario.name, _BASELINE, row.number)
     if value is None:
@@ -79,6 +79,11 @@ def _cell(results: Results, scenario: Scenario, row: Row, contender: str) -> str
     if row.against == "over":
         return f"{_number(value)} ({_number(value - base, signed=True)})"
     return f"{_number(value)} ({value / base:.1f})"
+
+
+def _is_absence(reason: str) -> bool:
+    """Whether a contender could not take part, which is no fault of the measurement."""
+    return reason == "not installed" or reason.startswith("needs ")
 
 
 def _number(value: float, *, signed: bool = False) -> str:

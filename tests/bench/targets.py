@@ -60,6 +60,7 @@ TARGETS = (
     Target("burst", "cpu", "flashlite-all", "litellm", 1 / 10, 0.4),
     Target("memory-hit", "cpu", "flashlite", "aiohttp", 0.4, 1.2),
     Target("disk-hit", "cpu", "flashlite", "aiohttp", 0.9, 2.5),
+    Target("provider", "added", "flashlite", "openai", 1 / 3, 0.8),
     Target("import", "wall", "flashlite", None, 40, None, "ms"),
     Target("import", "cpu", "flashlite", None, 40, None, "ms"),
     # What 500 waiters do is counted in virtual time, so no noise is in it.

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from flashlite.testing import MockServer
 
+from ..batch.batch_server import BatchServer
 from .commands import run
 
 
@@ -216,3 +218,55 @@ def test_a_draft_of_a_killed_run_does_not_show_in_the_next_one() -> None:
     assert run(*BATCH).code == 0
     assert [answer["content"] for answer in answers()] == ["a"]
     assert not Path(".out.jsonl.part").exists()
+
+
+def test_jobs_at_a_provider_answer_at_half_the_price() -> None:
+    give("a", {"id": 7, "messages": "b"})
+    with BatchServer() as server:
+        ran = run(*by_jobs(server))
+    assert ran.code == 0
+    assert ran.err == "2 answers, 2,200 tokens, $0.0002 → out.jsonl\n"
+    assert [(a["position"], a.get("id"), a["content"]) for a in answers()] == [
+        (0, None, "A"),
+        (1, 7, "B"),
+    ]
+    assert len(server.jobs) == 1
+
+
+def test_an_interrupt_leaves_the_jobs_at_their_provider_and_the_next_run_collects() -> None:
+    give("a", "b")
+    with BatchServer(looks=10**9) as server:
+        command = [sys.executable, "-m", "flashlite", *by_jobs(server)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+            while not server.jobs:
+                time.sleep(0.01)
+            child.send_signal(signal.SIGINT)
+            assert child.stderr is not None
+            said = child.stderr.read()
+        assert "jobs go on at the provider; the same command collects" in said
+        assert not Path("out.jsonl").exists()
+        server.jobs[0].looks_left = 1
+        assert run(*by_jobs(server)).code == 0
+    assert (len(server.jobs), server.bill) == (1, {"a": 1, "b": 1})
+
+
+def test_jobs_of_an_earlier_run_can_be_cancelled() -> None:
+    give("a", "b", "c")
+    with BatchServer(looks=10**9) as server:
+        command = [sys.executable, "-m", "flashlite", *by_jobs(server)]
+        with subprocess.Popen(command) as child:
+            while not server.jobs:
+                time.sleep(0.01)
+            child.kill()
+        ran = run(*by_jobs(server), "--cancel")
+        assert (ran.code, [a.get("content") for a in answers()]) == (1, ["A", None, "C"])
+        assert len(server.jobs) == 1
+    assert run(*BATCH, "--cancel").err == (
+        "flashlite: --cancel ends jobs at a provider: say --provider too\n"
+    )
+
+
+def by_jobs(server: BatchServer) -> tuple[str, ...]:
+    """Return the command that answers in.jsonl by jobs."""
+    whom = ("-M", f"base_url={server.address('openai')}", "-M", "api_key=k")
+    return (*BATCH[:-1], "openai/gpt-4o-mini", *whom, "--provider", "--poll-interval", "0.01")

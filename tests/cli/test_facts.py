@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -51,11 +54,24 @@ def test_doctor_speaks_json(tmp_path: Path) -> None:
     assert found.pop("python")
     assert found == {
         "keys": [],
+        "inspect": "finds the models flashlite/…",
         "cache": {"path": str(tmp_path / "a" / "b.db"), "writable": True},
         "route": "model:    echo\nprovider: mock/echo\nbecause:  mock/ is embedded",
         "problems": [],
     }
     assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_says_why_inspect_does_not_find_our_models(tmp_path: Path) -> None:
+    (tmp_path / "inspect_ai").mkdir()
+    (tmp_path / "inspect_ai" / "__init__.py").write_text("raise RuntimeError('numpy\\nis too old')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "flashlite", "doctor"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (
+        1,
+        "problem:    Inspect cannot load flashlite: RuntimeError: numpy is too old",
+    )
 
 
 def test_doctor_finds_a_cache_that_cannot_be_written(tmp_path: Path) -> None:

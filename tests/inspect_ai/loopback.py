@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, Self
@@ -58,13 +59,13 @@ ANSWERS: dict[str, Any] = {
 }
 """The shortest answer in each dialect."""
 
-Answer = Callable[[Any], tuple[int, dict[str, str], Any]]
+Answer = Callable[[Any], tuple[int, dict[str, str], Any] | None]
 
 
 class Loopback:
     """Answers every POST; `answer` may look at the body and gives status, headers and JSON.
 
-    A list of JSON values is sent as a stream of server-sent events.
+    A list of JSON values is sent as a stream of server-sent events; to None, nothing ever comes.
     """
 
     base_url: str
@@ -96,7 +97,11 @@ class Loopback:
         body = await request.json()
         self.bodies.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
-        status, headers, answer = self._answer(body)
+        told = self._answer(body)
+        if told is None:
+            await asyncio.Event().wait()
+            raise AssertionError("unreachable")
+        status, headers, answer = told
         if not isinstance(answer, list):
             return web.json_response(answer, status=status, headers=headers)
         lines = "".join(f"data: {json.dumps(event)}\n\n" for event in answer)

@@ -112,8 +112,9 @@ def model_events(sample: EvalSample) -> list[ModelEvent]:
 
 
 def notes(sample: EvalSample) -> list[Any]:
-    """Return what our info events say."""
-    return [e.data for e in sample.events if isinstance(e, InfoEvent) and e.source == "flashlite"]
+    """Return what our info events say; of messages what is there for programs."""
+    events = [event for event in sample.events if isinstance(event, InfoEvent)]
+    return [event.metadata or event.data for event in events if event.source == "flashlite"]
 
 
 def _told(event: Any) -> str | None:
@@ -122,9 +123,9 @@ def _told(event: Any) -> str | None:
             return f"model: {event.output.completion or 'calls'}"
         case ToolEvent():
             return f"call: {event.error.message if event.error else event.result}"
-        case InfoEvent(data={"event": "message"} as data):
-            to = data["to"] if isinstance(data["to"], str) else "+".join(data["to"]) or "nobody"
-            return f"message: {data['from']} to {to}: {data['text']}"
+        case InfoEvent(metadata={"event": "message"} as said):
+            to = said["to"] if isinstance(said["to"], str) else "+".join(said["to"]) or "nobody"
+            return f"message: {said['from']} to {to}: {said['text']}"
         case InfoEvent(data={"event": "decision"} as data):
             return f"decision: {data['by']}: {data['decision']}"
         case _:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from inspect_ai.agent import as_tool, handoff
 from inspect_ai.dataset import Sample
+from inspect_ai.event import InfoEvent
 from inspect_ai.model import ChatMessage, ModelUsage
 from inspect_ai.solver import generate, use_tools
 from inspect_ai.util import LimitExceededError, registry_create
@@ -121,9 +122,9 @@ def test_agents_talk_in_turn_each_in_a_span_and_the_last_word_is_the_output() ->
     ]
     assert spoken(sample.messages) == [
         ("user", "Begin."),
-        ("assistant", "[Solver]: one"),
-        ("assistant", "[Critic]: two"),
-        ("assistant", "[Solver]: three"),
+        ("assistant", "[Solver] one"),
+        ("assistant", "[Critic] two"),
+        ("assistant", "[Solver] three"),
     ]
     assert sample.output.completion == "three"
 
@@ -170,9 +171,38 @@ def test_private_messages_are_in_the_log_and_the_store_and_nowhere_else() -> Non
     ]
     assert spoken(sample.messages) == [
         ("user", "Begin."),
-        ("user", "[Moderator]: The bids are {'Ann': 9, 'Bob': 9}."),
+        ("user", "[Moderator] The bids are {'Ann': 9, 'Bob': 9}."),
     ]
     assert sample.output.completion == '{"Ann":9,"Bob":9}'
+
+
+def test_what_is_said_is_a_line_for_readers_with_facts_for_programs() -> None:
+    sample = run(multi_agent(["Ann", "Bob"], protocol=_secretly), answering(_bidding))
+    events = [event for event in sample.events if isinstance(event, InfoEvent) and event.metadata]
+    assert [event.data for event in events] == [
+        "**Moderator:** Begin.",
+        "**Ann → Bob:** Let us ask for 9.",
+        '**Ann → nobody:** {"price": 9}',
+        '**Bob → nobody:** {"price": 9}',
+        "**Moderator:** The bids are {'Ann': 9, 'Bob': 9}.",
+    ]
+    assert events[1].metadata == {
+        "event": "message", "from": "Ann", "to": ["Bob"], "text": "Let us ask for 9."
+    }  # fmt: skip
+
+
+def test_public_messages_name_who_speaks_also_where_a_picture_is_shown() -> None:
+    picture: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+
+    def show(chat: SampleChat) -> None:
+        chat.add_message("Ann", [picture])
+        chat.add_message("Ann", "a secret", visible_to=())
+
+    [_, shown] = run(multi_agent(["Ann"], protocol=show), saying()).messages
+    assert shown.metadata == {"from": "Ann"}
+    assert isinstance(shown.content, list)
+    assert [part.type for part in shown.content] == ["text", "image"]
+    assert shown.text == "[Ann]"
 
 
 def test_the_store_has_the_whole_chat_and_who_may_read_what() -> None:
@@ -227,8 +257,8 @@ def test_a_limit_in_the_middle_of_a_chat_ends_the_sample_and_keeps_what_was_said
     assert sample.limit.type == "token"
     assert spoken(sample.messages) == [
         ("user", "Begin."),
-        ("assistant", "[Solver]: a"),
-        ("assistant", "[Critic]: b"),
+        ("assistant", "[Solver] a"),
+        ("assistant", "[Critic] b"),
     ]
     assert sample.output.completion == "b"
 

@@ -11,6 +11,7 @@ from inspect_ai.util import JSONSchema
 from flashlite.inspect_ai._config import (
     BY_DIALECT,
     OBEYED_BY_INSPECT,
+    OF_TRAVEL,
     REFUSED,
     SENT,
     TRANSLATED,
@@ -20,7 +21,7 @@ from flashlite.inspect_ai._private import PrerequisiteError
 
 
 def test_every_field_is_in_exactly_one_group() -> None:
-    groups = [set(SENT), TRANSLATED, OBEYED_BY_INSPECT, BY_DIALECT, REFUSED]
+    groups = [set(SENT), TRANSLATED, OBEYED_BY_INSPECT, BY_DIALECT, OF_TRAVEL, REFUSED]
     assert sorted(name for group in groups for name in group) == sorted(GenerateConfig.model_fields)
 
 
@@ -98,10 +99,6 @@ def test_a_response_schema_becomes_a_response_format() -> None:
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        (
-            GenerateConfig(batch=True),
-            "cannot do batch: flashlite asks each request by itself so far; leave it out.",
-        ),
         (
             GenerateConfig(best_of=2),
             "cannot do best_of: ask num_choices and choose in the scorer; leave it out.",

@@ -9,11 +9,13 @@ from inspect_ai.model import (
     Logprob,
     Logprobs,
     ModelUsage,
+    StopDetails,
     TopLogprob,
 )
 from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo, ToolParam, ToolParams
 
+from flashlite.inspect_ai._messages import to_messages
 from flashlite.inspect_ai._output import to_output, to_usage
 from flashlite.types import Choice, CompletionResponse, Message, ToolCall, Usage
 
@@ -49,6 +51,19 @@ def test_an_answer_keeps_text_model_time_and_provenance() -> None:
             "cost": 0.25,
             "request_id": "req_1",
             "system_fingerprint": "fp_1",
+        }
+    }
+
+
+def test_the_answer_to_a_similar_question_says_which_and_how_alike() -> None:
+    lineage = {"key": "k", "cost": 0.25, "similarity": 0.97, "question": "Two and two?"}
+    response = CompletionResponse.of("Four.", cached=True, lineage=lineage)
+    assert to_output(response, model="openai/gpt-4o").metadata == {
+        "flashlite": {
+            "cached": True,
+            "cached_cost": 0.25,
+            "similarity": 0.97,
+            "similar_question": "Two and two?",
         }
     }
 
@@ -167,3 +182,36 @@ def test_input_tokens_leave_out_what_the_prompt_cache_served() -> None:
 
 def test_an_unknown_cost_stays_unknown() -> None:
     assert to_usage(Usage(input_tokens=1)).total_cost is None
+
+
+def test_log_probabilities_of_the_prompt_are_kept() -> None:
+    places = [
+        None,
+        {"42": {"logprob": -0.5, "decoded_token": "H"}, "7": {"logprob": -1.5}},
+        {"43": {"logprob": -0.1, "decoded_token": "i"}},
+        {},
+    ]
+    response = CompletionResponse.of("a")
+    response.raw = {"prompt_logprobs": places}
+    expected = [
+        Logprob(token="H", logprob=-0.5, top_logprobs=[TopLogprob(token="7", logprob=-1.5)]),
+        Logprob(token="i", logprob=-0.1),
+    ]
+    output = to_output(response, model="m")
+    assert output.choices[0].prompt_logprobs == Logprobs(content=expected)
+
+
+def test_an_answer_that_is_a_refusal_says_so() -> None:
+    message = Message.assistant(None, refusal="I cannot.")
+    output = to_output(CompletionResponse(choices=[Choice(message=message)]), model="m")
+    assert output.choices[0].stop_details == StopDetails(type="refusal", explanation="I cannot.")
+
+
+def test_reasoning_that_only_its_details_tell_can_be_read_and_goes_back_as_it_came() -> None:
+    details = [{"type": "reasoning.text", "text": "Hm."}, {"type": "reasoning.encrypted"}]
+    said = Message.assistant("ok", reasoning_details=details)
+    output = to_output(CompletionResponse(choices=[Choice(message=said)]), model="m")
+    [reasoning, _] = output.message.content
+    assert isinstance(reasoning, ContentReasoning)
+    assert reasoning.reasoning == "Hm."
+    assert to_messages([output.message]) == [said]

@@ -204,6 +204,14 @@ def test_the_connection_pool_is_named_by_key_address_and_model_without_the_key()
     assert not any("secret" in key for key in keys)
 
 
+@pytest.mark.parametrize(("rpm", "connections"), [({}, 10), ({"rpm": 6}, 10), ({"rpm": 600}, 100)])
+def test_there_are_connections_enough_to_use_the_minute(
+    rpm: dict[str, float], connections: int
+) -> None:
+    api = _api("openai/gpt-4o", api_key="k", pool=f"minute {rpm}", **rpm)
+    assert api.max_connections() == connections
+
+
 async def test_tokens_are_counted_offline() -> None:
     assert await _api("mock/echo").count_text_tokens("hello world") == 2
 

@@ -77,7 +77,7 @@ def test_each_field_that_is_right_earns_its_part() -> None:
         '"address": {"city": "Ulm", "code": 8}}'
     )
     fields = {"name": 1.0, "age": 0.0, "tags": pytest.approx(1 / 3), "address": 0.5}
-    assert score.metadata == {"fields": fields}
+    assert score.metadata == {"fits": True, "fields": fields}
     assert score.value == pytest.approx((1 + 0 + 1 / 3 + 0.5) / 4)
     assert score.explanation == "not right: age, tags, address"
 
@@ -92,6 +92,8 @@ def test_an_answer_that_does_not_fit_earns_nothing() -> None:
     assert score.value == 0.0
     assert score.explanation is not None
     assert score.explanation.startswith("it does not fit: ")
+    fields = dict.fromkeys(("name", "age", "tags", "address"), 0.0)
+    assert score.metadata == {"fits": False, "fields": fields}
 
 
 @pytest.mark.parametrize(

@@ -71,16 +71,14 @@ def _again_and_again(times: int) -> Solver:
 
 
 def test_two_evals_of_two_models_with_one_key_share_the_minute(mock_server: MockServer) -> None:
-    for model in ("flashlite/openai/echo", "flashlite/openai/calculator"):
-        log, _ = _run(
-            model,
-            40,
-            model_base_url=mock_server.base_url,
-            model_args={"rpm": 60},
-            time_limit=2,
-            max_connections=100,
-        )
+    def limits(model: str, count: int, **options: Any) -> list[Any]:
+        to: Any = {"model_base_url": mock_server.base_url, "model_args": {"rpm": 60}}
+        log, samples = _run(model, count, max_connections=100, **to, **options)
         assert log.status == "success"
+        return [sample.limit and sample.limit.type for sample in samples]
+
+    assert limits("flashlite/openai/echo", 60) == [None] * 60
+    assert limits("flashlite/openai/calculator", 3, time_limit=2) == ["time"] * 3
     assert len(mock_server.requests) == 60
 
 
@@ -180,7 +178,7 @@ def test_epochs_are_stored_as_independent_samples_and_a_second_run_asks_nobody(
 ) -> None:
     options: dict[str, Any] = {
         "model_base_url": mock_server.base_url,
-        "model_args": {"cache": store, "pool": store},
+        "model_args": {"cache": store, "pool": store.partition(":")[0]},
         "epochs": 3,
     }
     first, _ = _run("flashlite/openai/echo", 2, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from inspect_ai.agent import agent_with, handoff
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser
 from inspect_ai.solver import generate, use_tools
@@ -10,7 +11,7 @@ from inspect_ai.tool import Tool as InspectTool
 from inspect_ai.tool import tool as inspect_tool
 from pydantic import BaseModel
 
-from flashlite.inspect_ai import converse, prompt_template, structured, tool_loop
+from flashlite.inspect_ai import converse, flashlite_agent, prompt_template, structured, tool_loop
 
 from .running import (
     INSPECTS_OWN,
@@ -86,6 +87,39 @@ def test_a_tool_loop_has_our_tools_and_those_of_the_sample() -> None:
         "  tool whisper",
         "  call: hi",
         "  model: Done.",
+    ]
+
+
+def test_a_conversation_is_handed_over_in_a_tool_loop_and_comes_back() -> None:
+    expert = handoff(agent_with(flashlite_agent(), name="expert"), description="Knows.")
+    call = calling(("transfer_to_expert", {}), ("whisper", {"text": "Hi"}))
+    sample = run(tool_loop([expert, whisper]), saying(call, "I know it.", "Thank you."))
+    assert spoken(sample.messages) == [
+        ("user", "Begin."),
+        ("assistant", ""),
+        ("tool", "Successfully transferred to expert."),
+        ("tool", "hi"),
+        ("assistant", "[expert] I know it."),
+        ("user", "The expert agent has completed its work."),
+        ("assistant", "Thank you."),
+    ]
+    read = [[message.text for message in event.input] for event in model_events(sample)]
+    assert read[1] == ["Begin.", "", "Successfully transferred to expert."]
+    assert read[2][-2:] == [
+        "[expert] I know it.",
+        "The expert agent has completed its work.",
+    ]
+    assert "      agent expert" in outline(sample)
+
+
+def test_an_agent_hands_its_conversation_over_too() -> None:
+    expert = handoff(agent_with(flashlite_agent(), name="expert"), description="Knows.")
+    model = saying(calling(("transfer_to_expert", {})), "I know it.", "Thank you.")
+    sample = run(flashlite_agent(tools=[expert]), model)
+    assert spoken(sample.messages)[-3:] == [
+        ("assistant", "[expert] I know it."),
+        ("user", "The expert agent has completed its work."),
+        ("assistant", "Thank you."),
     ]
 
 

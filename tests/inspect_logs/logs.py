@@ -50,3 +50,16 @@ def members(path: Path) -> dict[str, Any]:
     """The documents of a log, as they were written."""
     with zipfile.ZipFile(path) as log:
         return {name: json.loads(log.read(name)) for name in log.namelist()}
+
+
+def missing(ours: Any, theirs: Any, place: str) -> set[str]:
+    """Name what is in one JSON value and not in another."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        gone = {f"{place}.{name}" for name in ours.keys() - theirs.keys()}
+        both = ours.keys() & theirs.keys()
+        return gone.union(*(missing(ours[n], theirs[n], f"{place}.{n}") for n in both))
+    if isinstance(ours, list) and isinstance(theirs, list):
+        gone = {f"{place}[{n}]" for n in range(len(theirs), len(ours))}
+        pairs = enumerate(zip(ours, theirs, strict=False))  # theirs may have what ours refer to
+        return gone.union(*(missing(a, b, f"{place}[{n}]") for n, (a, b) in pairs))
+    return set()

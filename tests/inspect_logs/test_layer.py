@@ -240,6 +240,14 @@ async def test_a_closed_log_costs_no_answer(tmp_path: Path) -> None:
     assert response.content == "4"
 
 
+async def test_what_no_cache_could_name_costs_no_answer(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        client = Flashlite("m", provider=ScriptedProvider(["4"]), inspect_logger=logger)
+        await client.complete("2+2?", extra_body={"odd": object()})
+    [sample] = await asyncio.to_thread(samples, tmp_path)
+    assert sample.output.completion == "4"
+
+
 def test_a_call_nowhere_is_recorded_nowhere(tmp_path: Path) -> None:
     record_model_call("Hi", "there")
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ from flashlite.errors import ConfigError, StoreError
 from flashlite.inspect_logs import current_sample
 from flashlite.types import Message, ToolCall
 
-from .logs import REQUEST, answer, members, read, samples, the_log
+from .logs import REQUEST, answer, members, missing, read, samples, the_log
 
 
 def test_one_call_is_one_sample(tmp_path: Path) -> None:
@@ -329,18 +329,6 @@ def test_no_key_of_ours_is_dropped(tmp_path: Path) -> None:
     assert missing(written["header.json"], json.loads(header.model_dump_json()), "log") == set()
 
 
-def missing(ours: Any, theirs: Any, place: str) -> set[str]:
-    """Name what is in one JSON value and not in another."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        gone = {f"{place}.{name}" for name in ours.keys() - theirs.keys()}
-        both = ours.keys() & theirs.keys()
-        return gone.union(*(missing(ours[n], theirs[n], f"{place}.{n}") for n in both))
-    if isinstance(ours, list) and isinstance(theirs, list):
-        pairs = enumerate(zip(ours, theirs, strict=False))
-        return set().union(*(missing(a, b, f"{place}[{n}]") for n, (a, b) in pairs))
-    return set()
-
-
 def test_a_folder_that_cannot_be_written_costs_the_log_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -368,18 +356,32 @@ def test_a_folder_that_is_removed_costs_nothing(tmp_path: Path) -> None:
     assert [s.id for s in samples(folder)] == [1, 2]
 
 
-def test_results_need_pandas_or_are_a_table(tmp_path: Path) -> None:
+def test_results_are_a_table(tmp_path: Path) -> None:
     with InspectLogger(tmp_path) as logger:
-        logger.log(REQUEST, answer(), "a", score={"right": 1.0, "parts": {"x": 2}})
-    try:
-        import pandas  # noqa: F401
-    except ImportError:
+        logger.log(REQUEST, answer(), "a", score={"right": 1.0, "parts": {"x": 2}}, target="4")
+        logger.log(REQUEST, error=ValueError("no"), sample_id="b")
+    table = logger.results()
+    columns = [name for name in table if name != "total_time"]
+    assert table[columns].astype(object).where(table.notna(), None).to_dict("records") == [
+        {
+            "id": "a", "epoch": 1, "target": "4", "error": None, "models": "openai/gpt-4o",
+            "input_tokens": 10, "output_tokens": 2, "total_tokens": 12, "total_cost": 0.001,
+            "score_right": 1.0, "score_parts_x": 2,
+        },
+        {
+            "id": "b", "epoch": 1, "target": "", "error": "ValueError: no",
+            "models": "openai/gpt-4o", "input_tokens": 0, "output_tokens": 0, "total_tokens": 0,
+            "total_cost": 0, "score_right": None, "score_parts_x": None,
+        },
+    ]  # fmt: skip
+
+
+def test_results_say_what_they_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with InspectLogger(tmp_path) as logger:
+        logger.log("x", "y")
         with pytest.raises(ConfigError, match="pip install pandas"):
             logger.results()
-    else:
-        [row] = logger.results().to_dict("records")
-        assert (row["id"], row["score_right"], row["score_parts_x"]) == ("a", 1.0, 2)
-        assert (row["total_tokens"], row["total_cost"]) == (12, 0.001)
 
 
 def test_a_run_of_several_models_names_none(tmp_path: Path) -> None:

@@ -70,6 +70,36 @@ def test_a_running_sample_is_recovered_as_far_as_it_came(tmp_path: Path) -> None
     assert [message.text for message in sample.messages] == [asked[-1], "an answer"]
 
 
+def test_no_secret_of_a_chat_stands_for_it_when_it_is_recovered(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CHAT, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.kill()
+    recover(tmp_path)
+    [sample] = read(tmp_path).samples or []
+    assert (sample.input, sample.messages, sample.output.choices) == ("", [], [])
+    assert "secret: kill Bob" in sample.model_dump_json()
+
+
+CHAT = """
+import asyncio, sys
+from pathlib import Path
+from flashlite import Agent, Flashlite, InspectLogger, MultiAgentChat
+
+logger = InspectLogger(sys.argv[1])
+chat = MultiAgentChat(Flashlite("mock/echo"), [Agent("Wolf"), Agent("Seer")])
+logger.attach(chat, "game")
+chat.add_message("Host", "secret: kill Bob", visible_to=["Wolf"])
+asyncio.run(chat.speak("Wolf"))
+while not any(b'"event":"model"' in f.read_bytes() for f in Path(sys.argv[1]).glob("*.jsonl")):
+    logger.flush()
+print("said", flush=True)
+sys.stdin.read()
+"""
+
+
 def test_the_next_run_recovers_the_one_before(tmp_path: Path) -> None:
     kill(tmp_path, after=3, size=100)
     with InspectLogger(tmp_path, "next") as logger:

@@ -258,12 +258,16 @@ async def test_only_asks_nobody_and_names_what_differs(store: Store) -> None:
     engine, provider = client("hello", store=store)
     await engine.complete("Hi", seed=7)
     assert (await engine.complete("Hi", seed=7, cache="only")).content == "hello"
-    with pytest.raises(CacheMiss) as caught:
-        await engine.complete("Hi", seed=8, cache="only")
-    assert str(caught.value) == (
-        "no stored answer for this request to m; the nearest one differs in 1 fields, first in "
-        "params.seed: 8 here, 7 stored"
-    )
+    said: list[str] = []
+    for options in ({"seed": 8}, {"seed": 8, "top_p": 1.0}, {"cache_collection": "mine"}):
+        with pytest.raises(CacheMiss) as caught:
+            await engine.complete("Hi", cache="only", **options)  # type: ignore[arg-type]
+        said.append(str(caught.value).removeprefix("no stored answer for this request to m"))
+    assert said == [
+        "; the nearest one differs in 1 field: params.seed: 8 here, 7 stored",
+        "; the nearest one differs in 2 fields, first: params.seed: 8 here, 7 stored",
+        " in collection 'mine'; nothing is stored there",
+    ]
     assert len(provider.requests) == 1
 
 

@@ -162,6 +162,12 @@ async def test_a_script_may_be_a_function_of_the_request() -> None:
     assert await _say("script", answers=answer) == "1 messages"
 
 
+async def test_a_script_whose_function_got_lost_in_a_log_can_be_made_but_not_asked() -> None:
+    client = _client("script", answers=None)
+    with pytest.raises(BadRequestError, match="the script is over: it had 0 answers"):
+        await client.complete("Hi")
+
+
 async def test_a_script_may_be_written_in_the_name_or_in_a_file(tmp_path: Any) -> None:
     path = tmp_path / "answers.json"
     path.write_text('["from a file"]')

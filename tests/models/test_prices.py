@@ -155,10 +155,13 @@ def test_reasoning_in_a_batch_costs_what_output_in_a_batch_costs() -> None:
     assert cost(usage, prices, batch=True).output_cost == pytest.approx(1_000 * 1.25e-6)
 
 
-def test_a_batch_without_prices_costs_what_single_requests_cost() -> None:
-    usage = Usage(input_tokens=1_000, output_tokens=100)
-    prices = Prices.per_million(input=1, output=2)
-    assert cost(usage, prices, batch=True) == cost(usage, prices)
+def test_a_batch_without_prices_costs_half_of_what_single_requests_cost() -> None:
+    usage = Usage(input_tokens=1_000, output_tokens=100, input_tokens_cached=500)
+    dear = Prices.per_million(input=2, output=4)
+    prices = Prices.per_million(input=1, output=2, cached_input=0.1, above={10_000: dear})
+    single, batch = (cost(usage, prices, batch=batch).total_cost for batch in (False, True))
+    assert batch == pytest.approx((single or 0) / 2)
+    assert cost(Usage(input_tokens=20_000), prices, batch=True).total_cost == pytest.approx(0.02)
 
 
 def test_a_service_tier_has_its_own_prices_and_one_that_is_not_listed_an_unknown_one() -> None:

@@ -3,69 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashlite import Flashlite
-from flashlite.errors import CompletionError, StreamInterruptedError
-from flashlite.middleware import RetryConfig
+from flashlite.errors import StreamInterruptedError
 from flashlite.providers.bedrock.event_stream import EventStreamParser
 from flashlite.testing import ReplayTransport, Reply
-from flashlite.types import StreamEvent
 from flashlite.wire import SSEvent
 
 from .aws_frames import binary_stream, frame
-from .cases import check_answer, load, plain, spoiled
+from .cases import check_answer, spoiled
+from .streams import SPEAKERS
 
-CASES = load("bedrock_stream")
-WITH_REGION = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50
-)
+read = SPEAKERS["bedrock"].read
 
 
-@pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_is_asked_for_at_an_address_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-
-
-async def read(reply: Reply) -> tuple[list[StreamEvent], CompletionError | None]:
-    """Read a stream to its end: the events, and the error if it broke."""
-    client = Flashlite(
-        "bedrock/us.acme.model-v1:0",
-        api_key="a-test-key",
-        transport=ReplayTransport([reply]),
-        retry=RetryConfig(max_attempts=1),
-    )
-    events: list[StreamEvent] = []
-    try:
-        async for event in client.stream("Hi"):
-            events.append(event)  # noqa: PERF401 - what came before an error counts
-    except CompletionError as error:
-        return events, error
-    return events, None
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_a_stream_is_its_events_and_its_answer(case: dict[str, Any]) -> None:
-    events, error = await read(binary_stream(case["reply"]))
-    assert [plain(event) for event in events] == case["events"]
-    if "error" in case:
-        expected = case["error"]
-        assert error is not None
-        assert {name: getattr(error, name) for name in expected if name != "type"} | {
-            "type": type(error).__name__
-        } == expected
-        assert (error.provider, error.model) == ("bedrock", "us.acme.model-v1:0")
-    else:
-        assert error is None
-        assert plain(events[-1].data) == case["response"]
-
-
-async def test_a_stream_is_asked_for_at_an_address_of_its_own() -> None:
     reply = binary_stream([["messageStop", {"stopReason": "end_turn"}]])
     transport = ReplayTransport([reply])
     client = Flashlite("bedrock/us.acme.model-v1:0", api_key="a-test-key", transport=transport)
@@ -75,31 +35,6 @@ async def test_a_stream_is_asked_for_at_an_address_of_its_own() -> None:
         "https://bedrock-runtime.eu-west-1.amazonaws.com/model/us.acme.model-v1:0/converse-stream",
         {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]},
     )
-
-
-@WITH_REGION
-@given(case=st.sampled_from(CASES), data=st.data())
-async def test_bytes_cut_anywhere_give_the_same_events(case: Any, data: st.DataObject) -> None:
-    (values,) = case.values
-    reply = binary_stream(values["reply"])
-    whole = b"".join(chunk for chunk in reply.chunks if isinstance(chunk, bytes))
-    broken = [chunk for chunk in reply.chunks if not isinstance(chunk, bytes)]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)))))
-    pieces = [whole[start:end] for start, end in pairwise([0, *cuts, len(whole)])]
-    events, error = await read(replace(reply, chunks=(*pieces, *broken)))
-    assert [plain(event) for event in events] == values["events"]
-    assert getattr(error, "reason", None) == values.get("error", {}).get("reason")
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_bytes_that_come_one_by_one_give_the_same_events(case: dict[str, Any]) -> None:
-    reply = binary_stream(case["reply"])
-    single = [
-        [bytes([byte]) for byte in chunk] if isinstance(chunk, bytes) else [chunk]
-        for chunk in reply.chunks
-    ]
-    events, _ = await read(replace(reply, chunks=tuple(chain(*single))))
-    assert [plain(event) for event in events] == case["events"]
 
 
 TEXT = [
@@ -116,7 +51,7 @@ async def test_a_stream_that_ends_inside_a_frame_is_no_answer(left_off: int) -> 
     assert isinstance(error, StreamInterruptedError)
 
 
-@WITH_REGION
+@settings(max_examples=50)
 @given(data=st.data())
 async def test_a_spoiled_byte_is_never_read(data: st.DataObject) -> None:
     reply = binary_stream(TEXT)
@@ -193,7 +128,7 @@ EVENTS = [
 PAYLOADS = [payload for _, payload in EVENTS]
 
 
-@WITH_REGION
+@settings(max_examples=50)
 @given(spoiled(PAYLOADS).filter(lambda told: isinstance(told, list)))
 async def test_any_json_in_any_place_of_a_stream_is_an_answer_or_a_typed_error(told: Any) -> None:
     kinds = [kind for kind, _ in EVENTS]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from copy import deepcopy
-from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from flashlite import Flashlite
 from flashlite.errors import CompletionError, ConfigError
 from flashlite.middleware import RetryConfig
 from flashlite.providers import resolve
 from flashlite.testing import ReplayTransport, Reply
-from flashlite.types import Message, StreamEvent
+from flashlite.types import Message
 
 from .cases import check_answer, event_stream, load, plain, spoiled
+from .streams import SPEAKERS
 
 STREAMS = load("cohere_stream")
 AN_ANSWER = {
@@ -41,15 +39,7 @@ def client(*replies: Reply, **options: Any) -> Flashlite:
     )
 
 
-async def read(reply: Reply) -> tuple[list[StreamEvent], CompletionError | None]:
-    """Read a stream to its end: the events, and the error if it broke."""
-    events: list[StreamEvent] = []
-    try:
-        async for event in client(reply).stream("Hi"):
-            events.append(event)  # noqa: PERF401 - what came before an error counts
-    except CompletionError as error:
-        return events, error
-    return events, None
+read = SPEAKERS["cohere"].read
 
 
 @pytest.mark.parametrize("case", load("cohere"))
@@ -65,19 +55,6 @@ async def test_a_request_goes_out_and_its_answer_comes_back(case: dict[str, Any]
     if "response" in case:
         assert plain(response) == case["response"]
     assert case == as_given
-
-
-@pytest.mark.parametrize("case", STREAMS)
-async def test_a_stream_is_its_events_and_its_answer(case: dict[str, Any]) -> None:
-    events, error = await read(event_stream(case["reply"]))
-    assert [plain(event) for event in events] == case["events"]
-    if "error" in case:
-        assert error is not None
-        assert {"type": type(error).__name__, "reason": error.reason} == case["error"]
-        assert (error.provider, error.model) == ("cohere", "m")
-    else:
-        assert error is None
-        assert plain(events[-1].data) == case["response"]
 
 
 async def test_a_stream_is_asked_for() -> None:
@@ -240,17 +217,3 @@ async def test_any_json_in_any_place_of_a_stream_is_an_answer_or_a_typed_error(e
     got, error = await read(event_stream(f"data: {json.dumps(event)}" for event in events))
     if error is None:
         check_answer(got[-1].data)
-
-
-@settings(deadline=None)
-@given(case=st.sampled_from(STREAMS), data=st.data())
-async def test_bytes_cut_anywhere_give_the_same_events(case: Any, data: st.DataObject) -> None:
-    reply = event_stream(case.values[0]["reply"])
-    whole = b"".join(chunk for chunk in reply.chunks if isinstance(chunk, bytes))
-    broken = [chunk for chunk in reply.chunks if not isinstance(chunk, bytes)]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)))))
-    pieces = [whole[start:end] for start, end in pairwise([0, *cuts, len(whole)])]
-    events, error = await read(replace(reply, chunks=(*pieces, *broken)))
-    same, same_error = await read(reply)
-    assert [plain(event) for event in events] == [plain(event) for event in same]
-    assert str(error) == str(same_error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from operator import mul
 from typing import Any
 
 import pytest
@@ -10,10 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashlite import ConfigError, EmbeddingResult, Flashlite, MalformedResponseError
-from flashlite.errors import AuthenticationError, CompletionError, RateLimitError
+from flashlite.errors import (
+    AuthenticationError,
+    BadRequestError,
+    CompletionError,
+    RateLimitError,
+)
 from flashlite.middleware import RetryConfig
 from flashlite.providers.router import resolve
-from flashlite.testing import ReplayTransport, Reply
+from flashlite.testing import MockServer, ReplayTransport, Reply
 from flashlite.types import CompletionRequest, Message
 
 from .cases import load, plain, spoiled
@@ -197,6 +203,27 @@ async def test_a_provider_without_embeddings_is_a_config_error() -> None:
         await Flashlite("anthropic/claude-sonnet-4-5", api_key="k-0123456789").embed("a")
 
 
-async def test_mock_models_make_no_embeddings() -> None:
-    with pytest.raises(ConfigError, match="mock/ models make no embeddings"):
-        await Flashlite("mock/echo").embed("a")
+async def test_a_mock_model_embeds_the_words_of_a_text() -> None:
+    texts = ["the red cat", "a red cat", "stock market news", "The RED cat!"]
+    result = await Flashlite("mock/echo").embed(texts)
+    first, near, far, same = result.embeddings
+    likeness = [sum(map(mul, first, other)) for other in (first, near, far, same)]
+    assert likeness == pytest.approx([1.0, 0.85, 0.0, 1.0], abs=0.15)
+    assert {len(vector) for vector in result.embeddings} == {256}
+    assert (result.model, result.usage and result.usage.input_tokens) == ("echo", 14)
+    again = await Flashlite("mock/calculator").embed("the red cat", dimensions=8)
+    assert len(again.embedding) == 8
+
+
+async def test_a_mock_model_has_its_faults_for_embeddings_too() -> None:
+    client = Flashlite("mock/echo?status=401", retry=RetryConfig(max_attempts=1))
+    with pytest.raises(AuthenticationError):
+        await client.embed("a")
+    with pytest.raises(BadRequestError, match="Invalid 'dimensions': 100000"):
+        await Flashlite("mock/echo").embed("a", dimensions=100_000)
+
+
+async def test_a_mock_server_embeds(mock_server: MockServer) -> None:
+    client = Flashlite("openai/echo", base_url=mock_server.base_url, api_key="k-0123456789")
+    assert len((await client.embed(["a", "b"])).embeddings) == 2
+    assert [request.path for request in mock_server.requests] == ["/v1/embeddings"]

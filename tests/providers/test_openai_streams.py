@@ -3,56 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from itertools import chain, pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from flashlite import Flashlite
-from flashlite.errors import CompletionError
-from flashlite.middleware import RetryConfig
 from flashlite.testing import ReplayTransport, Reply
-from flashlite.types import StreamEvent
 
-from .cases import check_answer, event_stream, load, plain, spoiled
+from .cases import check_answer, event_stream, plain, spoiled
+from .streams import SPEAKERS
 
-CASES = load("openai_stream")
-
-
-async def read(reply: Reply, **options: Any) -> tuple[list[StreamEvent], CompletionError | None]:
-    """Read a stream to its end: the events, and the error if it broke."""
-    client = Flashlite(
-        "openai/m",
-        api_key="a-test-key",
-        transport=ReplayTransport([reply]),
-        retry=RetryConfig(max_attempts=1),
-    )
-    events: list[StreamEvent] = []
-    try:
-        async for event in client.stream("Hi", **options):
-            events.append(event)  # noqa: PERF401 - what came before an error counts
-    except CompletionError as error:
-        return events, error
-    return events, None
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_a_stream_is_its_events_and_its_answer(case: dict[str, Any]) -> None:
-    events, error = await read(event_stream(case["reply"]), **case.get("request", {}))
-    assert [plain(event) for event in events] == case["events"]
-    if "error" in case:
-        expected = {"status_code": None, "code": None, "retryable": True, **case["error"]}
-        assert error is not None
-        assert {name: getattr(error, name) for name in expected if name != "type"} | {
-            "type": type(error).__name__
-        } == expected
-        assert (error.provider, error.model) == ("openai", "m")
-    else:
-        assert error is None
-        assert plain(events[-1].data) == case["response"]
+read = SPEAKERS["openai"].read
 
 
 async def test_a_stream_is_asked_for_with_its_usage() -> None:
@@ -112,34 +73,6 @@ async def test_a_page_instead_of_a_stream_is_no_answer() -> None:
         [],
         "openai/m: the stream ended before the answer was finished",
     )
-
-
-@settings(deadline=None)
-@given(case=st.sampled_from(CASES), data=st.data())
-async def test_bytes_cut_anywhere_give_the_same_events(case: Any, data: st.DataObject) -> None:
-    (values,) = case.values
-    reply = event_stream(values["reply"])
-    whole = b"".join(chunk for chunk in reply.chunks if isinstance(chunk, bytes))
-    broken = [chunk for chunk in reply.chunks if not isinstance(chunk, bytes)]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)))))
-    pieces = [whole[start:end] for start, end in pairwise([0, *cuts, len(whole)])]
-    events, error = await read(replace(reply, chunks=(*pieces, *broken)))
-    same, same_error = await read(reply)
-    assert [plain(event) for event in events] == [plain(event) for event in same]
-    assert str(error) == str(same_error)
-    if error is None:
-        assert plain(events[-1].data) == plain(same[-1].data)
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_bytes_that_come_one_by_one_give_the_same_events(case: dict[str, Any]) -> None:
-    reply = event_stream(case["reply"])
-    single = [
-        [bytes([byte]) for byte in chunk] if isinstance(chunk, bytes) else [chunk]
-        for chunk in reply.chunks
-    ]
-    events, _ = await read(replace(reply, chunks=tuple(chain(*single))))
-    assert [plain(event) for event in events] == case["events"]
 
 
 CHUNKS = [

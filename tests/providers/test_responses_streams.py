@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import chain, pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from flashlite.errors import CompletionError
 from flashlite.testing import Reply
-from flashlite.types import StreamEvent
 
-from .cases import check_answer, event_stream, load, plain, spoiled
+from .cases import check_answer, event_stream, load, spoiled
+from .streams import SPEAKERS
 from .test_responses_answers import client
 
 CASES = load("responses_stream")
 
 
-async def read(reply: Reply) -> tuple[list[StreamEvent], CompletionError | None]:
-    """Read a stream to its end: the events, and the error if it broke."""
-    events: list[StreamEvent] = []
-    try:
-        async for event in client(reply).stream("Hi"):
-            events.append(event)  # noqa: PERF401 - what came before an error counts
-    except CompletionError as error:
-        return events, error
-    return events, None
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_a_stream_is_its_events_and_its_answer(case: dict[str, Any]) -> None:
-    events, error = await read(event_stream(case["reply"]))
-    assert [plain(event) for event in events] == case["events"]
-    if "error" in case:
-        expected = {"status_code": None, "code": None, "retryable": True, **case["error"]}
-        assert error is not None
-        assert {name: getattr(error, name) for name in expected if name != "type"} | {
-            "type": type(error).__name__
-        } == expected
-        assert (error.provider, error.model) == ("openai", "m")
-    else:
-        assert error is None
-        assert plain(events[-1].data) == case["response"]
+read = SPEAKERS["responses"].read
 
 
 @pytest.mark.parametrize(
@@ -79,34 +51,6 @@ async def test_a_stream_is_asked_for() -> None:
             "stream": True,
         }
     ]
-
-
-@settings(deadline=None)
-@given(case=st.sampled_from(CASES), data=st.data())
-async def test_bytes_cut_anywhere_give_the_same_events(case: Any, data: st.DataObject) -> None:
-    (values,) = case.values
-    reply = event_stream(values["reply"])
-    whole = b"".join(chunk for chunk in reply.chunks if isinstance(chunk, bytes))
-    broken = [chunk for chunk in reply.chunks if not isinstance(chunk, bytes)]
-    cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)))))
-    pieces = [whole[start:end] for start, end in pairwise([0, *cuts, len(whole)])]
-    events, error = await read(replace(reply, chunks=(*pieces, *broken)))
-    same, same_error = await read(reply)
-    assert [plain(event) for event in events] == [plain(event) for event in same]
-    assert str(error) == str(same_error)
-    if error is None:
-        assert plain(events[-1].data) == plain(same[-1].data)
-
-
-@pytest.mark.parametrize("case", CASES)
-async def test_bytes_that_come_one_by_one_give_the_same_events(case: dict[str, Any]) -> None:
-    reply = event_stream(case["reply"])
-    single = [
-        [bytes([byte]) for byte in chunk] if isinstance(chunk, bytes) else [chunk]
-        for chunk in reply.chunks
-    ]
-    events, _ = await read(replace(reply, chunks=tuple(chain(*single))))
-    assert [plain(event) for event in events] == case["events"]
 
 
 WHOLE = CASES[1].values[0]["reply"][:-1]

@@ -19,6 +19,7 @@ from flashlite import (
 from flashlite.testing import MockServer, Reply
 
 from ..providers.loopback import serving
+from ..stores.qdrant_loopback import serving_qdrant
 from .blocks import VECTOR, Run, Script, Seed, calls
 
 SEED = Seed("001_llm_client.txt")
@@ -101,6 +102,19 @@ def test_agents(run: Run, script: Script, capsys: pytest.CaptureFixture[str]) ->
     )
     assert names["result2"].content == "Found more."
     assert names["agent"].conversation.messages == [Message.system("You are a research assistant.")]
+
+
+def test_caching(run: Run, host: MockServer) -> None:
+    with serving_qdrant() as server:
+        filled = {"http://localhost:6333": server.url}
+        first, second = (
+            run(changes=filled, OpenAIProvider=OpenAIProvider)["result"] for _ in range(2)
+        )
+    assert (first.content, first.cached, second.cached) == ("Hello", False, True)
+    assert [request.path for request in host.requests] == [
+        "/v1/embeddings",
+        "/v1/chat/completions",
+    ]
 
 
 def test_streaming_adapters(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,10 +25,12 @@ from flashlite import (
     AgentResult,
     Conversation,
     EmbeddingResult,
+    FSCache,
     HybridRedisPostgreSQLCache,
     Message,
     ModelProfile,
     OpenAIProvider,
+    QdrantCache,
     Role,
     StreamEvent,
     StreamEventType,
@@ -41,15 +43,10 @@ from flashlite import (
 from flashlite.testing import MockServer, Reply
 
 from ..providers.loopback import Loopback, serving
+from ..stores.qdrant_loopback import API_KEY, serving_qdrant
 from .blocks import VECTOR, Run, Script, Seed, calls
 
 SEED = Seed("002_llm_client.txt")
-
-WITHOUT_QDRANT = {
-    "    # Qdrant cache\n": "",
-    "    qdrant_url=None,            # Qdrant server URL\n": "",
-    "    qdrant_api_key=None,        # Qdrant API key\n": "",
-}
 
 EVENTS = [
     {
@@ -111,9 +108,10 @@ SEARCHING = calls(("search", '{"query": "Python"}'))
 HAIKU = {**calls(("search", "{}")), "content": "Tabs or\nspaces", "reasoning_content": "Count."}
 
 
-def test_all_other_exports_are_there(run: Run) -> None:
-    names = run("top_level_exports", changes={"    QdrantCache,\n": ""})
+def test_top_level_exports(run: Run) -> None:
+    names = run()
     assert names["RequestManager"] is names["BatchManager"]
+    assert names["QdrantCache"] is QdrantCache
 
 
 def test_simple_completion(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,8 +139,14 @@ def test_using_anthropic_claude(
     assert anthropic.requests[0].json["max_tokens"] == 1024
 
 
+def test_openai_provider(run: Run) -> None:
+    provider = run()["provider"]
+    assert provider.default_model == "openai/gpt-5"
+    assert isinstance(provider.require_cache().store, FSCache)
+
+
 def test_completion(run: Run, host: MockServer) -> None:
-    names = run("openai_provider", changes=WITHOUT_QDRANT)
+    names = run("openai_provider")
     result = run(**names)["result"]
     assert (result.content, result.tool_calls, result.reasoning) == ("Hello!", None, None)
     assert (result.model, result.finish_reason) == ("gpt-5", "stop")
@@ -438,6 +442,20 @@ def test_postgresql_redis_cache(run: Run) -> None:
     """Nothing is opened before the first use; `tests/services` has that with servers."""
     store = run(OpenAIProvider=OpenAIProvider)["provider"].require_cache().store
     assert isinstance(store, HybridRedisPostgreSQLCache)
+
+
+def test_qdrant_cache(run: Run, host: MockServer) -> None:
+    with serving_qdrant(api_key=API_KEY) as server:
+        filled = {"http://localhost:6333": server.url, "your-api-key": API_KEY}
+        provider = run(changes=filled, OpenAIProvider=OpenAIProvider)["provider"]
+        first, second = (run("cache_options", provider=provider)["result"] for _ in range(2))
+        stats = asyncio.run(provider.cache_stats())
+    assert (first.cached, second.cached) == (False, True)
+    assert (stats["entries"], stats["embeddings"]) == (1, 1)
+    assert [request.path for request in host.requests] == [
+        "/v1/embeddings",
+        "/v1/chat/completions",
+    ]
 
 
 def test_cache_options(run: Run) -> None:

@@ -6,17 +6,12 @@ from types import ModuleType
 
 import pytest
 
-from flashlite import ConfigError, OpenAIProvider, Usage
+from flashlite import OpenAIProvider, Usage
 
 from . import test_000_flashlite, test_001_llm_client, test_002_llm_client
 from .blocks import Run
 
 CANNOT_RUN: dict[tuple[ModuleType, str], tuple[type[Exception], str]] = {
-    # There is no Qdrant cache.
-    (test_001_llm_client, "caching"): (ConfigError, "got 'qdrant'"),
-    (test_002_llm_client, "openai_provider"): (ConfigError, "unknown parameter 'qdrant_url'"),
-    (test_002_llm_client, "qdrant_cache"): (ConfigError, "got 'qdrant'"),
-    (test_002_llm_client, "top_level_exports"): (ImportError, "'QdrantCache'"),
     # An answer is built by `CompletionResult.of(content=...)`.
     (test_002_llm_client, "completionresult"): (TypeError, "unexpected keyword .* 'content'"),
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from flashlite.stores import DiskCache, Entry, FSCache, MemoryCache, Store
+from flashlite.stores import DiskCache, Entry, FSCache, MemoryCache, QdrantCache, Store
 
-KINDS = ("memory", "disk", "files")
+KINDS = ("memory", "disk", "files", "qdrant")
 
 
 class Clock:
@@ -22,12 +22,19 @@ class Clock:
 
 def new_store(
     kind: str, folder: Path, clock: Clock, *, default_ttl: float | None = None
-) -> MemoryCache | DiskCache | FSCache:
+) -> MemoryCache | DiskCache | FSCache | QdrantCache:
     if kind == "memory":
         return MemoryCache(default_ttl=default_ttl, clock=clock)
     if kind == "disk":
         return DiskCache(folder / "new" / "answers.db", default_ttl=default_ttl, clock=clock)
+    if kind == "qdrant":
+        return QdrantCache(path=":memory:", embed=no_embed, default_ttl=default_ttl, clock=clock)
     return FSCache(folder / "new" / "answers", default_ttl=default_ttl, clock=clock)
+
+
+async def no_embed(texts: list[str]) -> list[list[float]]:
+    """Stand for embeddings where no entry has a question."""
+    raise AssertionError(texts)
 
 
 def make_entry(

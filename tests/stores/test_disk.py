@@ -259,7 +259,7 @@ async def test_a_file_of_a_newer_flashlite_is_refused(path: Path) -> None:
 async def test_the_database_of_another_program_is_refused(path: Path) -> None:
     sql(path, "CREATE TABLE cache (key, value)")
     before = content_of(path)
-    with pytest.raises(ConfigError, match="is another program's database: choose another path"):
+    with pytest.raises(ConfigError, match="is the database of something else: choose another path"):
         await DiskCache(path).put(make_entry())
     assert content_of(path) == before
 

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,16 @@ async def test_a_request_is_posted_as_json(transport: AiohttpTransport) -> None:
             '{"text":"ä","n":1}'.encode(),
         )
     ]
+
+
+async def test_a_body_in_pieces_arrives_in_one(transport: AiohttpTransport) -> None:
+    pieces = [b"line %d\n" % number for number in range(30_000)]
+    async with serving(OK) as server:
+        await read(await transport.send(replace(ask(server.url), pieces=pieces)))
+    [received] = server.requests
+    assert received.body == b"".join(pieces)
+    assert received.headers["content-length"] == str(len(received.body))
+    assert "transfer-encoding" not in received.headers
 
 
 async def test_a_header_of_the_request_goes_before_ours(transport: AiohttpTransport) -> None:

@@ -14,6 +14,7 @@ from ..conversation import Conversation
 from ..conversation.config import one_of
 from ..errors import CompletionError, ConfigError
 from ..saved import options_in
+from ..streaming.around import Around, inside, within
 from ..tools import CallRunner, ToolRegistry, ToolResult
 from ..tools.calls import Approve, OnToolResult
 from ..tools.loop import Tools, fatal_of
@@ -31,7 +32,7 @@ class Agent:
     `conversation` is the memory to go on with: its client, model and options serve where none are
     given, and its limits stay unless there are `max_tokens`. `max_turns` and `max_tokens` (how long
     a prompt may be) are short for those of `config`. The rest are call options for every turn. The
-    `name` is the agent's account in the cost report.
+    `name` is the agent's account in the cost report. What `around` returns is around every run.
 
     An agent does one thing at a time: a second run meanwhile is a ConfigError, as is a change of
     its memory, and `fork()` makes somebody to do it.
@@ -59,6 +60,7 @@ class Agent:
         self.config = replace(config or AgentConfig(), **given)
         self.client = one_of("client", client, "provider", provider)
         self.model = model
+        self.around: Around | None = None
         system = one_of("system_prompt", system_prompt, "system_message", system_message)
         self.conversation = self._memory(conversation, system)
 
@@ -88,12 +90,13 @@ class Agent:
         answered, and nothing where nothing was; `error.messages` has the history and `error.usage`
         what was used.
         """
-        with self._running(prompt, max_turns, response_model, approve, options) as run:
+        running = self._running(prompt, max_turns, response_model, approve, options)
+        with inside(self.around), running as run:
             while not run.is_over:
                 await run.take(await run.ask())
             return run.result()
 
-    async def stream(
+    def stream(
         self,
         prompt: Any = None,
         *,
@@ -109,16 +112,8 @@ class Agent:
         "success", "error"}`. A reader who may stop early wraps the call in `contextlib.aclosing`:
         tools that run are then cancelled, and the memory has the turns so far.
         """
-        told: asyncio.Queue[ToolResult | None] = asyncio.Queue()
-        with self._running(
-            prompt, max_turns, response_model, approve, options, told.put_nowait
-        ) as run:
-            while not run.is_over:
-                async with aclosing(self._turn(run, told)) as events:
-                    async for event in events:
-                        yield event
-            result = run.result()
-        yield StreamEvent(StreamEventType.DONE, result)
+        events = self._events(prompt, max_turns, response_model, approve, options)
+        return within(self.around, events)
 
     async def chat(self, prompt: Any, **options: Any) -> str:
         """Run and return the text of the answer; raises CompletionError where there is none."""
@@ -226,6 +221,25 @@ class Agent:
         self.model = self.model or given.model
         self.options = {**given.options, **self.options}
         return given
+
+    async def _events(
+        self,
+        prompt: Any,
+        max_turns: int | None,
+        response_model: type[Any] | None,
+        approve: Approve | None,
+        options: Mapping[str, Any],
+    ) -> AsyncGenerator[StreamEvent]:
+        told: asyncio.Queue[ToolResult | None] = asyncio.Queue()
+        with self._running(
+            prompt, max_turns, response_model, approve, options, told.put_nowait
+        ) as run:
+            while not run.is_over:
+                async with aclosing(self._turn(run, told)) as events:
+                    async for event in events:
+                        yield event
+            result = run.result()
+        yield StreamEvent(StreamEventType.DONE, result)
 
     @contextmanager
     def _running(

@@ -1,7 +1,19 @@
 """Many calls that survive anything: each answer is on file before the next step."""
 
+from .actors import Ray
 from .batch import Batch, Order
 from .manager import BatchManager
-from .requests import run_batch
+from .provider_batch import ProviderBatch
+from .ray_batch import RayBatch
+from .requests import BatchMode, run_batch
 
-__all__ = ["Batch", "BatchManager", "Order", "run_batch"]
+__all__ = [
+    "Batch",
+    "BatchManager",
+    "BatchMode",
+    "Order",
+    "ProviderBatch",
+    "Ray",
+    "RayBatch",
+    "run_batch",
+]

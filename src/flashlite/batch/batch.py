@@ -8,13 +8,14 @@ import os
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
+    AsyncIterator,
     Awaitable,
     Callable,
     Generator,
     Iterable,
     Mapping,
 )
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
@@ -30,7 +31,8 @@ from ..errors import (
 from ..many import Crowd, collect, numbered
 from ..progress import shown
 from ..types import Usage
-from .checkpoint import Checkpoint
+from .actors import ActorsDied
+from .checkpoint import Checkpoint, Intent
 from .records import is_failure, read_answer
 
 log = logging.getLogger("flashlite.batch")
@@ -38,20 +40,26 @@ log = logging.getLogger("flashlite.batch")
 Order: TypeAlias = Literal["input", "completion"]
 
 # What no other item would survive either.
-_HOPELESS = (AuthenticationError, BudgetExceededError, QuotaExceededError, StoreError)
+_HOPELESS = (
+    ActorsDied,
+    AuthenticationError,
+    BudgetExceededError,
+    QuotaExceededError,
+    StoreError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Item:
     """One item, ready to be asked for.
 
-    `item` is the hash that it is known by, `about` some words of it. `call` gets the answer; it is
-    given what to call right before a request is sent.
+    `hash` is what it is known by, `about` some words of it. `call` gets the answer; it is given
+    what to call right before a request is sent.
     """
 
-    item: str
+    hash: str
     about: str
-    call: Callable[[Callable[[], None]], Awaitable[Any]]
+    call: Callable[[Intent], Awaitable[Any]]
     response_model: type[Any] | None = None
 
 
@@ -78,7 +86,7 @@ class Batch:
     def __init__(
         self,
         items: Iterable[Any] | AsyncIterable[Any],
-        prepare: Callable[[Any], Awaitable[Job]],
+        prepare: Callable[[Any], Awaitable[Item]],
         crowd: Callable[..., Crowd],
         *,
         checkpoint: str | os.PathLike[str],
@@ -125,19 +133,30 @@ class Batch:
         checkpoint = await asyncio.to_thread(Checkpoint, self._path)
         try:
             self.lost = checkpoint.lost
-            work = partial(self._work, checkpoint)
-            crowd = self._crowd = self._new_crowd(work, numbered_arguments(self._items))
-            outcomes = self._until_hopeless(crowd)
-            if self._progress:
-                outcomes = shown(outcomes, requests=self._items, description=self._description)
-            if self._order == "input":
-                outcomes = _in_order(outcomes)
-            async with aclosing(outcomes):
+            async with self._ready(checkpoint), aclosing(self._outcomes(checkpoint)) as outcomes:
                 async for position, outcome in outcomes:
                     yield position, _answer(checkpoint, outcome)
         finally:
             self._crowd = None
             checkpoint.close()
+
+    @asynccontextmanager
+    async def _ready(self, checkpoint: Checkpoint) -> AsyncIterator[None]:
+        """Open what items are asked with."""
+        if count := checkpoint.submissions.open:
+            raise ConfigError(
+                f"{self._path} has {count} jobs at a provider, whose answers would be paid for "
+                "again: go on with mode='provider'"
+            )
+        yield
+
+    def _outcomes(self, checkpoint: Checkpoint) -> AsyncGenerator[tuple[int, Any]]:
+        work = partial(self._work, checkpoint)
+        crowd = self._crowd = self._new_crowd(work, numbered_arguments(self._items))
+        outcomes = self._until_hopeless(crowd)
+        if self._progress:
+            outcomes = shown(outcomes, requests=self._items, description=self._description)
+        return _in_order(outcomes) if self._order == "input" else outcomes
 
     async def _until_hopeless(self, crowd: Crowd) -> AsyncGenerator[tuple[int, Any]]:
         """Yield what comes; raise at the end what ended it too early."""
@@ -160,12 +179,13 @@ class Batch:
         """Return where the answer of an item is, or what it returned as its failure."""
         about: dict[str, Any] = {"item": None, "position": position}
         try:
-            job = await self._prepare(messages)
-            about |= {"item": job.item, "request": job.about}
-            found = self._restored(checkpoint, job)
+            item = await self._prepare(messages)
+            about |= {"item": item.hash, "request": item.about}
+            found = self._restored(checkpoint, item)
             if found is not None:
                 return found
-            result = await job.call(partial(checkpoint.intend, job.item, position))
+            intent = Intent(checkpoint=checkpoint, item=item.hash, position=position)
+            result = await item.call(intent)
         except StoreError:
             raise
         except Exception as error:
@@ -179,18 +199,18 @@ class Batch:
             await checkpoint.sync()
         except StoreError as error:
             return _Unkept(result, error)
-        return _Kept.of(result, offset, job)
+        return _Kept.of(result, offset, item)
 
-    def _restored(self, checkpoint: Checkpoint, job: Job) -> _Kept | None:
+    def _restored(self, checkpoint: Checkpoint, item: Item) -> _Kept | None:
         """Find an answer of an earlier run that can still be read."""
-        while (offset := checkpoint.take(job.item)) is not None:
+        while (offset := checkpoint.take(item.hash)) is not None:
             try:
-                answer = read_answer(checkpoint.read(offset), job.response_model)
+                answer = read_answer(checkpoint.read(offset), item.response_model)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 log.warning("an answer on file does not fit and is asked for again: %r", error)
                 continue
             self.restored += 1
-            return _Kept.of(answer, offset, job)
+            return _Kept.of(answer, offset, item)
         return None
 
 
@@ -204,9 +224,9 @@ class _Kept:
     cached: bool
 
     @classmethod
-    def of(cls, answer: Any, offset: int, job: Job) -> _Kept:
+    def of(cls, answer: Any, offset: int, item: Item) -> _Kept:
         usage, cached = getattr(answer, "usage", None), getattr(answer, "cached", False)
-        return cls(offset, job.response_model, usage, cached)
+        return cls(offset, item.response_model, usage, cached)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ form. `intent` is written before a request is sent, then `answer` or `failure` w
 come to its end. Where a process was killed in between, the next one writes `lost`: that request may
 have been paid for. `item` is the hash of what was asked, by which an answer is found again, and
 `request` some words of it for whoever reads the file; `position` is the place in the source.
+Where requests travel in jobs, `submission`, `job` and `closed` tell of these instead of `intent`.
+Actors of Ray have files of the same form beside this one (see `ActorJournals`).
 """
 
 from __future__ import annotations
@@ -12,16 +14,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import time
 from typing import Any
 
 from ..errors import StoreError
+from .actor_journals import ActorJournals
+from .jobs.submissions import Submissions
 from .journal import Journal
-from .records import answer_record, decode, encode, failure_record
+from .records import VERSION, answer_record, decode, encode, failure_record
 
 log = logging.getLogger("flashlite.batch")
 
-VERSION = 1
+_OF_JOBS = ("submission", "job", "closed")
 _BYTES = 16  # of a hash: enough to tell any number of items apart
 _FARTHEST = (
     1 << 48
@@ -34,11 +39,13 @@ class Checkpoint:
     Answers are a multiset: each is taken by one item, so that of equal items each has its own.
     Only their hashes and places are in memory, about 150 bytes each, until they are taken.
     `lost` is how many requests were sent, by runs that were killed, whose answers never came.
+    `submissions` are the jobs of earlier runs.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         self.lost = 0
+        self.submissions = Submissions()
         self._answers: dict[bytes, int | list[int]] = {}
         self._journal = Journal(path, kind="checkpoint", version=VERSION)
         self._read()
@@ -56,6 +63,16 @@ class Checkpoint:
     def intend(self, item: str, position: int) -> None:
         """Note that a request is about to be sent."""
         self._write("intent", {"item": item, "position": position})
+
+    def lose(self, item: str, position: int) -> None:
+        """Note that a request was sent whose answer never came, and may have been paid for."""
+        self._write("lost", {"item": item, "position": position})
+        self.lost += 1
+
+    async def note(self, kind: str, about: Mapping[str, Any]) -> None:
+        """Note what becomes of a job (see `Submissions`); return when the disk has it."""
+        self._write(kind, about)
+        await self._journal.sync(at_once=True)
 
     def keep(self, answer: Any, **about: Any) -> int:
         """Note an answer and return where it is."""
@@ -100,12 +117,12 @@ class Checkpoint:
                 unreadable += 1
         if unreadable:
             log.warning("%s: %d lines cannot be read and do not count", self.path, unreadable)
+        self._take_over(sent)
         for places in self._answers.values():
             if isinstance(places, list):
                 places.sort(reverse=True)  # of equal items, the first gets what was the first's
         for position, item in sent.items():
-            self._write("lost", {"item": item, "position": position})
-            self.lost += 1
+            self.lose(item, position)
         if sent:
             log.warning(
                 "%s: %d requests were sent by a run that ended before their answers came; they may "
@@ -114,7 +131,19 @@ class Checkpoint:
                 len(sent),
             )
 
+    def _take_over(self, sent: dict[int, str]) -> None:
+        """Copy the answers that actors had on file when their batch was killed."""
+        journals = ActorJournals(self.path)
+        if journals.paths():
+            for text in journals.answers(sent):
+                self._read_line(decode(text), self._journal.append(text), sent)
+            self._journal.flush()
+            journals.remove()
+
     def _read_line(self, line: Mapping[str, Any], offset: int, sent: dict[int, str]) -> None:
+        if line["kind"] in _OF_JOBS:
+            self.submissions.read(line)
+            return
         kind, item, position = line["kind"], line["item"], line["position"]
         if not isinstance(position, int):
             raise TypeError("a position is a number")
@@ -124,12 +153,29 @@ class Checkpoint:
         sent.pop(position, None)
         self.lost += kind == "lost"
         if kind == "answer":
+            self.submissions.note_taken(line.get("response", {}).get("request_id"))
             name, place = _short(item), position * _FARTHEST + offset
             known = self._answers.setdefault(name, place)
             if isinstance(known, list):
                 known.append(place)
             elif known != place:
                 self._answers[name] = [known, place]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What becomes of one item on its way: call it right before a request is sent."""
+
+    checkpoint: Checkpoint
+    item: str
+    position: int
+
+    def __call__(self) -> None:
+        self.checkpoint.intend(self.item, self.position)
+
+    def lose(self) -> None:
+        """Note that the request was sent and its answer never came."""
+        self.checkpoint.lose(self.item, self.position)
 
 
 def _short(item: str) -> bytes:

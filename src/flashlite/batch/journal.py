@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -44,10 +44,13 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o644)
+        with self._explained(), ExitStack() as unless_begun:
+            unless_begun.callback(self._let_go)
             self._lock(self._descriptor)
             self._size = os.fstat(self._descriptor).st_size
             self._begin(kind, version)
             self._end_last_line()
+            unless_begun.pop_all()
 
     def append(self, line: bytes) -> int:
         """Write a line, given without its line feed, and return where it begins.
@@ -85,28 +88,41 @@ class Journal:
                 yield offset, line
                 offset += len(line)
 
-    async def sync(self) -> None:
+    async def sync(self, *, at_once: bool = False) -> None:
         """Have the disk take what was written, at most once a second, off the event loop."""
         now = self._clock()
-        if now - self._synced >= _SYNC_INTERVAL:
+        if at_once or now - self._synced >= _SYNC_INTERVAL:
             self._synced = now
             with self._explained():
                 await asyncio.to_thread(os.fsync, self._open())
 
+    def flush(self) -> None:
+        """Have the disk take what was written, now."""
+        with self._explained():
+            os.fsync(self._open())
+
     def close(self) -> None:
         """Have the disk take everything, and let others have the file."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            try:
-                with self._explained():
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        if self._descriptor is None:
+            return
+        from fcntl import LOCK_UN, flock
+
+        try:
+            with self._explained():
+                os.fsync(self._descriptor)
+                # Closing alone leaves the lock to a thread that still has the disk at work.
+                flock(self._descriptor, LOCK_UN)
+        finally:
+            self._let_go()
 
     def __del__(self) -> None:
-        if self._descriptor is not None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             with suppress(OSError):
-                os.close(self._descriptor)
+                os.close(descriptor)
 
     def _open(self) -> int:
         if self._descriptor is None:

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..many import Crowd, collect
 from ..middleware import OnWire
 from ..progress import shown
-from .batch import Batch, Job, go_on, numbered_arguments
+from .batch import Batch, Item, go_on, numbered_arguments
 
 _MOST_WORDS = 80  # characters
 
@@ -77,14 +77,14 @@ async def _prepare(
     *,
     process: Callable[[Any], Awaitable[Any]],
     key: Callable[[Any], Any] | None,
-) -> Job:
+) -> Item:
     name = _json(item if key is None else key(item))
 
     async def call(intend: Callable[[], None]) -> Any:
         intend()
         return await process(item)
 
-    return Job(item=sha256(name.encode()).hexdigest(), about=name[:_MOST_WORDS], call=call)
+    return Item(hash=sha256(name.encode()).hexdigest(), about=name[:_MOST_WORDS], call=call)
 
 
 def _json(item: Any) -> str:

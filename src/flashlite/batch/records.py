@@ -10,6 +10,8 @@ from ..errors import CompletionError
 from ..schema import validate
 from ..types import CompletionResponse, Usage
 
+VERSION = 1  # of a checkpoint's form
+
 _UNTOLD = CompletionResponse()
 _PROVENANCE = ("cached", "lineage", "fallback_from", "attempts", "lost", "latency", "duration")
 _ERROR_FACTS = ("status_code", "code", "request_id", "attempts", "retryable", "may_be_billed")

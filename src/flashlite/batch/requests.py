@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from ..engine import Engine
 from ..errors import ConfigError
-from ..many import OneInput, arguments_of
-from ..middleware import before_sending, fitting, with_local_files
-from ..middleware.cache_key import canonical, key_of
-from ..types import CompletionRequest, CompletionResponse, Target
-from .batch import Batch, Job, Order
+from ..many import OneInput
+from ..middleware import before_sending, fitting
+from ..types import CompletionResponse
+from .actors import Ray
+from .batch import Batch, Item, Order
+from .checkpoint import Intent
+from .items import item_of, request_of
+from .jobs import Pace
+from .provider_batch import ProviderBatch
+from .ray_batch import RayBatch
 
-_MOST_WORDS = 80  # characters
+BatchMode: TypeAlias = Literal["calls", "provider"]
+
+_SEATS: Mapping[str, int] = {"calls": 10, "provider": 50_000, "ray": 100}
+_TOGETHER = 1.0  # seconds for which requests wait for others
 
 
 def run_batch(
@@ -23,10 +31,13 @@ def run_batch(
     requests: Iterable[OneInput] | AsyncIterable[OneInput],
     *,
     checkpoint: str | os.PathLike[str],
-    max_concurrency: int = 10,
+    mode: BatchMode = "calls",
+    max_concurrency: int | None = None,
     order: Order = "input",
     return_exceptions: bool = False,
     progress: bool = False,
+    poll_interval: float = 15.0,
+    engine: Literal["ray"] | Ray | None = None,
 ) -> Batch:
     """Ask for many answers, keep each in a file, and go on from there after any kill.
 
@@ -35,57 +46,45 @@ def run_batch(
     A request is a dict of arguments of `complete`, or just its messages; any source will do, also
     an endless or asynchronous one. It is known by all that decides its answer (model, messages,
     parameters, tools, schema, `sample`), wherever it stands: another list with the same request
-    finds its answer. Equal requests are asked for once each. Awaiting gives the answers in the
-    order of the requests, an instance of its `response_model` where a request has one; see `Batch`
-    for reading them one by one, for failures, and for what is kept.
+    finds its answer. Equal requests are asked for once each. `Batch` says how to read the answers,
+    what becomes of failures, and what is kept. One process at a time writes a checkpoint.
 
-    One process at a time writes a checkpoint: another one gets a ConfigError.
+    `mode="provider"` uses the batch APIs of OpenAI, Anthropic, Gemini and others, at half the price
+    and within a day: see `ProviderBatch`. A job is asked how it is after `poll_interval` seconds,
+    and then more and more seldom. `engine="ray"`, or a `Ray` that says how, has actors of Ray do
+    the work, on one machine or many: see `RayBatch`. `max_concurrency` requests are under way, and
+    in memory, at once: 10 where nothing is said, 50,000 in jobs, 100 on Ray.
     """
-
-    return Batch(
-        requests,
-        partial(_prepare, client),
-        partial(client.crowd, workers=max_concurrency),
-        checkpoint=checkpoint,
-        order=order,
-        return_exceptions=return_exceptions,
-        progress=progress,
-    )
-
-
-async def _prepare(client: Engine, item: OneInput) -> Job:
-    options: Any = arguments_of(item)
-    own = [options.pop(name, None) for name in ("messages", "model", "response_model")]
-    messages, model, response_model = own
-    request = client.build(messages, model, options, response_model)
-    return _job(client, await with_local_files(request))
+    ray = _ray(engine, mode)
+    seats = _SEATS["ray" if ray else mode] if max_concurrency is None else max_concurrency
+    how: Any = {"checkpoint": checkpoint, "order": order, "progress": progress}
+    how |= {"return_exceptions": return_exceptions}
+    if ray is not None:
+        return RayBatch(client, requests, ray=ray, max_concurrency=seats, **how)
+    crowd = partial(client.crowd, workers=seats)
+    if mode == "provider":
+        pace = Pace(poll_interval=poll_interval, idle=min(_TOGETHER, poll_interval))
+        return ProviderBatch(client, requests, crowd, pace=pace, **how)
+    return Batch(requests, partial(_prepare, client), crowd, **how)
 
 
-def _job(client: Engine, request: CompletionRequest) -> Job:
-    async def call(intend: Callable[[], None]) -> CompletionResponse:
+def _ray(engine: Literal["ray"] | Ray | None, mode: BatchMode) -> Ray | None:
+    """Return who is to answer, if that is Ray; refuse what does not go together."""
+    if mode not in (modes := get_args(BatchMode)):
+        raise ConfigError(f"mode is one of {', '.join(modes)}; got {mode!r:.80}")
+    if engine is not None and mode == "provider":
+        raise ConfigError("jobs at a provider have no use for actors: mode='provider' or an engine")
+    return None if engine is None else Ray.of(engine)
+
+
+async def _prepare(client: Engine, item: OneInput) -> Item:
+    request = await request_of(client, item)
+
+    async def call(intend: Intent) -> CompletionResponse:
         token = before_sending.set(intend)
         try:
             return fitting(await client.handle(request), request.response_model)
         finally:
             before_sending.reset(token)
 
-    words = request.messages[-1].text if request.messages else ""
-    return Job(
-        item=_identity(request),
-        about=f"{request.model}: {words}"[:_MOST_WORDS],
-        call=call,
-        response_model=request.response_model,
-    )
-
-
-def _identity(request: CompletionRequest) -> str:
-    """Hash all that decides the answer, with the model's name and address as they were given."""
-    asked = Target(
-        provider="", dialect=request.api or "", model=request.model, address=request.base_url or ""
-    )
-    try:
-        return key_of(canonical(request, asked))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"a request of a batch is JSON, for that is what it is known by: {error}"
-        ) from error
+    return item_of(request, call)

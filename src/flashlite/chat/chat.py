@@ -14,6 +14,7 @@ from ..agent import Agent
 from ..conversation import Summary
 from ..errors import ConfigError
 from ..saved import options_in
+from ..streaming.around import Around, inside
 from ..templating import Templates
 from ..tools import ToolRegistry
 from ..tools.calls import tell
@@ -52,8 +53,9 @@ class MultiAgentChat(Room):
 
     A system prompt may be a template with `name`, `others` (a list), `turn` (the number of the
     agent's turn, from 1) and the chat's `variables`; so may the `introduction` that follows it, ""
-    for none. `on_turn` is told of each entry that a turn adds; `around_turn` is called with an
-    agent's name and returns an async context manager in which its turn is taken.
+    for none. `on_turn` is told of each entry that a turn adds, `on_message` of each that is put in;
+    `around_turn` is called with an agent's name and returns an async context manager in which its
+    turn is taken. What `around` returns is around a whole `run`, with what its policy asks.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class MultiAgentChat(Room):
         self.client, self.model, self.options = client, model, options
         self.max_iterations = max_iterations
         self.on_turn, self.around_turn = on_turn, around_turn
+        self.around: Around | None = None
         self._summaries: dict[str | None, Summary | None] = {}
 
     @overload
@@ -166,18 +169,8 @@ class MultiAgentChat(Room):
         """
         if policy is None and max_turns is None and stop is None:
             raise ConfigError("say when the chat ends: run(max_turns=...) or run(stop=...)")
-        said: list[Any] = []
-        while max_turns is None or len(said) < max_turns:
-            if stop is not None and await _settled(stop(self)):
-                break
-            speakers = await _settled((policy or in_turn)(self))
-            if not speakers:
-                break
-            if isinstance(speakers, str):
-                said.append(await self.speak(speakers, **options))
-            else:
-                said += await self.simultaneous(speakers, **options)
-        return said
+        with inside(self.around):
+            return await self._run(policy or in_turn, max_turns, stop, options)
 
     def fork(self) -> Self:
         """Return a chat that begins like this one and goes its own way."""
@@ -238,6 +231,22 @@ class MultiAgentChat(Room):
         chat = cls(client, agents, **{**saved, **state.options, **given})
         chat._entries = [ChatEntry.from_dict(deepcopy(entry)) for entry in state.entries]
         return chat
+
+    async def _run(
+        self, policy: Policy, most: int | None, stop: Stop | None, options: Mapping[str, Any]
+    ) -> list[Any]:
+        said: list[Any] = []
+        while most is None or len(said) < most:
+            if stop is not None and await _settled(stop(self)):
+                break
+            speakers = await _settled(policy(self))
+            if not speakers:
+                break
+            if isinstance(speakers, str):
+                said.append(await self.speak(speakers, **options))
+            else:
+                said += await self.simultaneous(speakers, **options)
+        return said
 
     async def _spoken(self, name: str, **options: Any) -> Turn:
         turn = await self._turn(name, **options)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 from ..errors import CompletionError, ConfigError
 from ..tools import Completer
-from ..types import Message
+from ..types import Message, asking
 from .transcript import AgentStats, ChatEntry
 
 
@@ -74,7 +74,7 @@ def chosen_by(
         names = list(chat.agents)
         messages, answer = _question(chat, name, instruction), ""
         for _ in range(tries):
-            response = await client.complete(list(messages), **options)
+            response = await asking(client)(list(messages), **options)
             answer = _bare(response.content)
             if answer == "nobody":
                 return None

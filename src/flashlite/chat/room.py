@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -31,6 +31,7 @@ class Room:
     ) -> None:
         self.introduction, self.variables = introduction, dict(variables or {})
         self.share_tools, self.metadata = share_tools, dict(metadata or {})
+        self.on_message: Callable[[ChatEntry], Any] | None = None
         self._templates = templates or Templates()
         self._agents: dict[str, Agent] = {}
         self._entries: list[ChatEntry] = []
@@ -83,6 +84,8 @@ class Room:
             metadata=deepcopy(dict(metadata or {})),
         )
         self._entries.append(entry)
+        if self.on_message is not None:
+            self.on_message(entry)
         return entry
 
     def get_messages_for(self, name: str) -> list[Message]:

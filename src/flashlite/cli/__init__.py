@@ -1,4 +1,4 @@
-"""The command line: `flashlite ask`, `batch`, `cache`, `doctor` and `models`."""
+"""The command line: `flashlite ask`, `batch`, `cache`, `doctor`, `logs`, `models` and `top`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from .batch import batch
 from .cache import cache
 from .doctor import doctor
 from .group import Commands
+from .logs import logs
 from .models import models
+from .top import top
 
 __all__ = ["main"]
 
@@ -17,7 +19,7 @@ __all__ = ["main"]
 @click.group(
     "flashlite",
     cls=Commands,
-    commands=[ask, batch, cache, doctor, models],
+    commands=[ask, batch, cache, doctor, logs, models, top],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")

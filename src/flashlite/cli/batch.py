@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Generator
-from contextlib import ExitStack, aclosing, contextmanager, suppress
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -40,7 +41,30 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="What is done so far. [default: OUT.checkpoint]",
 )
-@click.option("--max-concurrency", default=10, show_default=True, help="Requests at once.")
+@click.option(
+    "--provider",
+    "by_provider",
+    is_flag=True,
+    help="Use the batch API of the model's provider: half the price, within a day.",
+)
+@click.option(
+    "--cancel",
+    is_flag=True,
+    help="With --provider: end the jobs of an earlier run, and take what they have brought.",
+)
+@click.option(
+    "--poll-interval",
+    type=float,
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --provider: between one look at a job and the next, at first.",
+)
+@click.option(
+    "--max-concurrency",
+    type=int,
+    help="Requests at once. [default: 10; with --provider 50,000]",
+)
 @click.option("--budget", type=float, metavar="USD", help="What this run may spend at most.")
 @click.option(
     "--order",
@@ -59,6 +83,8 @@ def batch(
     parameters: dict[str, Any],
     checkpoint: Path | None,
     budget: float | None,
+    by_provider: bool,
+    cancel: bool,
     **how: Any,
 ) -> None:
     """Answer a file of requests; run the same command again to go on after anything.
@@ -69,33 +95,46 @@ def batch(
 
     Each answer is in the checkpoint as soon as it is there, and is never paid for again; failures
     are tried again by the next run. OUT appears when all was tried. An interrupt (Ctrl-C) waits for
-    what was sent; a second one does not.
+    what was sent; a second one does not. With --provider, requests travel in jobs, which go on
+    whatever happens here: after an interrupt, the same command collects what they have brought.
 
     \b
     flashlite batch in.jsonl -o out.jsonl --model openai/gpt-4o -M temperature=0
     """
-    checkpoint = checkpoint or output.with_name(f"{output.name}.checkpoint")
-    if len({path.resolve() for path in (source, output, checkpoint)}) < 3:
-        raise ConfigError("IN, OUT and the checkpoint are three files")
+    how["checkpoint"] = _checkpoint(source, output, checkpoint)
+    how["mode"] = "provider" if by_provider else "calls"
+    if cancel and not by_provider:
+        raise ConfigError("--cancel ends jobs at a provider: say --provider too")
     name, folder = (None, None) if template is None else read_template(template)
     requests = RequestsFile(source, system=system, template=name)
     client = options.client(model, parameters, template_dir=folder or (), budget_limit=budget)
     try:
-        failed = asyncio.run(_answer_all(client, requests, output, checkpoint=checkpoint, **how))
+        failed = asyncio.run(_answer_all(client, requests, output, cancel=cancel, **how))
     except asyncio.CancelledError:
         raise click.Abort from None
     if failed:
         click.get_current_context().exit(1)
 
 
-async def _answer_all(client: Any, requests: RequestsFile, output: Path, **how: Any) -> int:
+def _checkpoint(source: Path, output: Path, given: Path | None) -> Path:
+    checkpoint = given or output.with_name(f"{output.name}.checkpoint")
+    if len({path.resolve() for path in (source, output, checkpoint)}) < 3:
+        raise ConfigError("IN, OUT and the checkpoint are three files")
+    return checkpoint
+
+
+async def _answer_all(
+    client: Any, requests: RequestsFile, output: Path, *, cancel: bool, **how: Any
+) -> int:
     """Write what comes of all requests, say how it went, and return how many failed."""
-    from ..batch import run_batch
+    from ..batch import ProviderBatch, run_batch
     from ..progress import Tally
 
     tally = Tally()
     async with client, aclosing(run_batch(client, requests, **how)) as batch:
-        with _whole_file(output) as file, _interrupts(batch):
+        if cancel and isinstance(batch, ProviderBatch):
+            await batch.cancel()
+        with _whole_file(output) as file, _interrupts(batch, _ON_INTERRUPT[how["mode"]]):
             async for position, outcome in batch:
                 tally.add(outcome)
                 file.write(_line(position, requests.ids.pop(position, None), outcome))
@@ -103,6 +142,12 @@ async def _answer_all(client: Any, requests: RequestsFile, output: Path, **how: 
     restored = f" ({batch.restored:,} from the checkpoint)" if batch.restored else ""
     click.echo(f"{answered:,} answers{restored}, {tally} → {output}", err=True)
     return tally.failed
+
+
+_ON_INTERRUPT = {
+    "calls": "waiting for what was sent; interrupt again to give it up",
+    "provider": "jobs go on at the provider; the same command collects what they bring",
+}
 
 
 def _line(position: int, name: Any, outcome: Any) -> bytes:
@@ -145,7 +190,7 @@ def _is_ours(file: BinaryIO, draft: Path) -> bool:
 
 
 @contextmanager
-def _interrupts(batch: Batch) -> Generator[None]:
+def _interrupts(batch: Batch, notice: str) -> Generator[None]:
     """Let the first interrupt stop the batch, and the second one end it."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
@@ -153,13 +198,13 @@ def _interrupts(batch: Batch) -> Generator[None]:
     def interrupt(number: int) -> None:
         loop.remove_signal_handler(number)
         loop.add_signal_handler(number, task.cancel)
-        click.echo("waiting for what was sent; interrupt again to give it up", err=True)
+        click.echo(notice, err=True)
         batch.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
-            loop.add_signal_handler(number, interrupt, number)
-    yield
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError):
-            loop.remove_signal_handler(number)
+    with ExitStack() as handlers:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Only the main thread may: in another one an interrupt ends the batch as any other.
+            if threading.current_thread() is threading.main_thread():
+                loop.add_signal_handler(number, interrupt, number)
+                handlers.callback(loop.remove_signal_handler, number)
+        yield

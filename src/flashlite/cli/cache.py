@@ -59,6 +59,58 @@ def vacuum(path: Path) -> None:
     click.echo(f"{before:,} bytes before, {path.stat().st_size:,} now")
 
 
+@cache.command("import")
+@click.argument("logs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--cache", "into", required=True, metavar="disk:FILE|fs:FOLDER", help="Where to.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="OLD=NEW",
+    callback=options.read_pairs,
+    help="By which name a model of the log will be asked: --model mockllm/model=openai/gpt-4o",
+)
+@click.option("--model-base-url", metavar="URL", help="Where it will be asked.")
+@click.option(
+    "-M",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=options.read_pairs,
+    help="What it will be told with -M, where that is not in the log.",
+)
+@options.as_json
+def import_(
+    logs: tuple[Path, ...],
+    into: str,
+    models: dict[str, Any],
+    model_base_url: str | None,
+    arguments: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Take the answers of .eval LOGS, so that nobody pays for them again.
+
+    A run with the same --cache then asks for what is not in them only, and with -M cache_only=true
+    for nothing:
+
+    \b
+        inspect eval task.py --model flashlite/openai/gpt-4o -M cache=disk:answers.db
+
+    What cannot be given again as it was is left out, and counted.
+    """
+    from ..inspect_ai import import_logs
+
+    names = {old: str(new) for old, new in models.items()}
+    job = import_logs(logs, into, models=names, base_url=model_base_url, **arguments)
+    found = asyncio.run(job)
+    if as_json:
+        print_json({"stored": found.stored, "known": found.known, "left_out": found.left_out})
+        return
+    click.echo(f"answers: {found.stored:,} stored, {found.known:,} known")
+    for reason, count in found.left_out.items():
+        click.echo(f"{count:,} left out: they {reason}")
+
+
 def _open(path: Path) -> Any:
     from ..stores import DiskCache, FSCache
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from . import options
 from .options import print_json
 
 _PACKAGES = ("flashlite", "inspect-ai", "litellm", "aiohttp", "openai")
+_FOUND = "finds the models flashlite/…"
 
 
 @click.command
@@ -31,11 +32,13 @@ _PACKAGES = ("flashlite", "inspect-ai", "litellm", "aiohttp", "openai")
 def doctor(model: str | None, cache_path: Path | None, as_json: bool) -> None:
     """Say what a call would find: versions, keys, and who would answer for MODEL.
 
-    Nothing is sent, and no key is shown. Exits with 1 where MODEL could not be asked, or the cache
-    not be written.
+    Nothing is sent, and no key is shown. Exits with 1 where MODEL could not be asked, the cache not
+    be written, or Inspect not load the models flashlite/….
     """
     findings = _findings(model, cache_path)
     problems = list(_problems(model, cache_path))
+    if findings.get("inspect", _FOUND) != _FOUND:
+        problems.append(f"Inspect {findings['inspect']}")
     if as_json:
         print_json(findings | {"problems": problems})
     else:
@@ -53,6 +56,8 @@ def _findings(model: str | None, cache_path: Path | None) -> dict[str, Any]:
         "versions": {name: _version(name) for name in _PACKAGES},
         "keys": sorted({name for name in _key_names() if env.get(name)}),
     }
+    if found["versions"]["inspect-ai"] is not None:
+        found["inspect"] = _inspect()
     if cache_path is not None:
         found["cache"] = {"path": str(cache_path), "writable": _is_writable(cache_path)}
     if model is not None:
@@ -65,6 +70,8 @@ def _lines(findings: dict[str, Any]) -> Iterator[str]:
     for name, found in findings["versions"].items():
         yield f"{name + ':':<11} {found or 'not installed'}"
     yield f"keys:       {', '.join(findings['keys']) or 'none'}"
+    if "inspect" in findings:
+        yield f"inspect:    {findings['inspect']}"
     if "cache" in findings:
         can = "can be written" if findings["cache"]["writable"] else "cannot be written"
         yield f"cache:      {findings['cache']['path']} {can}"
@@ -95,6 +102,20 @@ def _route(model: str) -> str:
         return resolve(model).explain()
     except ConfigError:  # which is told as a problem
         return f"model:    {model}"
+
+
+def _inspect() -> str:
+    """Say whether Inspect can load our plugin; it only says itself that it knows no such model."""
+    points = entry_points(group="inspect_ai", name="flashlite")
+    if not points:
+        return "is not told of flashlite: install flashlite again, here"
+    try:
+        for point in points:
+            point.load()
+        from ..inspect_ai import FlashliteModelAPI as FlashliteModelAPI
+    except Exception as error:  # noqa: BLE001 - whatever a broken dependency raises
+        return f"cannot load flashlite: {type(error).__name__}: {' '.join(str(error).split())}"
+    return _FOUND
 
 
 def _version(package: str) -> str | None:

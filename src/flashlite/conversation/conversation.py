@@ -15,6 +15,7 @@ from ..middleware import fitting
 from ..models import ModelProfile
 from ..options import DeliveryOptions
 from ..saved import options_in
+from ..streaming.around import Around, inside, within
 from ..tools.calls import with_readable_calls
 from ..tools.loop import answered
 from ..types import (
@@ -47,7 +48,7 @@ class Conversation(History):
     `truncation_strategy` and `reserve_tokens` win over `config`. `client` is anything that
     completes. `options` are call options for every answer; since `max_tokens` is the length of a
     prompt here, that of an answer is `max_completion_tokens`, or said to `say`. `metadata` is the
-    caller's and is kept with the conversation.
+    caller's and is kept with the conversation. What `around` returns is around every answer.
 
     One answer at a time: to ask two things at once, `fork()`. An answer that fails, is cancelled or
     is not read to its end leaves no trace.
@@ -81,6 +82,7 @@ class Conversation(History):
         self.id, self.metadata = new_id(), deepcopy(dict(metadata or {}))
         self.model, self.client, self.options = name_of(model), client, options
         self._counter = TokenCounter()
+        self.around: Around | None = None
         self.summary: Summary | None = None  # the latest there was need for
         prompt = one_of("system_message", system_message, "system", system)
         if prompt is not None:
@@ -113,7 +115,7 @@ class Conversation(History):
         """Do what `say` does, and return the whole response: the instance is its `parsed`."""
         return await self._answer(content, response_model, options, must_fit=False)
 
-    async def stream(
+    def stream(
         self, content: Said = None, *, response_model: type[Any] | None = None, **options: Any
     ) -> AsyncGenerator[StreamEvent]:
         """Say something and yield the answer piece by piece; the last event is DONE.
@@ -121,19 +123,7 @@ class Conversation(History):
         The history gains both before DONE is handed out. A client that has no stream gives the
         answer whole. A reader who may stop early wraps the call in `contextlib.aclosing`.
         """
-        client, said = self._require_client(), _said(content)
-        done: StreamEvent | None = None
-        with self.answering():
-            view, given = await self._request(said, options)
-            async with aclosing(events_of(client, view, given, response_model)) as events:
-                async for event in events:
-                    if event.type is StreamEventType.DONE:
-                        self.gain([*said, with_readable_calls(answered(event.data).message)])
-                        done = event
-                    else:
-                        yield event
-        if done is not None:
-            yield done  # with the history open again
+        return within(self.around, self._events(content, response_model, options))
 
     def get_messages(
         self, model: str | ModelProfile | None = None, *, tools: Any = ()
@@ -169,7 +159,7 @@ class Conversation(History):
             delivery["model"] = writer
 
         async def ask(prompt: list[Message]) -> CompletionResponse:
-            return answered(await client.complete(prompt, **delivery))
+            return answered(await asking(client)(prompt, **delivery))
 
         self.summary = await summarize(messages, self.summary, window, ask, tools=tools)
         return abridged(messages, self.summary)
@@ -189,7 +179,7 @@ class Conversation(History):
             raise ConfigError(f"from_index is 0 to {len(self._history)}; got {from_index}")
         other = self._restored(self._state(), self.client, self.options)
         del other._history[from_index:]
-        other.id, other._counter = new_id(), self._counter
+        other.id, other._counter, other.around = new_id(), self._counter, self.around
         return other
 
     def to_dict(self) -> dict[str, Any]:
@@ -268,14 +258,32 @@ class Conversation(History):
         *,
         must_fit: bool,
     ) -> CompletionResponse:
-        ask, said = asking(self._require_client(), response_model), _said(content)
-        with self.answering():
+        client, said = self._require_client(), _said(content)
+        with inside(self.around), self.answering():
+            ask = asking(client, response_model)
             view, given = await self._request(said, options)
             response = answered(await ask(view, **given))
             if must_fit:
                 fitting(response, response_model)
             self.gain([*said, with_readable_calls(response.message)])
         return response
+
+    async def _events(
+        self, content: Said, response_model: type[Any] | None, options: Mapping[str, Any]
+    ) -> AsyncGenerator[StreamEvent]:
+        client, said = self._require_client(), _said(content)
+        done: StreamEvent | None = None
+        with self.answering():
+            view, given = await self._request(said, options)
+            async with aclosing(events_of(client, view, given, response_model)) as events:
+                async for event in events:
+                    if event.type is StreamEventType.DONE:
+                        self.gain([*said, with_readable_calls(answered(event.data).message)])
+                        done = event
+                    else:
+                        yield event
+        if done is not None:
+            yield done  # with the history open again
 
     async def _request(
         self, said: Sequence[Message], options: Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import CompletionError, StreamInterruptedError
 from ..streaming.buffering import reason_in
-from ..types import Completer, Message, StreamEvent, StreamEventType, asking
+from ..types import Completer, Message, StreamEvent, StreamEventType, asking, current_listener
 
 
 async def events_of(
@@ -28,6 +28,8 @@ async def events_of(
     else:
         shape = {} if response_model is None else {"response_model": response_model}
         source = stream(messages, **options, **shape)
+        if (listener := current_listener()) is not None:
+            source = listener.stream(source, messages, options)
     async with aclosing(source) as events:
         async for event in events:
             if event.type is StreamEventType.ERROR:

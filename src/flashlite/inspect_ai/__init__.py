@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ._events import ChatLog as ChatLog
     from ._events import agent_span as agent_span
     from ._events import note_decision as note_decision
+    from ._importing import Imported as Imported
+    from ._importing import import_logs as import_logs
     from ._judges import pairwise as pairwise
     from ._judges import structured_judge as structured_judge
     from ._judges import transcript_judge as transcript_judge
@@ -36,6 +38,7 @@ _HOMES = {
     "_chats": "AgentSpec SampleChat",
     "_completer": "InspectCompleter",
     "_events": "ChatLog agent_span note_decision",
+    "_importing": "Imported import_logs",
     "_judges": "pairwise structured_judge transcript_judge",
     "_provider": "FlashliteModelAPI",
     "_scorers": "schema_match",

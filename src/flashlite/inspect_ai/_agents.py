@@ -18,7 +18,6 @@ from ._chats import (
     answer_of,
     held,
     opened,
-    public_messages,
 )
 from ._completer import InspectCompleter
 from ._states import handed_back, replace_messages, taken_up
@@ -105,7 +104,7 @@ def multi_agent_chat(
         finally:
             if output := answer_of(chat, answers, outcome):
                 state.output = output
-            replace_messages(state, [*before, *public_messages(chat, given)])
+            replace_messages(state, [*before, *chat.public_messages(given)])
         return state
 
     return execute

@@ -21,12 +21,27 @@ from ._server_tools import to_content as from_server
 from ._server_tools import with_results
 
 _THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
+_BESIDE = frozenset(
+    {
+        "annotations",
+        "audio",
+        "reasoning_content",
+        "reasoning_details",
+        "refusal",
+        "thinking_blocks",
+    }
+)
+"""What stands beside the text of an answer."""
+
 _PLACE = {"type": "thinking"}  # where a thought stood among the texts
 
 
 def to_content(message: Message, *, dialect: str) -> str | list[Content]:
     """Return the content of an answer: a text, if that is all there is."""
-    reasoning, content = to_reasoning(message), message.content or ""
+    content = message.content or ""
+    if isinstance(content, str) and not message.keys() & _BESIDE and "<think>" not in content:
+        return content
+    reasoning = to_reasoning(message)
     if not reasoning and isinstance(content, str) and (thought := _THOUGHT.match(content)):
         # A server without a reasoning parser leaves the tags in the text, Inspect takes them out.
         reasoning, content = [think_tag(thought[1])], content[thought.end() :]

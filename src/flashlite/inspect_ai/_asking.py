@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from ._attempts import Attempts
 from ._call import Call
 from ._config import to_options, with_beta
 from ._messages import to_messages
-from ._private import current_epoch, is_stream_wanted
+from ._private import is_stream_wanted
 from ._prompt_cache import is_marked, mark
 from ._settings import Settings
 from ._stream import read
@@ -37,25 +37,34 @@ _LONG = 128_000 // 6  # tokens
 
 
 class Question(NamedTuple):
-    """What Inspect asks."""
+    """What Inspect asks; `sample` is the epoch, for which a cache has an answer of its own."""
 
     input: Sequence[ChatMessage]
     tools: Sequence[ToolInfo]
     tool_choice: ToolChoice
     config: GenerateConfig
+    sample: int | None
 
 
 class Asking:
     """Asks one model, and where it fails for good those that stand in for it.
 
     `dialect` is what the model speaks, empty where that is not known; `is_ours` says whether the
-    engine waits in turns, as those of `_engine.py` do.
+    engine waits in turns, as those of `_engine.py` do. `in_jobs` gives the engine for a config that
+    wants batches.
     """
 
     def __init__(
-        self, engine: Flashlite, *, name: str, settings: Settings, dialect: str, is_ours: bool
+        self,
+        engine: Flashlite,
+        *,
+        name: str,
+        settings: Settings,
+        dialect: str,
+        is_ours: bool,
+        in_jobs: Callable[[GenerateConfig], Flashlite | None],
     ) -> None:
-        self.engine, self.name = engine, name
+        self.engine, self.name, self._in_jobs = engine, name, in_jobs
         self._settings, self._dialect, self._is_ours = settings, dialect, is_ours
 
     async def __call__(
@@ -72,8 +81,12 @@ class Asking:
         messages, config = to_messages(question.input, dialect=self._dialect), question.config
         if is_marked(question.input, config, dialect=self._dialect, can_cache=self._can_cache()):
             mark(messages)
+        whom: Any = {"api_key": api_key, "base_url": base_url}
+        patient = self._in_jobs(config)
         try:
-            return await self._ask(messages, options, api_key=api_key, base_url=base_url)
+            if patient is not None:
+                return await patient.ask(messages, model=self.name, **options, **whom)
+            return await self._ask(messages, options, **whom)
         except CompletionError as error:
             _judge(error, attempts)
             is_over = _may_another_help(error) and not error.retryable
@@ -123,7 +136,10 @@ class Asking:
             options["structured_retries"] = settings.structured_retries
         if settings.responses_api is not None:
             options["api"] = "responses" if settings.responses_api else "chat"
+        if settings.cache_only:
+            options["cache"] = "only"
         options["strict_params"] = settings.strict_params
+        options["sample"] = question.sample
         return options
 
     def _can_cache(self) -> bool:
@@ -136,8 +152,10 @@ class Asking:
         """Whether to stream: as was said, else for who watches, and where a whole answer is long.
 
         Anthropic wants a stream of what may take more than ten minutes; its own library takes
-        128,000 tokens an hour for granted.
+        128,000 tokens an hour for granted. What is not to be cached comes whole: see `_config.py`.
         """
+        if options.get("cache") == "off":
+            return False
         if self._settings.stream is not None:
             return self._settings.stream
         if is_stream_wanted() or self._dialect != "anthropic":
@@ -150,11 +168,11 @@ class Asking:
         self, messages: Any, options: Mapping[str, Any], *, model: str | None = None, **whom: Any
     ) -> CompletionResponse:
         turn = Turn(seconds=self._settings.request_timeout) if self._is_ours else None
-        given: Any = {**options, **whom, "model": model or self.name, "sample": current_epoch()}
+        given: Any = {**options, **whom, "model": model or self.name}
         try:
             with turn or nullcontext():
                 if self._streams(options):
-                    return await read(self.engine.stream(messages, **given), turn)
+                    return await read(self.engine.stream(messages, **given))
                 return await self.engine.ask(messages, **given)
         except APITimeoutError as error:
             if turn is not None and not turn.was_sent:

@@ -19,11 +19,18 @@ class Call:
     """What was sent last, and what came of it."""
 
     def __init__(self) -> None:
-        self.record = ModelCall.create({}, None)
+        self._record: ModelCall | None = None
+
+    @property
+    def record(self) -> ModelCall:
+        """What the log is given; empty where nothing was sent, as when a cache knows the answer."""
+        if self._record is None:
+            self._record = ModelCall.create({}, None)
+        return self._record
 
     def start(self, body: Mapping[str, Any]) -> None:
         """Show a request in the running event while its answer is awaited."""
-        self.record = show_call(body, _without_media)
+        self._record = show_call(body, _without_media)
 
     def succeed(self, response: CompletionResponse) -> None:
         # Inspect counts all time of an attempt outside the call as waiting. So a time of 0 must not

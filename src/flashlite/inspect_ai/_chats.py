@@ -10,6 +10,8 @@ from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
     ChatMessageUser,
+    Content,
+    ContentText,
     ModelOutput,
     StopReason,
 )
@@ -67,6 +69,17 @@ class SampleChat(MultiAgentChat):
         self._note(entry)
         return entry
 
+    def public_messages(self, start: int = 0) -> list[ChatMessage]:
+        """Return what was said to everybody, from an entry on, as Inspect's messages.
+
+            state.messages = chat.public_messages()
+
+        Private messages are in the store alone, so that nobody who reads the messages of a sample,
+        be it a judge or the next solver, learns what he was not to know.
+        """
+        entries = [entry for entry in self.transcript[start:] if entry.visible_to is None]
+        return [_message(entry) for entry in entries]
+
     def _note(self, entry: ChatEntry) -> None:
         note_message(entry)
         keep_chat(self)
@@ -115,16 +128,6 @@ def opened(chat: SampleChat, messages: Sequence[ChatMessage], moderator: str) ->
     return len(chat.transcript)
 
 
-def public_messages(chat: SampleChat, given: int) -> list[ChatMessage]:
-    """Return what was said to everybody after the first `given` entries, as Inspect's messages.
-
-    Private messages are in the store alone, so that nobody who reads the messages of a sample, be
-    it a judge or the next solver, learns what he was not to know.
-    """
-    entries = [entry for entry in chat.transcript[given:] if entry.visible_to is None]
-    return [_message(entry) for entry in entries]
-
-
 def answer_of(chat: SampleChat, answers: str | None, outcome: Any) -> ModelOutput | None:
     """Return the result of a chat: a text outcome, or the last that was said to everybody."""
     turns = [entry for entry in chat.transcript if entry.is_turn and entry.visible_to is None]
@@ -161,8 +164,10 @@ def _policy(policy: Policy | str | None) -> Policy:
 
 
 def _message(entry: ChatEntry) -> ChatMessage:
-    content = to_contents(entry.content)
-    headed: Any = f"[{entry.author}]: {content}" if isinstance(content, str) else content
+    content, head = to_contents(entry.content), f"[{entry.author}]"  # no colon: as Inspect has it
+    headed: str | list[Content] = (
+        f"{head} {content}" if isinstance(content, str) else [ContentText(text=head), *content]
+    )
     if not entry.is_turn:
         return ChatMessageUser(content=headed, metadata={"from": entry.author})
     return ChatMessageAssistant(

@@ -152,14 +152,14 @@ def to_config(request: CompletionRequest) -> GenerateConfig:
     return GenerateConfig(**config)
 
 
-def to_response(output: ModelOutput) -> CompletionResponse:
+def to_response(output: ModelOutput, *, dialect: str = "") -> CompletionResponse:
     """Return Inspect's answer as ours; one without choices is no answer, and says so."""
     if not output.choices:
         return CompletionResponse(model=output.model, error=output.error or "the answer is empty")
     return CompletionResponse(
         choices=tuple(
             Choice(
-                message=_answer(choice.message),
+                message=_answer(choice.message, dialect),
                 finish_reason=_FINISH.get(choice.stop_reason, choice.stop_reason),
                 index=place,
                 logprobs=choice.logprobs.model_dump() if choice.logprobs else None,
@@ -247,9 +247,9 @@ def _tool_choice(choice: Any) -> ToolChoice | None:
     return "any" if choice == "required" else choice
 
 
-def _answer(theirs: ChatMessage) -> Message:
+def _answer(theirs: ChatMessage, dialect: str) -> Message:
     """Return an answer as ours; what cannot be read of its calls is what the model is told."""
-    [message] = to_messages([theirs])
+    [message] = to_messages([theirs], dialect=dialect)
     unread = {
         call.id: call.parse_error
         for call in getattr(theirs, "tool_calls", None) or ()

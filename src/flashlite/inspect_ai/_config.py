@@ -61,16 +61,22 @@ BY_DIALECT = {
     "effort",
     "fallback_models",
     "modalities",
+    "prompt_logprobs",
     "reasoning_mode",
     "reasoning_summary",
 }
 """Some APIs have a word for it; where there is none, it is reported once."""
 
-REFUSED = {"batch", "best_of", "prompt_logprobs"}
+OF_TRAVEL = {"batch"}
+"""Not what is said, but how it gets there: see `_batches.py`."""
+
+REFUSED = {"best_of"}
 """An eval that counts on these would measure something else, or wait for ever: refused."""
 
+_MEASURED = {"modalities", "prompt_logprobs"}
+"""An eval that asks for these scores what comes back: where there is no word for them, refused."""
+
 _INSTEAD = {
-    "batch": "flashlite asks each request by itself so far",
     "best_of": "ask num_choices and choose in the scorer",
 }
 _BETA = "anthropic-beta"
@@ -125,7 +131,7 @@ def _cannot(name: str, value: Any, *, model: str, strict: bool) -> None:
     """Report what no word is for; what was left to the provider is as good as not said."""
     if value in ("auto", "none") or name == "cache_prompt":
         return
-    if strict or name == "modalities":
+    if strict or name in _MEASURED:
         raise PrerequisiteError(f"flashlite/{model} cannot do {name}; leave it out.")
     warn_once(log, f"flashlite/{model} does not use {name}: it is not sent.")
 
@@ -188,6 +194,11 @@ def _reasoning(name: str) -> Callable[[str], dict[str, Any]]:
     return lambda value: {"extra_body": {"reasoning": {name: value}}}
 
 
+def _prompt_logprobs(tokens: int) -> dict[str, Any]:
+    """Ask as vLLM wants it; a whole answer tells, one from a cache or in pieces does not."""
+    return {"extra_body": {"prompt_logprobs": tokens}, "cache": "off"}
+
+
 def _pictures(_: Any) -> dict[str, Any]:
     """Ask for pictures beside text: there are no other modalities in Inspect."""
     return {"modalities": ["text", "image"]}
@@ -200,6 +211,7 @@ _SPELLED: Mapping[tuple[str, str], Callable[[Any], dict[str, Any]]] = {
     ("anthropic", "reasoning_summary"): _nothing,
     ("bedrock", "cache_prompt"): _nothing,
     ("bedrock", "effort"): _bedrock_effort,
+    ("openai", "prompt_logprobs"): _prompt_logprobs,
     **{(name, "modalities"): _pictures for name in _GEMINI},
     **{(name, "reasoning_summary"): _nothing for name in _GEMINI},
     **{(name, "modalities"): _nothing for name in _RESPONSES},  # a tool: see _tools.py

@@ -5,19 +5,22 @@ Inspect's models outlive evals and event loops, and there may be several of one 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
 from .. import env
+from ..batch.jobs import Pace
 from ..client import Flashlite
 from ..errors import ConfigError
-from ..middleware import Retry, RetryConfig, stack
+from ..middleware import Middleware, Retry, RetryConfig, stack
 from ..models import is_provider
 from ..providers import LiteLLMProvider, MockProvider, Route, Router
 from ..providers.http import account
 from ..stores import DiskCache, FSCache, MemoryCache, Store
 from ..types import CompletionRequest, CompletionResponse, Handler, Target, place_of, target_of
 from ..wire import AiohttpTransport
+from ._batches import in_jobs
 from ._pool import Pool
 from ._settings import Settings
 from ._turn import at_work
@@ -28,9 +31,20 @@ _ONCE = RetryConfig(max_attempts=1)
 
 def engine_for(handler: Handler, pool: Pool, settings: Settings) -> Flashlite:
     """Return an engine on a provider, within the limits of a pool."""
-    bottom = _Bottom(handler, pool)
+    layers: list[Middleware] = [pool, at_work, Retry(_ONCE)]
+    bottom = _Bottom(handler, layers=layers, target=target_of(handler))
     pool.join(settings, bottom.target)
-    store = None if settings.cache is None else _store(settings.cache)
+    return _engine(bottom, settings)
+
+
+def engine_in_jobs(pace: Pace, pool: Pool, settings: Settings) -> Flashlite:
+    """Return an engine that asks by batch APIs, where a pool's money counts, but not its minute."""
+    layers: list[Middleware] = [pool.spend, Retry(_ONCE)]
+    return _engine(_Bottom(in_jobs(pace), layers=layers, target=target_of(native())), settings)
+
+
+def _engine(bottom: Handler, settings: Settings) -> Flashlite:
+    store = None if settings.cache is None else _shared_store(settings.cache)
     return Flashlite(provider=bottom, retry=_ONCE, cache=store, track_costs=False)
 
 
@@ -62,9 +76,15 @@ def litellm_name(route: Route) -> str:
 class _Bottom:
     """A provider, and above it what Inspect has to know and the pool to allow."""
 
-    def __init__(self, handler: Handler, pool: Pool) -> None:
-        self.target = target_of(handler)
-        self._handle = stack([pool, at_work, Retry(_ONCE)], handler)
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        layers: Iterable[Middleware],
+        target: Callable[[CompletionRequest], Target],
+    ) -> None:
+        self.target = target
+        self._handle = stack(layers, handler)
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
         return await self._handle(request)
@@ -91,12 +111,15 @@ class _ByLiteLLM:
 
 
 @cache
-def _store(said: str) -> Store:
+def _shared_store(said: str) -> Store:
+    store = MemoryCache() if said == "memory" else store_named(said)
+    if store is None:
+        raise ConfigError(f"-M cache={said}: memory, disk:<file> or fs:<folder>")
+    return store
+
+
+def store_named(said: str, **options: Any) -> Store | None:
+    """Return the store that `disk:<file>` or `fs:<folder>` names, None for another text."""
     kind, _, path = said.partition(":")
-    if said == "memory":
-        return MemoryCache()
-    if kind == "disk" and path:
-        return DiskCache(path)
-    if kind == "fs" and path:
-        return FSCache(path)
-    raise ConfigError(f"-M cache={said}: memory, disk:<file> or fs:<folder>")
+    make: Callable[..., Store] | None = {"disk": DiskCache, "fs": FSCache}.get(kind)
+    return make(path, **options) if make and path else None

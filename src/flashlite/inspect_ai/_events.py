@@ -2,9 +2,13 @@
 
 An info event of ours has one of these forms:
 
-    {"event": "message", "from": "Red", "to": ["Blue"] or "everyone", "text": "…"}
     {"event": "decision", "by": "Red", "decision": …}
     {"event": "unfit", "reason": "…"}       no answer fitted the shape that was asked for
+    "**Red → Blue:** …"                     somebody said something: Markdown, for readers
+
+The last has what programs look for as its metadata:
+
+    {"event": "message", "from": "Red", "to": ["Blue"] or "everyone", "text": "…"}
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from pydantic_core import to_jsonable_python
 
 from ..chat import ChatEntry, MultiAgentChat
 from ..errors import StructuredOutputError
+from ..inspect_logs.chat_lines import as_json, as_markdown
+from ._private import note_text
 
 SOURCE = "flashlite"
 """The source of our info events."""
@@ -53,9 +59,7 @@ def agent_span(name: str) -> AbstractAsyncContextManager[None]:
 
 def note_message(entry: ChatEntry) -> None:
     """Put what was said, and to whom, into the log."""
-    to: Any = "everyone" if entry.visible_to is None else list(entry.visible_to)
-    said = {"event": "message", "from": entry.author, "to": to, "text": entry.text}
-    transcript().info(said, source=SOURCE)
+    note_text(as_markdown(entry), source=SOURCE, metadata=as_json(entry))
 
 
 def note_decision(by: str, decision: Any) -> None:

@@ -11,7 +11,7 @@ from inspect_ai.model import (
 )
 
 from ..errors import ConfigError
-from ..models import ModelProfile, lookup
+from ..models import ModelProfile, Prices, lookup
 from ..providers import Route
 
 _ORGANISATIONS = {"gemini": "google", "vertex_ai": "google", "xai": "grok"}
@@ -53,17 +53,27 @@ def require_price(model: str, route: Route | None) -> None:
         )
 
 
-def served_by(output: ModelOutput) -> list[ServedModelUsage] | None:
-    """Return whose prices an answer has, where another model than the one that was asked gave it.
+def served_by(
+    output: ModelOutput, *, model: str, route: Route | None
+) -> list[ServedModelUsage] | None:
+    """Return whose prices an answer has, where they are not those of the model that was asked.
 
-    None where it was that one; `output.fallback` says which other.
+    `output.fallback` says which other model gave it; one that came in a batch has prices of its
+    own. None where neither is so.
     """
-    if output.fallback is None or output.usage is None:
+    if output.usage is None:
         return None
-    name = output.fallback.fallback_model
-    profile = lookup(name)
-    cost = None if profile is None else _cost(profile)
-    return [ServedModelUsage(model=f"flashlite/{name}", usage=output.usage, cost=cost)]
+    if output.fallback is not None:
+        name = output.fallback.fallback_model
+        profile = lookup(name)
+        prices = None if profile is None else profile.prices
+    elif (output.metadata or {}).get("flashlite", {}).get("service_tier") == "batch":
+        name, profile = model, profile_of(model, route)
+        usual = None if profile is None else profile.prices
+        prices = None if usual is None else usual.in_batch
+    else:
+        return None
+    return [ServedModelUsage(model=f"flashlite/{name}", usage=output.usage, cost=_cost(prices))]
 
 
 def _info(profile: ModelProfile) -> ModelInfo:
@@ -73,13 +83,12 @@ def _info(profile: ModelProfile) -> ModelInfo:
         context_length=profile.context_window,
         output_tokens=profile.max_output_tokens,
         reasoning=profile.reasoning_model,
-        cost=_cost(profile),
+        cost=_cost(profile.prices),
     )
 
 
-def _cost(profile: ModelProfile) -> ModelCost | None:
+def _cost(prices: Prices | None) -> ModelCost | None:
     """Prices per million tokens; cached tokens at the full price where no other is known."""
-    prices = profile.prices
     if prices is None or prices.input is None or prices.output is None:
         return None
     write = prices.input if prices.cache_write is None else prices.cache_write

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import yaml
 from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessageAssistant,
-    Logprobs,
     ModelFallback,
     ModelOutput,
     ModelUsage,
@@ -20,12 +18,10 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo
-from inspect_ai.util import warn_once
 
-from ..types import Choice, CompletionResponse, ToolCall, Usage
+from ..types import Choice, CompletionResponse, Message, ToolCall, Usage
 from ._answers import to_content
-
-log = logging.getLogger("flashlite.inspect_ai")
+from ._logprobs import answer_logprobs, prompt_logprobs
 
 _STOP_REASONS: dict[str, StopReason] = {
     "stop": "stop",
@@ -52,9 +48,7 @@ def to_output(
     usage = to_usage(response.usage) if response.usage else None
     return ModelOutput(
         model=name,
-        choices=[
-            _choice(choice, name, tools, dialect, response.facts) for choice in response.choices
-        ],
+        choices=[_choice(choice, name, tools, dialect, response) for choice in response.choices],
         usage=None if response.cached else usage,
         input_context_tokens=_context(response),
         fallback=_fallback(response),
@@ -93,7 +87,11 @@ def _fallback(response: CompletionResponse) -> ModelFallback | None:
 
 
 def _choice(
-    choice: Choice, model: str, tools: Sequence[ToolInfo], dialect: str, facts: Mapping[str, Any]
+    choice: Choice,
+    model: str,
+    tools: Sequence[ToolInfo],
+    dialect: str,
+    response: CompletionResponse,
 ) -> ChatCompletionChoice:
     calls = [_call(call, tools) for call in choice.message.tool_calls or ()]
     message = ChatMessageAssistant(
@@ -105,15 +103,17 @@ def _choice(
     return ChatCompletionChoice(
         message=message,
         stop_reason=_STOP_REASONS.get(choice.finish_reason or "", "unknown"),
-        stop_details=_stop_details(facts.get("stop_details")),
-        logprobs=_logprobs(choice),
+        stop_details=_stop_details(response.facts.get("stop_details"), choice.message),
+        logprobs=answer_logprobs(choice),
+        prompt_logprobs=prompt_logprobs(response.raw),
     )
 
 
-def _stop_details(told: Any) -> StopDetails | None:
-    """Return why Claude refused, where it says."""
+def _stop_details(told: Any, message: Message) -> StopDetails | None:
+    """Return why a model refused: Claude says it beside its answer, OpenAI's models in it."""
     if not isinstance(told, Mapping):
-        return None
+        refusal = message.get("refusal")
+        return StopDetails(type="refusal", explanation=refusal) if refusal else None
     known = {name: value for name, value in told.items() if isinstance(value, str)}
     category = known.get("category")
     return StopDetails(
@@ -122,16 +122,6 @@ def _stop_details(told: Any) -> StopDetails | None:
         explanation=known.get("explanation"),
         categories=[StopCategory(category=category)] if category else [],
     )
-
-
-def _logprobs(choice: Choice) -> Logprobs | None:
-    """Return log probabilities where each token has one: an answer is not lost for want of them."""
-    tokens = choice.logprobs and choice.logprobs.get("content")
-    try:
-        return Logprobs.model_validate({"content": tokens}) if tokens else None
-    except ValueError as error:
-        warn_once(log, f"the log probabilities of an answer cannot be read: {error}")
-        return None
 
 
 def _call(call: ToolCall, tools: Sequence[ToolInfo]) -> InspectToolCall:
@@ -188,6 +178,8 @@ def _provenance(response: CompletionResponse) -> Mapping[str, Any]:
         "cached": response.cached or None,
         "cached_usage": response.usage.to_dict() if response.cached and response.usage else None,
         "cached_cost": lineage.get("cost"),
+        "similarity": lineage.get("similarity"),
+        "similar_question": lineage.get("question"),
         **response.facts,
     }
     return {name: value for name, value in told.items() if value is not None}

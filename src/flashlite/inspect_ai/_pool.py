@@ -1,7 +1,8 @@
 """What models share that use one account: the minute, and the money.
 
 Inspect makes a model anew for each role and eval, and keeps others for the life of the process; so
-pools belong to the process, and everybody who names one is in it.
+pools belong to the process, and everybody who names one is in it. One that is named by an address
+belongs to all processes that name it.
 """
 
 from __future__ import annotations
@@ -10,29 +11,71 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .. import env
 from ..errors import ConfigError
-from ..middleware import Budget, Middleware, RateLimit, RateLimitConfig, WithinBudget, stack
+from ..middleware import (
+    Budget,
+    Middleware,
+    RateLimit,
+    RateLimitConfig,
+    WithinBudget,
+    open_pool,
+    stack,
+)
+from ..middleware import Pool as Place
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from ._settings import Settings
+from ._turn import in_turn
 
 _POOLS: dict[str, Pool] = {}
 _ORDER = ("auto_limits", "limits", "budget")  # what waits for anything has no money reserved
 
 
-def pool_named(name: str) -> Pool:
-    """Return the pool of this name, the same one to everybody in the process."""
-    return _POOLS.setdefault(name, Pool(name))
+def pool_named(said: str | None, *, account: str) -> Pool:
+    """Return the pool that was said, else that of an account; the same one to everybody here."""
+    name = said or account
+    if name not in _POOLS:
+        _POOLS[name] = Pool(name, place=_place(said) if said else None)
+    return _POOLS[name]
+
+
+def _place(name: str) -> Place | None:
+    """Return where the processes of a pool meet, None where the pool is this process's own.
+
+    Inspect writes into the log what `-M` says, so an address that has a password in it comes from
+    the environment.
+    """
+    kind, _, variable = name.partition(":")
+    address = env.get(variable) if kind == "env" else name
+    if address is None:
+        raise ConfigError(f"-M pool={name}: there is no {variable} in the environment")
+    if "://" not in address and kind != "sqlite" and not address.endswith(".db"):
+        return None
+    if address is name and "@" in address:
+        raise ConfigError(
+            "-M pool=...: a password would be in the log. Put the address into the environment, "
+            "and say -M pool=env:NAME_OF_THE_VARIABLE"
+        )
+    address, _, name = address.partition("#")
+    return open_pool(address, name=name or "default")
 
 
 class Pool:
     """The limits of some models: a layer that each of them has above its provider.
 
     Requests and tokens of all members count together; limits that are learned from a server's
-    headers are those of one model.
+    headers are those of one model. With a `place`, where processes meet, so do theirs.
     """
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        place: Place | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
+        self._place = place
         self._clock = clock
         self._said: dict[str, Any] = {}
         self._layers: dict[str, Middleware] = {}
@@ -43,11 +86,15 @@ class Pool:
             config = RateLimitConfig(
                 requests_per_minute=settings.rpm, tokens_per_minute=settings.tpm
             )
-            together = Target(provider="pool", dialect="", model=self.name)
+            # The way to a place is nobody's business, and not the same to all who meet there.
+            whose = self.name if self._place is None else "all models"
+            together = Target(provider="pool", dialect="", model=whose)
             self._add(
                 "limits",
                 f"rpm={settings.rpm}, tpm={settings.tpm}",
-                lambda: RateLimit(config, target=lambda _: together, clock=self._clock),
+                lambda: RateLimit(
+                    config, pool=self._place, target=lambda _: together, clock=self._clock
+                ),
             )
         if settings.auto_limits:
             learned = RateLimitConfig(auto_detect=True)
@@ -59,7 +106,11 @@ class Pool:
         if settings.budget is not None:
             limit, file = settings.budget, settings.budget_file
             said = f"budget={limit}" + (f", budget_file={file}" if file else "")
-            self._add("budget", said, lambda: WithinBudget(Budget(limit, file=file), target=target))
+            self._add(
+                "budget",
+                said,
+                lambda: WithinBudget(Budget(limit, file=file, pool=self._place), target=target),
+            )
         elif settings.budget_file is not None:
             raise ConfigError("-M budget_file keeps count of a budget: say -M budget=... too")
 
@@ -75,4 +126,11 @@ class Pool:
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
         layers = [self._layers[kind] for kind in _ORDER if kind in self._layers]
-        return await stack(layers, call_next)(request)
+        if not layers:
+            return await call_next(request)
+        return await stack([in_turn, *layers], call_next)(request)
+
+    async def spend(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        """Count the money alone: a layer for requests that are in no hurry."""
+        budget = self._layers.get("budget")
+        return await (call_next(request) if budget is None else budget(request, call_next))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from inspect_ai.event import SampleLimitEvent
+from inspect_ai.event import InfoEvent, SampleLimitEvent
 from inspect_ai.log import transcript
 from inspect_ai.model import (
     GenerateConfig,
@@ -73,6 +73,7 @@ __all__ = [
     "live_setting",
     "note_cache_hit",
     "note_limit",
+    "note_text",
     "report_delta",
     "report_progress",
     "report_request_id",
@@ -106,6 +107,15 @@ def note_limit(message: str, *, limit: float) -> None:
     record = getattr(transcript(), "_event", None)
     if record is not None:
         record(SampleLimitEvent(type="custom", message=message, limit=limit))
+
+
+def note_text(text: str, *, source: str, metadata: dict[str, Any]) -> None:
+    """Show a text in the transcript, with metadata, which Inspect's own `info()` does not take."""
+    record = getattr(transcript(), "_event", None)
+    if record is not None:
+        record(InfoEvent(data=text, source=source, metadata=metadata))
+    else:  # pragma: no cover - only with another Inspect
+        transcript().info(text, source=source)
 
 
 def note_cache_hit() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import ceil
 from typing import Any
 
 import sniffio
@@ -24,19 +26,22 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from inspect_ai.util import LimitExceededError
 
 from .. import env
+from ..batch.jobs import Pace
 from ..client import Flashlite
 from ..errors import BudgetExceededError, CompletionError, ConfigError
 from ..models import count_tokens
 from ..providers import Route, locate, resolve
+from ..types import Handler
 from ._asking import Asking, Question
 from ._attempts import count_attempt
+from ._batches import pace_of
 from ._call import Call
-from ._engine import by_litellm, engine_for, litellm_name, mock, native
+from ._engine import by_litellm, engine_for, engine_in_jobs, litellm_name, mock, native
 from ._messages import TOOL_MEDIA
 from ._models import canonical_name, register_model_info, require_price, served_by
 from ._output import to_output
-from ._pool import pool_named
-from ._private import PrerequisiteError, note_cache_hit, note_limit
+from ._pool import Pool, pool_named
+from ._private import PrerequisiteError, current_epoch, note_cache_hit, note_limit
 from ._refusals import answered_by_refusing
 from ._retry import RetryAfterWait, decide, is_auth_failure
 from ._settings import Settings, read_settings, refuse_unknown
@@ -47,10 +52,10 @@ class FlashliteModelAPI(ModelAPI):
 
     `-M` arguments, which `Settings` describes: `rpm`, `tpm`, `auto_limits` and `budget` (shared by
     all models with the same key at the same address, or with the same `pool`), `budget_file`,
-    `cache`, `fallbacks`, `structured_retries`, `native` (false goes by way of litellm),
-    `responses_api`, `stream`, `strict_params`, `request_timeout` (seconds for one request on the
-    wire; Inspect's own `--timeout` and `--attempt-timeout` bound it too), and parameters of a
-    request such as `service_tier`; for `mock/...` models, the options of `MockOptions` as well.
+    `cache`, `cache_only`, `fallbacks`, `structured_retries`, `native` (false goes by way of
+    litellm), `responses_api`, `stream`, `strict_params`, `request_timeout` (seconds for one request
+    on the wire; Inspect's own `--timeout` and `--attempt-timeout` bound it too), and parameters of
+    a request such as `service_tier`; for `mock/...` models, the options of `MockOptions` as well.
     A client may be passed in the place of the name, with `model=`, to use that client's settings.
     """
 
@@ -82,29 +87,48 @@ class FlashliteModelAPI(ModelAPI):
         except ConfigError as error:
             raise PrerequisiteError(str(error)) from error
         self._dialect = host.dialect if host and self._settings.native else ""
+        self._patient: dict[Pace, Flashlite] = {}
         self._asking = Asking(
             engine,
             name=self._asked_name(),
             settings=self._settings,
             dialect=self._dialect,
             is_ours=client is None,
+            in_jobs=self._in_jobs,
         )
         register_model_info(name, self._route)
 
     def _make_engine(self, rest: dict[str, Any]) -> Flashlite:
-        settings, pool = self._settings, pool_named(self._settings.pool or self._account())
+        settings, pool = self._settings, self._pool
         if settings.budget is not None:
             require_price(self.model_name, self._route)
+        return engine_for(self._handler(rest), pool, settings)
+
+    @property
+    def _pool(self) -> Pool:
+        return pool_named(self._settings.pool, account=self._account)
+
+    def _in_jobs(self, config: GenerateConfig) -> Flashlite | None:
+        """Return the engine for a config that wants batches."""
+        host = self._route.host if self._route and self._settings.native else None
+        pace = pace_of(config, host, model=self.model_name)
+        if pace is not None and pace not in self._patient:
+            self._patient[pace] = engine_in_jobs(pace, self._pool, self._settings)
+        return None if pace is None else self._patient[pace]
+
+    def _handler(self, rest: dict[str, Any]) -> Handler:
+        """Return who answers: a mock model, else the way to all providers, or to litellm."""
         if self.model_name.startswith("mock/"):
-            return engine_for(mock(self.model_name, rest), pool, settings)
+            return mock(self.model_name, rest)
         refuse_unknown(rest, model=self.model_name)
-        return engine_for(native() if settings.native else by_litellm(), pool, settings)
+        return native() if self._settings.native else by_litellm()
 
     def _asked_name(self) -> str:
         """Return the name by which the engine knows the model."""
         by_name = self._route is None or self._settings.native
         return self.model_name if by_name or self._route is None else litellm_name(self._route)
 
+    @cached_property
     def _account(self) -> str:
         """Name who is asked with whose key; the key is not shown."""
         key = hashlib.sha256((self.initial_api_key or "").encode()).hexdigest()[:8]
@@ -125,7 +149,8 @@ class FlashliteModelAPI(ModelAPI):
         if messages is not None:
             response = await self._asking.engine.ask(messages, model=self._asking.name)
             return to_output(response, model=self.model_name, dialect=self._dialect)
-        question = Question(input, tools, tool_choice, config or GenerateConfig())
+        config = config or GenerateConfig()
+        question = Question(input, tools, tool_choice, config, current_epoch())
         try:
             return await self._answer(question)
         except ConfigError as error:
@@ -138,7 +163,8 @@ class FlashliteModelAPI(ModelAPI):
 
     async def _answer(self, question: Question) -> tuple[ModelOutput, ModelCall]:
         call, attempts = Call(), count_attempt(question.config)
-        told: Any = {"model": self.model_name, "tools": question.tools, "dialect": self._dialect}
+        name = self.service_model_name()
+        told: Any = {"model": name, "tools": question.tools, "dialect": self._dialect}
         whom = {"api_key": self.api_key, "base_url": self.base_url}
         try:
             response = await self._asking(question, call=call, attempts=attempts, **whom)
@@ -165,9 +191,16 @@ class FlashliteModelAPI(ModelAPI):
         """Take the new key; connections are shared with calls in flight and stay."""
         self.initialize()
 
+    def max_connections(self) -> int:
+        """Return how many calls fill the minute if each takes ten seconds; Inspect's number else.
+
+        It holds where connections are neither said nor adaptive.
+        """
+        return max(super().max_connections(), ceil((self._settings.rpm or 0) * 10 / 60))
+
     def connection_key(self) -> str:
         """Name the pool of connections: one per key, address and model; the key is not shown."""
-        return f"{self._account()}:{self.model_name}"
+        return f"{self._account}:{self.model_name}"
 
     def canonical_name(self) -> str:
         return canonical_name(self.model_name, self._route)
@@ -176,8 +209,8 @@ class FlashliteModelAPI(ModelAPI):
         return self._route.model if self._route else self.model_name
 
     def served_model_usage(self, output: ModelOutput) -> list[ServedModelUsage] | None:
-        """Price an answer of a fallback by the prices of that model."""
-        return served_by(output)
+        """Price an answer of a fallback by the prices of that model, one of a batch by those."""
+        return served_by(output, model=self.model_name, route=self._route)
 
     def tool_result_images(self) -> bool:
         return self._dialect in TOOL_MEDIA

@@ -18,6 +18,7 @@ from ..types import Message
 
 _SIGNED = "thinking_blocks"
 _DETAILS = "reasoning_details"
+_ALONE = "alone"  # of details that came without a text beside them
 _TAG = "think_tag"
 _MAY_BE_CLAUDE = (None, "anthropic", "bedrock")  # who may have signed, as far as names tell
 _PROOFS = {"thinking": "signature", "redacted_thinking": "data"}
@@ -31,7 +32,8 @@ def to_reasoning(message: Message) -> list[ContentReasoning]:
             return [_from_block(block) for block in blocks]
         return [ContentReasoning(reasoning=text, internal={_SIGNED: blocks})]
     if details := message.get(_DETAILS):
-        return [ContentReasoning(reasoning=text, internal={_DETAILS: details})]
+        kept = {_DETAILS: details} | ({} if text else {_ALONE: True})
+        return [ContentReasoning(reasoning=text or _readable(details), internal=kept)]
     return [ContentReasoning(reasoning=text)] if text else []
 
 
@@ -52,7 +54,7 @@ def from_reasoning(
         f"<think>\n{part.reasoning}\n</think>\n\n" for part in parts if part.internal == _TAG
     )
     parts = [part for part in parts if part.internal != _TAG]
-    texts = [part.summary or "" if part.redacted else part.reasoning for part in parts]
+    texts = [_text(part) for part in parts if not _is_alone(part)]
     is_claude = author is None or family(author) in _MAY_BE_CLAUDE
     carried = {
         "reasoning_content": "\n".join(text for text in texts if text),
@@ -90,6 +92,20 @@ def _to_block(part: ContentReasoning) -> dict[str, Any] | None:
     if part.summary is not None:
         return {"type": "thinking", "thinking": part.summary, "signature": part.reasoning}
     return {"type": "redacted_thinking", "data": part.reasoning or part.signature or ""}
+
+
+def _text(part: ContentReasoning) -> str:
+    return part.summary or "" if part.redacted else part.reasoning
+
+
+def _readable(details: Sequence[Any]) -> str:
+    """Return what of a gateway's details a reader of the log can read."""
+    told = [d.get("text") or d.get("summary") for d in details if isinstance(d, Mapping)]
+    return "\n".join(text for text in told if isinstance(text, str))
+
+
+def _is_alone(part: ContentReasoning) -> bool:
+    return isinstance(part.internal, Mapping) and _ALONE in part.internal
 
 
 def _kept(part: ContentReasoning, name: str) -> list[Any]:

@@ -26,7 +26,8 @@ def schema_match(
     field that is an object earns the share of it that is right, a list that of its places (those
     that are too many or too few are wrong), a text all or nothing, apart from case and spacing.
     Numbers may differ by a `tolerance`, relative to the target. `weights` are those of the fields
-    of the answer, 1 unless given. The share of each field is in the score's metadata.
+    of the answer, 1 unless given. The score's metadata says whether the answer `fits`, and the
+    share of each of its `fields`.
     """
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -36,14 +37,19 @@ def schema_match(
         try:
             given = to_jsonable_python(validate(shape, said))
         except InvalidAnswer as problem:
-            return Score(value=0.0, answer=said, explanation=f"it does not fit: {problem}")
+            return Score(
+                value=0.0,
+                answer=said,
+                explanation=f"it does not fit: {problem}",
+                metadata={"fits": False, "fields": dict.fromkeys(_shares(wanted, wanted, 0), 0.0)},
+            )
         shares = _shares(given, wanted, tolerance)
         wrong = [name for name, share in shares.items() if share < 1]
         return Score(
             value=_weighted(shares, weights or {}),
             answer=said,
             explanation=f"not right: {', '.join(wrong)}" if wrong else "all of it is right",
-            metadata={"fields": shares},
+            metadata={"fits": True, "fields": shares},
         )
 
     return score

@@ -20,8 +20,11 @@ class Settings:
     """What a model was told beside its name.
 
     `rpm` and `tpm` are requests and tokens per minute, `budget` US dollars; they hold for all
-    models of one `pool`. `cache` names a store: `memory`, `disk:<file>` or `fs:<folder>`. `params`
-    are parameters of each request under OpenAI's names, which the eval's own config overrides.
+    models of one `pool`: a name in this process, or the address of a place where processes meet
+    (`redis://host:port/number#name`, `sqlite:<file>`, `env:<variable with an address>`). `cache`
+    names a store: `memory`, `disk:<file>` or `fs:<folder>`; with `cache_only` a call fails, unsent,
+    where that has no answer. `params` are parameters of each request under OpenAI's names, which
+    the eval's own config overrides.
     """
 
     request_timeout: float = REQUEST_TIMEOUT
@@ -36,6 +39,7 @@ class Settings:
     budget: float | None = None
     budget_file: str | None = None
     cache: str | None = None
+    cache_only: bool = False
     fallbacks: tuple[str, ...] = ()
     structured_retries: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -44,6 +48,8 @@ class Settings:
 def read_settings(arguments: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
     """Return the settings, and the arguments that are none; raises ConfigError for wrong values."""
     given = {name: read(name, arguments[name]) for name, read in _READ.items() if name in arguments}
+    if given.get("cache_only") and not given.get("cache"):
+        raise ConfigError("-M cache_only answers from a cache: say -M cache=... too")
     given["params"] = {name: arguments[name] for name in _PARAMS if name in arguments}
     known = _READ.keys() | _PARAMS
     return Settings(**given), {n: value for n, value in arguments.items() if n not in known}
@@ -118,6 +124,7 @@ _READ: Mapping[str, Callable[[str, Any], Any]] = {
     "budget": _number,
     "budget_file": _text,
     "cache": _text,
+    "cache_only": _flag,
     "fallbacks": _texts,
     "structured_retries": _count,
 }

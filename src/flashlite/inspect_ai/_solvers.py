@@ -42,8 +42,9 @@ def structured(
         Task(dataset, solver=structured(Person), scorer=schema_match(Person))
 
     `response_model` is a Pydantic model or any other type, or `package.module:Name` (as with
-    `--solver flashlite/structured -S response_model=…`). The output is the JSON of the last answer;
-    where none of `1 + retries` fits, it is what the model said, for a scorer to judge.
+    `--solver flashlite/structured -S response_model=…`). The output is the last answer as the model
+    wrote it, also where none of `1 + retries` fits, for a scorer to judge: the instance in it, with
+    or without text around it, is `flashlite.schema.validate(Person, state.output.completion)`.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:

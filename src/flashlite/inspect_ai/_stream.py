@@ -10,10 +10,9 @@ from inspect_ai.model import StreamReasoningEvent, StreamTextEvent, StreamToolCa
 from ..errors import StreamInterruptedError
 from ..types import CompletionResponse, StreamEvent, StreamEventType
 from ._private import is_stream_wanted, report_delta, report_progress, report_stream_start
-from ._turn import Turn
 
 
-async def read(events: AsyncGenerator[StreamEvent], turn: Turn | None) -> CompletionResponse:
+async def read(events: AsyncGenerator[StreamEvent]) -> CompletionResponse:
     """Read a stream to its end, and report what comes; only the first of several choices."""
     async with aclosing(events):
         has_begun = False
@@ -23,8 +22,6 @@ async def read(events: AsyncGenerator[StreamEvent], turn: Turn | None) -> Comple
                 return whole
             if not has_begun:
                 has_begun = True
-                if turn is not None:
-                    turn.end()
                 report_stream_start()
             if event.index == 0:
                 await _report(event)

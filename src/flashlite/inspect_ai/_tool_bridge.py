@@ -14,7 +14,6 @@ from inspect_ai.tool import ToolCall as TheirCall
 from inspect_ai.tool import ToolDef, ToolError, ToolParams
 from inspect_ai.util import LimitExceededError, registry_info
 
-from ..errors import ConfigError
 from ..tools import Tool, ToolRegistry, ToolResult
 from ..types import ToolCall
 from ._memory import Memory, to_contents
@@ -65,14 +64,17 @@ class InspectTools(ToolRegistry):
         return self._read(call, added, outcome.result)
 
     def _read(self, call: ToolCall, added: list[Any], own: ToolResult | None) -> ToolResult:
-        """Return the result that the model reads; it is the tool's own if Inspect left it so."""
-        if len(added) != 1 or not isinstance(message := added[0], ChatMessageTool):
-            raise ConfigError(f"{call.name} hands the conversation over: use as_tool(agent) here")
+        """Return the result that the model reads; it is the tool's own if Inspect left it so.
+
+        Behind the result of a handoff stands what the agent said that took over.
+        """
+        message, *said = added
+        assert isinstance(message, ChatMessageTool)
         result = _result(message, call)
         if own is not None and own.to_message()["content"] == result.to_message()["content"]:
             result = replace(own, name=call.name, call_id=call.id)
         self._memory.learn(result.to_message(), message)
-        return result
+        return replace(result, followed_by=tuple(self._memory.adopt(said)))
 
 
 def as_inspect_tool(tool: Tool[..., Any] | Callable[..., Any]) -> TheirTool:

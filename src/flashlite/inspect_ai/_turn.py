@@ -14,7 +14,7 @@ from ..types import CompletionRequest, CompletionResponse, Handler
 
 
 class Turn:
-    """One generate, from the question to the first sign of an answer.
+    """One generate, from the question to the answer or its first sign.
 
     `seconds` is how long one request may be on the wire; waiting for its turn does not count.
     `was_sent` says whether one got there.
@@ -23,38 +23,51 @@ class Turn:
     def __init__(self, *, seconds: float) -> None:
         self.seconds = seconds
         self.was_sent = False
-        self._is_over = False
-        self._wait = ExitStack()
+        self._waits: ExitStack | None = None
         self._token: Token[Turn | None] | None = None
 
     def __enter__(self) -> Self:
         self._token = _RUNNING.set(self)
-        self._wait.enter_context(suspend_working_limit())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
         if self._token is not None:
             _RUNNING.reset(self._token)
 
-    def end(self) -> None:
-        """Say that nothing has to be waited for any more: the answer has begun."""
-        self._is_over = True
-        self._wait.close()
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count what is done inside as waiting, but for what is work."""
+        try:
+            with ExitStack() as self._waits:
+                self._waits.enter_context(suspend_working_limit())
+                yield
+        finally:
+            self._waits = None
 
     @contextmanager
     def working(self) -> Iterator[None]:
         """Count what is done inside as work."""
         self.was_sent = True
-        self._wait.close()
+        if (waits := self._waits) is None:
+            yield
+            return
+        waits.close()
         try:
             yield
         finally:
-            if not self._is_over:
-                self._wait.enter_context(suspend_working_limit())
+            waits.enter_context(suspend_working_limit())
 
 
 _RUNNING: ContextVar[Turn | None] = ContextVar("flashlite_turn", default=None)
+
+
+async def in_turn(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+    """Wait for a turn, which is no work: a layer, above those that wait."""
+    turn = _RUNNING.get()
+    if turn is None:
+        return await call_next(request)
+    with turn.waiting():
+        return await call_next(request)
 
 
 async def at_work(request: CompletionRequest, call_next: Handler) -> CompletionResponse:

@@ -60,7 +60,7 @@ class Run:
             "task_args_passed": config,
             "tags": [plain(str(tag)) for tag in self.tags],
             "dataset": {"name": plain(self.task)},
-            "model": self.model or NO_MODEL,
+            "model": buildable(self.model or NO_MODEL),
             "config": {"epochs": 1},
             "packages": dict(_versions("flashlite", "inspect_ai")),
             "metadata": {"eval_id": plain(self.label), **plain(self.metadata)},
@@ -128,11 +128,32 @@ def header(
 def named(start: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
     """Put the only model that answered where none is named."""
     spec = start["eval"]
-    only = next(iter(models)) if len(models) == 1 else NO_MODEL
+    only = buildable(next(iter(models))) if len(models) == 1 else NO_MODEL
     return {
         **start,
         "eval": {**spec, "model": only if spec["model"] == NO_MODEL else spec["model"]},
     }
+
+
+def buildable(model: str) -> str:
+    """Return a model's name as Inspect can build the model from it, which it does to score a log.
+
+    Providers that it does not know are ours: `flashlite/<model>`, as an eval names them.
+    """
+    provider, slash, _ = model.partition("/")
+    return model if slash and provider in _PROVIDERS else f"flashlite/{model}"
+
+
+# What Inspect has itself (`inspect_ai/model/_providers/providers.py`), and ours.
+_PROVIDERS = frozenset(
+    {
+        "anthropic", "azureai", "bedrock", "cloudflare", "deepseek", "fireworks", "flashlite",
+        "google", "grok", "groq", "hf", "hf-inference-providers", "litellm-proxy",
+        "llama-cpp-python", "meta", "mistral", "mockllm", "moonshot", "nnterp", "none", "ollama",
+        "openai", "openai-api", "openai-api-completions", "openrouter", "perplexity", "sagemaker",
+        "sambanova", "sglang", "together", "transformer_lens", "vllm", "vllm-completions",
+    }
+)  # fmt: skip
 
 
 def _versions(*packages: str) -> Iterable[tuple[str, str]]:

@@ -48,7 +48,7 @@ class Journal:
     def begin(self, sample: Sample) -> None:
         """Follow a sample."""
         self._cursors[sample.uuid] = Cursor(sample.transcript)
-        self._write(sample, begin=sample.about())
+        self._write(sample, begin=sample.about(), is_private=sample.transcript.is_private)
 
     def note(self, sample: Sample) -> None:
         """Write down what a sample gained; whoever calls holds its lock."""

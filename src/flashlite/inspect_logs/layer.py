@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ConfigError
 from ..middleware.events import broken
-from ..types import CompletionRequest, CompletionResponse, Handler, MessageInput
+from ..types import CompletionRequest, CompletionResponse, Handler, MessageInput, Target
+from .cached_as import cached_as
 from .current import at, current_place
+from .hearing import hearing_samples, say_recorded
 from .logger import InspectLogger
 from .model_events import ModelCall
 from .samples import current_sample
@@ -23,13 +25,19 @@ def record_model_call(
     logger: InspectLogger | None = None,
     began: float | None = None,
     sent: Mapping[str, Any] | None = None,
+    cached_as: Mapping[str, Any] | None = None,
 ) -> None:
     """Record a call in the sample that this task or thread is in.
 
     With a `logger`, it is the innermost one of that logger, and outside of all the call is a sample
-    of its own. `began` is in Unix seconds, `sent` the body that went over the wire.
+    of its own. `began` is in Unix seconds, `sent` the body that went over the wire, `cached_as`
+    says how a cache knows the answer.
     """
-    call = ModelCall.just_ended(request, response, error=error, began=began, sent=sent)
+    known: dict[str, Any] = {"began": began, "sent": sent, "cached_as": cached_as}
+    _record(ModelCall.just_ended(request, response, error=error, **known), logger)
+
+
+def _record(call: ModelCall, logger: InspectLogger | None) -> None:
     sample = current_sample() if logger is None else logger.current_sample()
     if sample is not None and not sample.is_over:
         sample.model_call(call)
@@ -38,17 +46,28 @@ def record_model_call(
 
 
 class InspectLog:
-    """Record every call: answers, errors, streams, attempts, cache hits and what was sent."""
+    """Record every call: answers, errors, streams, attempts, cache hits and what was sent.
 
-    def __init__(self, logger: InspectLogger) -> None:
-        if not isinstance(logger, InspectLogger):
+    Without a logger, those only that are made in samples which hear all.
+    """
+
+    def __init__(
+        self,
+        logger: InspectLogger | None,
+        *,
+        target: Callable[[CompletionRequest], Target] | None = None,
+    ) -> None:
+        if logger is not None and not isinstance(logger, InspectLogger):
             raise ConfigError(f"inspect_logger is an InspectLogger(...); got {logger!r:.80}")
-        self._logger = logger
+        self._logger, self._target = logger, target
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-        if request.api == "embeddings":
+        is_heard = current_place() is not None and bool(hearing_samples())
+        if request.api == "embeddings" or not (self._logger or is_heard):
             return await call_next(request)
-        call = _Call(request, self._logger)
+        if is_heard:
+            say_recorded()
+        call = _Call(request, self._logger, self._target)
         try:
             response = await call_next(request.with_(on_send=call.note_sent))
         except BaseException as error:
@@ -62,8 +81,13 @@ class InspectLog:
 class _Call:
     """One call on its way into the log."""
 
-    def __init__(self, request: CompletionRequest, logger: InspectLogger) -> None:
-        self._request, self._logger = request, logger
+    def __init__(
+        self,
+        request: CompletionRequest,
+        logger: InspectLogger | None,
+        target: Callable[[CompletionRequest], Target] | None,
+    ) -> None:
+        self._request, self._logger, self._target = request, logger, target
         # A stream may end anywhere, even in the garbage collector: it belongs where it began.
         self._began, self._place = time.time(), current_place()
         self._sent: Mapping[str, Any] | None = None
@@ -83,12 +107,14 @@ class _Call:
         self._record(None, error)
 
     def _record(self, response: CompletionResponse | None, error: BaseException | None) -> None:
+        named = None
+        if response is not None and error is None and self._target is not None:
+            named = cached_as(self._request, response, self._target(self._request))
+        known: dict[str, Any] = {"began": self._began, "sent": self._sent, "cached_as": named}
+        call = ModelCall.just_ended(self._request, response, error=error, **known)
         with at(self._place):
-            record_model_call(
-                self._request,
-                response,
-                error=error,
-                logger=self._logger,
-                began=self._began,
-                sent=self._sent,
-            )
+            samples = hearing_samples()
+            for sample in samples:
+                sample.model_call(call)
+            if self._logger is not None and not any(map(self._logger.has, samples)):
+                _record(call, self._logger)

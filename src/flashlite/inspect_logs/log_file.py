@@ -99,16 +99,30 @@ class LogFile:
             if live:
                 self._live.show(running)
 
-    def finish(self, status: Status, error: Mapping[str, Any] | None = None) -> None:
-        """Write what the samples come to, and close the log."""
+    def finish(
+        self,
+        status: Status,
+        error: Mapping[str, Any] | None = None,
+        *,
+        ended: float | None = None,
+    ) -> None:
+        """Write what the samples come to, and close the log; it ended now, or at a Unix time."""
         with self._publishing, self._lock:
             self._write_summaries()
             summaries = map(self._stream.read, self._places)
-            write_end(self._stream, self._start, summaries, status, error)
+            write_end(self._stream, self._start, summaries, status, error, ended=ended)
             finish(self._stream, self.paths.part, self.paths.log)
             self._file.close()
         self._journal.remove()
         self._live.remove()
+
+    def discard(self) -> None:
+        """Leave nothing behind of a log that is not finished."""
+        if not self._file.closed:
+            self._file.close()
+            self.paths.part.unlink(missing_ok=True)
+            self._journal.remove()
+            self._live.remove()
 
     def running(self) -> list[Sample]:
         """Return the samples that are not over."""
@@ -144,6 +158,8 @@ def write_end(
     summaries: Iterable[bytes],
     status: Status,
     error: Mapping[str, Any] | None = None,
+    *,
+    ended: float | None = None,
 ) -> None:
     """Write what closes a log; `summaries` are lists of them, as JSON."""
     total, lines = Sum(), list[bytes]()
@@ -151,6 +167,7 @@ def write_end(
         for summary in json.loads(text):  # orjson knows no NaN, which Inspect's scores may be
             total.add(summary)
         lines.append(text[1:-1])
-    end = header(start, total, status=status, ended=timestamp(time.time()), error=error)
+    completed = timestamp(time.time() if ended is None else ended)
+    end = header(start, total, status=status, ended=completed, error=error)
     stream.append(SUMMARIES, b"[" + b",".join(lines) + b"]")
     stream.append(HEADER, encode(end))

@@ -7,12 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ..errors import ConfigError
 from ..middleware.records import secrets_of
 from ..types import CompletionRequest, CompletionResponse, MessageInput
+from .attach import Attachable, attach, check_attachable
 from .header import Run
+from .hearing import HearingSample
 from .model_events import ModelCall
 from .output import Output
 from .reading import table
@@ -20,6 +22,8 @@ from .samples import Sample, current_samples
 from .scores import to_scores
 from .transcript import Transcript
 from .writing import Format
+
+S = TypeVar("S", bound=Sample)
 
 
 class InspectLogger:
@@ -114,6 +118,7 @@ class InspectLogger:
         """Do what `log` does for a call whose times are known."""
         scores = {} if score is None else to_scores(score)
         sample = self._sample(
+            Sample,
             sample_id,
             epoch=epoch,
             input=call.request.messages,
@@ -137,13 +142,46 @@ class InspectLogger:
         input: MessageInput | None = None,
         target: str | Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        hears_all: bool = False,
     ) -> Sample:
         """Return a block for one sample: `with logger.sample("id", input=…, target=…) as s:`.
 
         `with` and `async with` both do. What is recorded inside, also in tasks that begin there, is
-        shown while it runs. Ids and epochs are as in `log`.
+        shown while it runs. Ids and epochs are as in `log`. With `hears_all` it has every call made
+        inside, of any client and of the tools of agents and tool loops; else those of clients that
+        have this logger, and what the sample is told.
         """
-        return self._sample(id, epoch=epoch, input=input, target=target, metadata=metadata)
+        about = {"epoch": epoch, "input": input, "target": target, "metadata": metadata}
+        return self._sample(HearingSample if hears_all else Sample, id, **about)
+
+    def attach(
+        self,
+        thing: Attachable,
+        id: str | int | None = None,
+        *,
+        epoch: int | None = None,
+        input: MessageInput | None = None,
+        target: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Sample:
+        """Record all that a conversation, an agent or a chat does from now on, in one sample.
+
+            sample = logger.attach(chat, "debate", target="yes")
+            await chat.round_robin(3)
+            sample.score("agreed", 1.0)
+
+        It has every call of a model and of a tool, whichever client makes it, in whatever task or
+        thread; of a chat each turn on its agent's lane, all that was said as info events, also in
+        private, and the transcript in the store. The input, messages and output of a chat's sample,
+        which judges read, are what everybody read. The sample ends with `sample.end()`, as a block
+        (`with logger.attach(chat) as sample:`), when the same thing is attached anew, or with the
+        log. Forks are recorded in the same sample until they are attached themselves.
+        """
+        check_attachable(thing)
+        about = {"epoch": epoch, "input": input, "target": target, "metadata": metadata}
+        sample = self._sample(HearingSample, id, **about)
+        attach(thing, sample)
+        return sample
 
     def flush(self) -> None:
         """Show everything so far as a log; on an event loop rather `await aflush()`."""
@@ -174,7 +212,11 @@ class InspectLogger:
 
     def current_sample(self) -> Sample | None:
         """Return the innermost sample of this logger that this task or thread is in."""
-        return next((sample for sample in current_samples() if sample.log is self._output), None)
+        return next(filter(self.has, current_samples()), None)
+
+    def has(self, sample: Sample) -> bool:
+        """Return whether a sample is one of this logger's."""
+        return sample.log is self._output
 
     def __enter__(self) -> Self:
         return self
@@ -198,9 +240,9 @@ class InspectLogger:
     ) -> None:
         await self.aclose(error)
 
-    def _sample(self, id: str | int | None, *, epoch: int | None, **about: Any) -> Sample:
+    def _sample(self, kind: type[S], id: str | int | None, *, epoch: Any, **about: Any) -> S:
         if self.is_closed:
             raise ConfigError("the log is closed: make another InspectLogger")
         id, epoch = self._output.writing().keys.take(id, epoch)
         transcript = Transcript(keep_media=self._log_images, with_raw=self._log_raw)
-        return Sample(self._output, id, epoch=epoch, transcript=transcript, **about)
+        return kind(self._output, id, epoch=epoch, transcript=transcript, **about)

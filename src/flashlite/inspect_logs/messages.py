@@ -1,7 +1,8 @@
 """From our messages to Inspect's, as JSON (`inspect_ai/model/_chat_message.py`).
 
 A message's id follows from what it says and from all that was said before it. So the same history,
-sent again with each turn, is the same messages: Inspect's viewer shows the new ones only.
+sent again with each turn, is the same messages: Inspect's viewer shows the new ones only. Each
+sample begins with something of its own, since Inspect's tables have a row for an id once in a log.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ..types import Message, ToolCall, without_media
+from ..types import Message, MessageInput, ToolCall, normalize_messages, without_media
 from .plain import plain
 
 _ROLES = {
@@ -62,14 +63,32 @@ def _bytes(message: Mapping[str, Any]) -> bytes:
 
 
 def to_messages(
-    given: Iterable[Mapping[str, Any] | str], *, attachments: Attachments
+    given: Iterable[Mapping[str, Any] | str], *, attachments: Attachments, before: str = ""
 ) -> list[dict[str, Any]]:
-    """Spell a history; a text is a user's."""
+    """Spell a history; a text is a user's. `before` is what its ids begin with."""
     messages = [m if isinstance(m, Mapping) else Message.user(str(m)) for m in given]
     return [
         to_message(message, id=id, attachments=attachments)
-        for id, message in zip(chained_ids(messages), messages, strict=True)
+        for id, message in zip(chained_ids(messages, before), messages, strict=True)
     ]
+
+
+def to_input(given: MessageInput, *, attachments: Attachments, before: str = "") -> Any:
+    """Spell what a sample begins with: a single text as it stands, anything else as messages."""
+    if isinstance(given, str):
+        return plain(given)
+    are_messages = isinstance(given, tuple) and all(isinstance(m, Message) for m in given)
+    messages: Any = given if are_messages else normalize_messages(given)
+    if len(messages) == 1 and isinstance(messages[0].get("content"), str):
+        return plain(messages[0]["content"])
+    return to_messages(messages, attachments=attachments, before=before)
+
+
+def to_target(target: str | Sequence[str] | None) -> str | list[str]:
+    """Spell what a sample's answer should be, "" for nothing."""
+    if target is None or isinstance(target, str):
+        return str(plain(target or ""))
+    return [plain(str(text)) for text in target]
 
 
 def to_message(

@@ -44,7 +44,8 @@ NO_MODEL = "none/none"
 class ModelCall:
     """What was asked and what came of it: an answer, or an error; a broken stream may be both.
 
-    `began` and `ended` are Unix seconds, `sent` is the JSON body of the last attempt.
+    `began` and `ended` are Unix seconds, `sent` is the JSON body of the last attempt, `cached_as`
+    what `cached_as.py` tells of the answer.
     """
 
     request: CompletionRequest
@@ -53,6 +54,7 @@ class ModelCall:
     began: float
     ended: float
     sent: Mapping[str, Any] | None = None
+    cached_as: Mapping[str, Any] | None = None
 
     @classmethod
     def just_ended(
@@ -63,6 +65,7 @@ class ModelCall:
         error: BaseException | None = None,
         began: float | None = None,
         sent: Mapping[str, Any] | None = None,
+        cached_as: Mapping[str, Any] | None = None,
     ) -> Self:
         """Return what is known of a call that just ended; it lasted as long as its answer says."""
         if isinstance(response, str):
@@ -76,7 +79,13 @@ class ModelCall:
         lasted = (response.duration or response.latency or 0.0) if response is not None else 0.0
         began = ended - lasted if began is None else began
         return cls(
-            request=request, response=response, error=error, began=began, ended=ended, sent=sent
+            request=request,
+            response=response,
+            error=error,
+            began=began,
+            ended=ended,
+            sent=sent,
+            cached_as=cached_as,
         )
 
     @property
@@ -116,7 +125,7 @@ def to_event(
         event |= _failure(call.error)
     if with_raw and (raw := _raw(call)):
         event["call"] = raw
-    if about := _about(request):
+    if about := _about(call):
         event["metadata"] = about
     return event
 
@@ -261,6 +270,12 @@ def _provenance(response: CompletionResponse) -> Mapping[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def _about(request: CompletionRequest) -> dict[str, Any]:
-    told = {"request_id": request.id, "tags": request.tags, "sample": request.sample}
+def _about(call: ModelCall) -> dict[str, Any]:
+    request = call.request
+    told = {
+        "request_id": request.id,
+        "tags": request.tags,
+        "sample": request.sample,
+        "cached_as": call.cached_as,
+    }
     return {name: value for name, value in told.items() if value not in (None, ())}

@@ -59,7 +59,8 @@ def _row(summary: Mapping[str, Any]) -> dict[str, Any]:
     row = {name: summary.get(name) for name in ("id", "epoch", "target", "error", "total_time")}
     usage = summary["model_usage"].values()
     row["models"] = ", ".join(summary["model_usage"])
-    row["total_tokens"] = sum(used["total_tokens"] for used in usage)
+    for name in ("input_tokens", "output_tokens", "total_tokens"):
+        row[name] = sum(used[name] for used in usage)
     costs = [used.get("total_cost") for used in usage if used["total_tokens"]]
     row["total_cost"] = None if None in costs else sum(costs)
     for name, score in (summary.get("scores") or {}).items():

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,28 +28,57 @@ _MESSAGE = "the process was killed before this ended"
 _ERROR = {"message": _MESSAGE, "traceback": _MESSAGE, "traceback_ansi": _MESSAGE}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What became of the logs that nobody had finished.
+
+    `recovered` has how many samples are in each. `running` are still being written, by their own
+    process, or are another user's; `failed` are as they were, and why.
+    """
+
+    recovered: dict[Path, int] = field(default_factory=dict[Path, int])
+    running: list[Path] = field(default_factory=list[Path])
+    failed: dict[Path, str] = field(default_factory=dict[Path, str])
+
+
 def recover(log_dir: str | os.PathLike[str]) -> list[Path]:
     """Close the logs in a folder whose processes were killed, and return them.
 
     Samples that were written are whole; those that were running have what happened so far, and an
-    error. Logs that are still being written are left alone.
+    error. Logs that are still being written are left alone. A file stands for that log only.
     """
-    recovered: list[Path] = []
-    for paths in in_the_making(Path(log_dir).expanduser()):
+    found = recovery(log_dir)
+    for path, samples in found.recovered.items():
+        log.warning("recovered %s, with %d samples", path, samples)
+    for path, reason in found.failed.items():
+        log.warning("%s cannot be recovered: %s", path, reason)
+    return list(found.recovered)
+
+
+def recovery(path: str | os.PathLike[str]) -> Recovery:
+    """Do what `recover` does, and return what became of each log instead of logging it."""
+    found, done = Path(path).expanduser(), Recovery()
+    is_one = found.is_file()
+    for paths in in_the_making(found.parent if is_one else found):
+        if is_one and found.name not in (paths.log.name, paths.part.name):
+            continue
         file = take_over(paths.part)
         if file is None:
+            done.running.append(paths.log)
             continue
         with file:
             try:
-                if _close(file, paths):
-                    recovered.append(paths.log)
+                samples = _close(file, paths)
             except (KeyError, TypeError, ValueError) as error:  # whole, but not as we write it
-                log.warning("%s cannot be recovered: %r", paths.part, error)
-    return recovered
+                done.failed[paths.part] = repr(error)
+            else:
+                if samples is not None:
+                    done.recovered[paths.log] = samples
+    return done
 
 
-def _close(file: BinaryIO, paths: Paths) -> bool:
-    """Finish a log; False if nothing was ever written to it."""
+def _close(file: BinaryIO, paths: Paths) -> int | None:
+    """Finish a log, and return how many samples are in it; None if nothing was ever written."""
     stream, start, summaries, is_finished = _read(file)
     if start is None:
         paths.part.unlink()
@@ -58,11 +88,10 @@ def _close(file: BinaryIO, paths: Paths) -> bool:
             summaries += _add_running(stream, paths, written)
             write_end(stream, start, [json.dumps(summaries).encode()], "error", _ERROR)
         finish(stream, paths.part, paths.log)
-        log.warning("recovered %s, with %d samples", paths.log, len(summaries))
     for left in (paths.journal, draft_of(paths.log)):
         left.unlink(missing_ok=True)
     Live(paths.live).remove()
-    return start is not None
+    return None if start is None else len(summaries)
 
 
 def _read(
@@ -94,10 +123,12 @@ def _add_running(stream: RecordStream, paths: Paths, written: set[str]) -> Itera
 
 
 def _rebuilt(about: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    transcript, events = Transcript(), list[Mapping[str, Any]]()
+    is_private = any(line.get("is_private") for line in lines)
+    transcript, events = Transcript(is_private=is_private), list[Mapping[str, Any]]()
     for line in lines:
         transcript.restore(line)
         events += line.get("events", ())
+    about = {**about, "input": about["input"] or _opening(transcript)}
     last = events[-1] if events else {"timestamp": about["started_at"], "working_start": 0.0}
     now = {"timestamp": last["timestamp"], "working_start": last["working_start"]}
     for span in reversed(_open_spans(events)):
@@ -113,6 +144,13 @@ def _rebuilt(about: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> di
         ),
         error=_ERROR,
     )
+
+
+def _opening(transcript: Transcript) -> Any:
+    """Return what was asked first, which nobody may have known when the sample began."""
+    messages = [json.loads(message) for message in transcript.opening()]
+    is_text = len(messages) == 1 and isinstance(messages[0]["content"], str)
+    return messages[0]["content"] if is_text else messages or ""
 
 
 def _open_spans(events: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import threading
+import os
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from ..errors import ConfigError
 from ..middleware.records import secrets_of
-from ..types import (
-    CompletionRequest,
-    CompletionResponse,
-    Message,
-    MessageInput,
-    ToolCall,
-    normalize_messages,
-)
+from ..types import CompletionRequest, CompletionResponse, Message, MessageInput, ToolCall
 from ..types.ids import new_id
-from .current import Place, at, current_place, places
+from .current import places
 from .documents import to_document, to_summary
-from .messages import to_messages
+from .messages import to_input, to_messages, to_target
 from .model_events import ModelCall, timestamp, to_error, to_output
 from .plain import plain
 from .scores import to_score
+from .spans import Spans
 from .tool_events import to_tool_event
 from .transcript import Transcript
 
@@ -54,7 +48,7 @@ class Log(Protocol):
         ...
 
 
-class Sample:
+class Sample(Spans):
     """One sample of a log, from its beginning to its end: a conversation, a simulation, a call.
 
     It is used with `with` or `async with`; what happens inside of the block belongs to it, also in
@@ -64,6 +58,9 @@ class Sample:
     `messages` is what stands for the whole sample; left empty, it is the history of the last call.
     `output` is the answer that scorers read, `store` and `metadata` whatever else is to be kept.
     """
+
+    hears_all = False
+    """Whether it has every call made inside of it, also of clients that have no logger."""
 
     def __init__(
         self,
@@ -77,24 +74,23 @@ class Sample:
         transcript: Transcript,
         began: float | None = None,
         secrets: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(transcript, began=began, clock=clock, secrets=secrets)
         self.id, self.epoch, self.uuid = id, epoch, new_id()
-        self.transcript = transcript
         self.messages: list[Message | Mapping[str, Any]] = []
         self.output: CompletionResponse | str | None = None
         self.metadata = dict(metadata or {})
         self.store: dict[str, Any] = {}
         self.scores: dict[str, dict[str, Any]] = {}
-        self.lock = threading.Lock()
-        self.is_over = False
-        self.log = log
-        self._began = time.time() if began is None else began
-        self._input: Any = None if input is None else self._spelled_input(input)
-        self._is_followed = False
-        self._target = _target(target)
+        self.is_open_ended, self._is_followed = False, False
+        self.at_end: list[Callable[[], None]] = []
+        self.log, self.process = log, os.getpid()
+        self._input: Any = None
+        self.begin_with(input)
+        self._target = to_target(target)
         self._error: BaseException | None = None
-        self._secrets = secrets
-        self._solvers, self._main = new_id(), new_id()
+        self._solvers = new_id()
         self._blocks = ExitStack()
 
     def begin(self) -> Self:
@@ -106,9 +102,18 @@ class Sample:
         self._open_span(self._main, self.log.task, self._solvers, "agent", began=self._began)
         return self
 
-    def agent(self, name: str, *, description: str | None = None) -> AbstractContextManager[Self]:
-        """Return a block for one agent's turn: what happens inside of it is on its lane."""
-        return self._span(plain(str(name)), description)
+    def open(self) -> Self:
+        """Begin, and be shown from now on; `with` does, and one that is open it leaves so."""
+        if self._is_followed:
+            raise ConfigError("a sample is one block: ask the logger for another one")
+        self._is_followed, self._began = True, self._clock()
+        self.log.follow(self)
+        return self.begin()
+
+    def begin_with(self, input: MessageInput | None) -> None:
+        """Say what the sample begins with, unless that is known."""
+        if self._input is None and input is not None:
+            self._input = to_input(input, **self.transcript.spelling)
 
     def model(
         self,
@@ -128,8 +133,8 @@ class Sample:
             if self.is_over:
                 return
             self._secrets = tuple(dict.fromkeys((*self._secrets, *secrets)))
-            if self._input is None:
-                self._input = self._spelled_input(call.request.messages)
+            if not self.transcript.is_private:
+                self.begin_with(call.request.messages)
             who = agent or call.request.agent
             self.transcript.add_call(call, place, role=who, secrets=secrets)
         self._note()
@@ -138,12 +143,14 @@ class Sample:
         self, call: ToolCall | Mapping[str, Any], result: Any = None, *, seconds: float = 0.0
     ) -> None:
         """Record a tool call and its result, which may be an exception or a `ToolResult`."""
-        self._record(to_tool_event(call, result, seconds), time.time() - seconds)
+        self._record(to_tool_event(call, result, seconds), self._clock() - seconds)
 
-    def info(self, value: Any, *, source: str | None = None) -> None:
-        """Record something to be shown: a text (Markdown), or any JSON."""
-        event = {"event": "info", "data": plain(value)}
-        self._record(event | ({"source": plain(str(source))} if source else {}), None)
+    def info(
+        self, value: Any, *, source: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record a text to be shown (Markdown), or any JSON; `metadata` is for programs alone."""
+        event = {"event": "info", "data": value, "source": source, "metadata": metadata}
+        self._record(plain(event), None)
 
     def score(
         self,
@@ -167,6 +174,8 @@ class Sample:
 
     def end(self) -> None:
         """Write the sample; nothing more is recorded in it. `with` does."""
+        while self.at_end:
+            self.at_end.pop()()
         self._close_span(self._main)
         self._close_span(self._solvers)
         if self.scores:
@@ -179,12 +188,11 @@ class Sample:
             self.log.write(self, document, to_summary(document), self._secrets)
 
     def __enter__(self) -> Self:
-        if self._is_followed:
-            raise ConfigError("a sample is one block: ask the logger for another one")
-        self._is_followed, self._began = True, time.time()
-        self.log.follow(self)
-        self.begin()
-        self._blocks.enter_context(at(Place(self, self._main, outside=current_place())))
+        if self.is_open_ended:
+            self.is_open_ended = False
+        else:
+            self.open()
+        self._blocks.enter_context(self.inside())
         return self
 
     def __exit__(
@@ -226,36 +234,6 @@ class Sample:
         usage = {"model_usage": self.transcript.model_usage, "role_usage": {}}
         return to_summary({**self.about(), **usage, "scores": self.scores}, completed=False)
 
-    @contextmanager
-    def _span(self, name: str, description: str | None) -> Generator[Self]:
-        place, span = self._place(), new_id()
-        parent = place.span if place is not None else self._main
-        self._open_span(span, name, parent, "agent", description=description)
-        try:
-            with at(Place(self, span, name, outside=current_place())):
-                yield self
-        finally:
-            self._close_span(span)
-
-    def _open_span(
-        self,
-        id: str,
-        name: str,
-        parent: str | None,
-        kind: str,
-        *,
-        description: str | None = None,
-        began: float | None = None,
-    ) -> None:
-        event = {"event": "span_begin", "id": id, "name": name, "type": kind, "span_id": id}
-        if parent is not None:
-            event["parent_id"] = parent
-        about = {"metadata": {"description": plain(description)}} if description else {}
-        self._record({**event, **about}, began)
-
-    def _close_span(self, id: str) -> None:
-        self._record({"event": "span_end", "id": id, "span_id": id}, None)
-
     def _record_scores(self) -> None:
         span = new_id()
         self._open_span(span, "scorers", None, "scorers")
@@ -267,43 +245,18 @@ class Sample:
             self._close_span(scorer)
         self._close_span(span)
 
-    def _record(self, event: dict[str, Any], began: float | None) -> None:
-        place, _ = self._here(began)
-        self._add({**place, **event})
-
-    def _add(self, event: Mapping[str, Any]) -> None:
-        with self.lock:
-            if not self.is_over:
-                self.transcript.add(event, secrets=self._secrets)
-        self._note()
-
     def _note(self) -> None:
         if self._is_followed:
             self.log.note(self)
 
-    def _here(self, began: float | None) -> tuple[dict[str, Any], str | None]:
-        """Return what an event says of where and when it happened, and whose turn it is there."""
-        place, when = self._place(), time.time() if began is None else began
-        spot = {
-            "uuid": new_id(),
-            "span_id": place.span if place is not None else self._main,
-            "timestamp": timestamp(when),
-            "working_start": max(0.0, when - self._began),
-        }
-        return spot, place.agent if place is not None else None
-
-    def _place(self) -> Place | None:
-        """Return where in this sample we are; None outside of its block."""
-        return next((place for place in places() if place.sample is self), None)
-
     def _document(self) -> dict[str, Any]:
-        ended = time.time()
+        ended = self._clock()
         return to_document(
             self.about(),
             self.transcript,
             completed_at=timestamp(ended),
             total_time=max(0.0, ended - self._began),
-            messages=to_messages(self.messages, attachments=self.transcript.attachments),
+            messages=to_messages(self.messages, **self.transcript.spelling),
             output=self._spelled_output(),
             scores=self.scores or None,
             store=plain(self.store) if self.store else None,
@@ -314,21 +267,11 @@ class Sample:
         about = self.about()
         return {name: about[name] for name in ("id", "input", "target", "metadata")}
 
-    def _spelled_input(self, given: Any) -> Any:
-        if isinstance(given, str):
-            return plain(given)
-        are_messages = isinstance(given, tuple) and all(isinstance(m, Message) for m in given)
-        messages = given if are_messages else normalize_messages(given)
-        if len(messages) == 1 and isinstance(messages[0].get("content"), str):
-            return plain(messages[0]["content"])
-        return to_messages(messages, attachments=self.transcript.attachments)
-
     def _spelled_output(self) -> Mapping[str, Any] | None:
         if self.output is None:
             return None
-        is_whole = isinstance(self.output, CompletionResponse)
-        call = ModelCall.just_ended("-", self.output if is_whole else str(self.output))
-        return to_output(call, (), self.transcript.attachments)
+        said = self.output if isinstance(self.output, CompletionResponse) else str(self.output)
+        return to_output(ModelCall.just_ended("-", said), (), self.transcript.attachments)
 
 
 def current_sample() -> Sample | None:
@@ -339,9 +282,3 @@ def current_sample() -> Sample | None:
 def current_samples() -> Iterator[Sample]:
     """Yield the samples that this task or thread is in, the innermost first."""
     return (place.sample for place in places() if isinstance(place.sample, Sample))
-
-
-def _target(target: str | Sequence[str] | None) -> str | list[str]:
-    if target is None or isinstance(target, str):
-        return str(plain(target or ""))
-    return [plain(str(text)) for text in target]

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from ..types.ids import new_id
 from .messages import Attachments, authored, chained_ids, to_message
 from .model_events import NO_MODEL, ModelCall, to_event
 from .plain import encode
@@ -47,9 +48,16 @@ class Pool:
 
 
 class Transcript:
-    """The events of one sample; one thread at a time adds to it."""
+    """The events of one sample; one thread at a time adds to it.
 
-    def __init__(self, *, keep_media: bool = True, with_raw: bool = True) -> None:
+    With `is_private` its calls have what not everybody was to read: nothing of them stands for the
+    sample, whose messages and output judges read.
+    """
+
+    def __init__(
+        self, *, keep_media: bool = True, with_raw: bool = True, is_private: bool = False
+    ) -> None:
+        self.is_private = is_private
         self.events: list[bytes] = []
         self.messages, self.calls = Pool(), Pool()
         self.attachments = Attachments(keep=keep_media)
@@ -57,6 +65,7 @@ class Transcript:
         self.role_usage: dict[str, Any] = {}
         self.turns, self.working_time = 0, 0.0
         self.output: Mapping[str, Any] = {"choices": []}
+        self.seed = new_id()  # of the messages' ids
         self._with_raw = with_raw
         self._asked: list[Sequence[int]] = []
         self._opening: list[Sequence[int]] = []
@@ -87,11 +96,16 @@ class Transcript:
             self._pool_raw(raw, secrets)
         self.add(event, secrets=secrets)
 
+    @property
+    def spelling(self) -> dict[str, Any]:
+        """How other messages of the sample are spelled, as arguments of `to_messages`."""
+        return {"attachments": self.attachments, "before": self.seed}
+
     def pooled(
         self, messages: Sequence[Mapping[str, Any]], *, secrets: tuple[str, ...]
     ) -> list[str]:
         """Put the messages of a history into the pool; return their ids."""
-        ids = chained_ids(messages)
+        ids = chained_ids(messages, self.seed)
         for id, message in zip(ids, messages, strict=True):
             if id not in self.messages:
                 spelled = to_message(message, id=id, attachments=self.attachments)
@@ -108,6 +122,10 @@ class Transcript:
         for event in line.get("events", ()):
             self.add(event)
 
+    def opening(self) -> list[bytes]:
+        """Return what was asked first, as it is written."""
+        return self.messages.within(self._opening)
+
     def conversation(self) -> list[Any]:
         """Return the messages that speak for the sample.
 
@@ -118,23 +136,29 @@ class Transcript:
         if len(speakers) < 2:
             last = [self._said[-1][1]] if self._said and self.output["choices"] else []
             return [*_fragments(self.messages.within(self._asked)), *last]
-        opening = map(orjson.loads, self.messages.within(self._opening))
+        opening = map(orjson.loads, self.opening())
         said = [authored(message, role) if role else message for role, message in self._said]
         return [*(message for message in opening if message["role"] == "user"), *said]
 
     def _count(self, event: Mapping[str, Any]) -> None:
         self.turns += 1
         self.working_time += event["working_time"]
-        self.output, self._asked = event["output"], event["input_refs"]
-        if not self._said:
-            self._opening = self._asked
+        output = event["output"]
         # What comes from a cache was used when it was asked for, and as in Inspect only then.
-        usage = NOTHING if event.get("cache") == "read" else self.output.get("usage", NOTHING)
+        usage = NOTHING if event.get("cache") == "read" else output.get("usage", NOTHING)
         if event["model"] != NO_MODEL:
             add_usage(self.model_usage, event["model"], usage)
         if "role" in event:
             add_usage(self.role_usage, event["role"], usage)
-        for choice in self.output["choices"][:1]:
+        if not self.is_private:
+            self._hear(event, output)
+
+    def _hear(self, event: Mapping[str, Any], output: Mapping[str, Any]) -> None:
+        """Keep in mind what of a call stands for the sample."""
+        self.output, self._asked = output, event["input_refs"]
+        if not self._said:
+            self._opening = self._asked
+        for choice in output["choices"][:1]:
             self._said.append((event.get("role"), choice["message"]))
 
     def _pool_raw(self, raw: dict[str, Any], secrets: tuple[str, ...]) -> None:

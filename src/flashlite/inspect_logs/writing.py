@@ -101,11 +101,13 @@ class Writing:
         if self._publisher is not None:
             self._publisher.end()
         running = self._file.running()
+        interrupted = [sample for sample in running if not sample.is_open_ended]
         for sample in running:
-            sample.error(error or RuntimeError("the log was closed before this sample ended"))
+            if error is not None or sample in interrupted:
+                sample.error(error or RuntimeError("the log was closed before this sample ended"))
             sample.end()
         self._is_closed = True
-        status = _status(error, interrupted=bool(running))
+        status = _status(error, interrupted=bool(interrupted))
         self._file.finish(status, to_error(error) if error is not None else None)
         if self._format != "eval":
             write_json(self._paths.log)

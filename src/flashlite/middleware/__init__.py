@@ -12,8 +12,8 @@ from .ledger import Account, Ledger
 from .log import Log, StructuredLogger, read_log
 from .on_wire import OnWire, before_sending
 from .outermost import outermost
+from .pool import Pool, RedisPool, SQLitePool, open_pool
 from .rate_limit import RateLimit, RateLimitConfig
-from .redis_pool import RedisPool
 from .retry import Retry, RetryConfig
 from .structured import Structured, fitting
 
@@ -30,17 +30,20 @@ __all__ = [
     "Log",
     "Middleware",
     "OnWire",
+    "Pool",
     "RateLimit",
     "RateLimitConfig",
     "RedisPool",
     "Retry",
     "RetryConfig",
+    "SQLitePool",
     "Structured",
     "StructuredLogger",
     "WithinBudget",
     "before_sending",
     "fitting",
     "local_files",
+    "open_pool",
     "outermost",
     "read_log",
     "stack",

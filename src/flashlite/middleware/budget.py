@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from math import ceil
+from pathlib import Path
 
 from ..errors import ConfigError, FlashliteError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from .aim import aimed
+from .pool import Pool, SharedLine, SharedPurse, open_pool
 from .purse import UNIT, FiledPurse, Purse, Reservation
-from .redis_pool import RedisPool
-from .redis_purse import RedisPurse
-from .shared_line import SharedLine
 from .spend_file import SpendFile
 from .waiting import WaitingLine
 from .worst_case import worst_case
@@ -28,10 +27,10 @@ class Budget:
     A call that does not fit waits, first come first served, while running calls may give something
     back, and fails unsent when they cannot. With a `file`, what was spent outlives the process, and
     processes that name the same file share one budget: what another one has reserved counts as
-    spent. With a `pool` they may be on several machines: it has one budget, of which `spent` and
-    `reserved` say what was last heard; its Redis should keep what it holds on disk; what a process
-    had reserved counts as spent half a minute after it died. With `allow_unknown_prices`, calls
-    whose price nobody knows pass by and are not counted.
+    spent. With a `pool`, or its address, they may be on several machines: it has one budget, of
+    which `spent` and `reserved` say what was last heard; a Redis should keep it on disk; what a
+    process had reserved counts as spent half a minute after it died. With `allow_unknown_prices`,
+    calls whose price nobody knows pass by and are not counted.
     """
 
     def __init__(
@@ -39,19 +38,19 @@ class Budget:
         limit: float,
         *,
         file: str | os.PathLike[str] | None = None,
-        pool: RedisPool | None = None,
+        pool: Pool | str | Path | None = None,
         allow_unknown_prices: bool = False,
     ) -> None:
         if not isinstance(limit, int | float) or not 0 <= limit < float("inf"):
             raise ConfigError(f"a budget is a number of dollars; got {limit!r:.80}")
         self.allow_unknown_prices = allow_unknown_prices
         amount = int(limit * UNIT)
-        self._purse: Purse | RedisPurse
+        self._purse: Purse | SharedPurse
         self._line: WaitingLine[int, _Answer] | SharedLine[int, _Answer]
         if pool is not None:
             if file is not None:
                 raise ConfigError("a budget is in a file or in a pool: pass one of them")
-            self._purse = RedisPurse(amount, pool)
+            self._purse = SharedPurse(amount, open_pool(pool))
             self._line = self._purse.line
         else:
             self._purse = Purse(amount) if file is None else FiledPurse(amount, SpendFile(file))
@@ -61,6 +60,11 @@ class Budget:
     def of(cls, value: float | Budget | None) -> Budget | None:
         """Read what a caller passed: a budget, dollars, or None for no limit."""
         return value if isinstance(value, Budget | None) else cls(value)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes that make this budget anew have it together."""
+        return isinstance(self._purse, SharedPurse)
 
     @property
     def limit(self) -> float:
@@ -89,7 +93,7 @@ class Budget:
         self._line.tell(partial(self._purse.settle, reservation, cost))
 
     async def aflush(self) -> None:
-        """Return when a pool's Redis has heard what there is to tell, or is down."""
+        """Return when a pool has heard what there is to tell, or is down."""
         if isinstance(self._line, SharedLine):
             await self._line.aflush()
 
@@ -100,17 +104,23 @@ class WithinBudget:
     It stands next to the provider: every attempt is paid for, and what waits for anything else has
     nothing reserved. What comes back is always returned, and settled at its true cost. A request
     whose cost stays unknown (a stream that was given up, a connection that broke, a call that was
-    cancelled on the wire) counts with all that was reserved; a refused one with nothing.
+    cancelled on the wire) counts with all that was reserved; a refused one with nothing. With
+    `batch`, requests cost what they do in a provider's batch.
     """
 
     def __init__(
-        self, budget: Budget, *, target: Callable[[CompletionRequest], Target] = aimed
+        self,
+        budget: Budget,
+        *,
+        target: Callable[[CompletionRequest], Target] = aimed,
+        batch: bool = False,
     ) -> None:
         self._budget = budget
         self._target = target
+        self._batch = batch
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-        worst = worst_case(request, self._target(request))
+        worst = worst_case(request, self._target(request), batch=self._batch)
         if worst is None:
             if self._budget.allow_unknown_prices:
                 return await call_next(request)

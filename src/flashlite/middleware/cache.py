@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import APITimeoutError, CacheMiss, CompletionError
 from ..models import lookup
-from ..stores import Entry, Leasing, Store, StoreError
+from ..stores import Entry, Leasing, Semantic, Store, StoreError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 from .aim import aimed
 from .cache_key import canonical, differences, key_of
@@ -27,9 +27,10 @@ _NEAREST_OF = 1000  # stored requests that are looked through for the nearest on
 
 @dataclass(slots=True)
 class CacheCounts:
-    """What became of the calls that asked the cache."""
+    """What became of the calls that asked the cache; `similar` is a part of `hits`."""
 
     hits: int = 0
+    similar: int = 0
     misses: int = 0
     shared: int = 0
     stored: int = 0
@@ -44,6 +45,8 @@ class Cache:
     goes out even where it cannot be stored.
 
     Where processes share a store that leases, one of them asks, and the others wait for its entry.
+    A store that compares meaning is asked for a similar question where the call itself is not
+    stored; `lineage` says so.
 
     Stored are whole answers that are no refusals; a hit is a fresh object that costs nothing.
     """
@@ -60,6 +63,7 @@ class Cache:
         self._target = target
         self._required: bool = getattr(store, "required", False)
         self._leasing: Leasing | None = store if isinstance(store, Leasing) else None
+        self._semantic: Semantic | None = store if isinstance(store, Semantic) else None
         self._failure: StoreError | None = None
         self._clock = clock
         self._flights: Flights[Entry | CompletionError] = Flights()
@@ -106,6 +110,7 @@ class Cache:
             "stored": counts.stored,
             "entries": held.entries,
             "bytes": held.bytes,
+            **({"similar": counts.similar, **self._semantic.expenses()} if self._semantic else {}),
         }
 
     async def explain(self, request: CompletionRequest) -> list[str]:
@@ -113,6 +118,11 @@ class Cache:
 
         Nearest is the one with the fewest differences among the last 1,000 of the collection.
         """
+        nearest = await self._nearest(request)
+        return ["nothing is stored in this collection"] if nearest is None else nearest
+
+    async def _nearest(self, request: CompletionRequest) -> list[str] | None:
+        """Return how the nearest stored request differs, None where there is none."""
         decisive = canonical(request, self._target(request))
         nearest: list[str] | None = None
         entries = self.store.entries(collection=request.cache_collection, limit=_NEAREST_OF)
@@ -122,14 +132,14 @@ class Cache:
                 nearest = found
             if not found:
                 break
-        return ["nothing is stored in this collection"] if nearest is None else nearest
+        return nearest
 
     async def _lead(
         self, kept: _Kept, request: CompletionRequest, call_next: Handler
     ) -> CompletionResponse:
         """Look it up, else ask; whatever happens, the followers are told."""
         try:
-            if known := self._known(kept, await self._find(kept.key, request), request):
+            if known := self._known(kept, await self._find(kept, request), request):
                 return known
             if request.cache == "only":
                 raise CacheMiss(await self._sentence(request))
@@ -180,14 +190,18 @@ class Cache:
             kept.flight.land(kept.entry)
         return response
 
-    async def _find(self, key: str, request: CompletionRequest) -> Entry | None:
+    async def _find(self, kept: _Kept, request: CompletionRequest) -> Entry | None:
         if request.cache == "refresh":
             return None
         failure, self._failure = self._failure, None
         try:
             if failure is not None:
                 raise failure
-            return await self.store.get(key, collection=request.cache_collection)
+            entry = await self.store.get(kept.key, collection=request.cache_collection)
+            if entry is None and self._semantic is not None and request.cache == "on":
+                collection = request.cache_collection
+                return await self._semantic.nearest(kept.decisive, collection=collection)
+            return entry
         except StoreError as error:
             self._report(error)
             if self._required:
@@ -198,6 +212,7 @@ class Cache:
         self, response: CompletionResponse, request: CompletionRequest
     ) -> CompletionResponse:
         self.counts.hits += 1
+        self.counts.similar += "similarity" in (response.lineage or {})
         response.fallback_from = request.fallback_from
         return response
 
@@ -224,14 +239,15 @@ class Cache:
             log.exception("an answer of %s could not be stored", request.model)
 
     async def _sentence(self, request: CompletionRequest) -> str:
-        found = await self.explain(request)
+        found = await self._nearest(request)
+        if found == []:
+            return f"the stored answer for this request to {request.model} cannot be read"
         where = f" in collection {request.cache_collection!r}" if request.cache_collection else ""
-        return (
-            f"no stored answer for this request to {request.model}{where}; the nearest one differs "
-            f"in {len(found)} fields, first in {found[0]}"
-            if found
-            else f"the stored answer for this request to {request.model} cannot be read"
-        )
+        missing = f"no stored answer for this request to {request.model}{where}"
+        if found is None:
+            return f"{missing}; nothing is stored there"
+        fields = "1 field" if len(found) == 1 else f"{len(found)} fields, first"
+        return f"{missing}; the nearest one differs in {fields}: {found[0]}"
 
     def _report(self, error: StoreError) -> None:
         """A store that is down costs money, not answers."""

@@ -24,10 +24,13 @@ _schemas: WeakKeyDictionary[type[Any], Any] = WeakKeyDictionary()
 
 
 def canonical(request: CompletionRequest, target: Target) -> bytes:
-    """Return canonical JSON of what decides the answer: no secret, no timeout, no tag."""
-    import orjson
+    """Return canonical JSON of what decides the answer."""
+    return written(decisive(request, target))
 
-    decisive = {
+
+def decisive(request: CompletionRequest, target: Target) -> dict[str, Any]:
+    """Return what decides the answer: no secret, no timeout, no tag."""
+    found: dict[str, Any] = {
         "version": VERSION,
         "provider": target.provider,
         "dialect": target.dialect,
@@ -44,7 +47,14 @@ def canonical(request: CompletionRequest, target: Target) -> bytes:
         "sample": request.sample,
     }
     if request.api == "embeddings":  # not every dialect tells them from completions
-        decisive["api"] = request.api
+        found["api"] = request.api
+    return found
+
+
+def written(decisive: Mapping[str, Any]) -> bytes:
+    """Return what decides an answer as canonical JSON."""
+    import orjson
+
     try:
         return orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except TypeError:  # half an emoji, or an integer of more than 64 bits

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,9 +16,7 @@ from ..errors import CompletionError, ConfigError, RateLimitError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target, Usage
 from .aim import aimed
 from .limit_headers import LONGEST_PAUSE, read_limits
-from .redis_minute import RedisMinute
-from .redis_pool import RedisPool, digest
-from .shared_line import SharedLine
+from .pool import Pool, SharedLine, SharedMinute, digest, open_pool
 from .token_estimate import PromptSize, TokenEstimate, choices, measure
 from .waiting import WaitingLine
 from .windows import UNLIMITED, Amount, Grant, Window
@@ -63,21 +62,21 @@ class RateLimit:
     its usage afterwards. A 429 that says how long to wait holds everybody back, not only who got
     it. What a call waited is logged at DEBUG.
 
-    With a `pool` all its processes share the minute and take turns where they wait; it is a second
-    longer then, for they are not alike in how fast they send. Limits that were said or learned are
-    each process's own.
+    With a `pool`, or its address, all its processes share the minute and take turns where they
+    wait; it is a second longer then, for they are not alike in how fast they send. Limits that were
+    said or learned are each process's own.
     """
 
     def __init__(
         self,
         config: RateLimitConfig,
         *,
-        pool: RedisPool | None = None,
+        pool: Pool | str | Path | None = None,
         target: Callable[[CompletionRequest], Target] = aimed,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
-        self._pool = pool
+        self._pool = None if pool is None else open_pool(pool)
         self._target = target
         self._clock = clock
         self._minutes: dict[tuple[str, str, str], _Minute] = {}
@@ -93,6 +92,11 @@ class RateLimit:
             )
         return cls(value)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes that make this limit anew have it together."""
+        return self._pool is not None or self._config.limits == UNLIMITED
+
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
         minute = self._minute(self._target(request))
         with await minute.turn(request) as attempt:
@@ -104,15 +108,17 @@ class RateLimit:
         key = (target.address or target.provider, target.account, target.model)
         minute = self._minutes.get(key)
         if minute is None:
-            window: Window | RedisMinute = Window()
+            window: Window | SharedMinute = Window()
             if self._pool is not None:
-                window = RedisMinute(self._pool, digest(key), clock=self._clock)
+                window = SharedMinute(
+                    self._pool, digest(key), label=target.full_name, clock=self._clock
+                )
             fresh = _Minute(target.full_name, window, config=self._config, clock=self._clock)
             minute = self._minutes.setdefault(key, fresh)
         return minute
 
     async def aflush(self) -> None:
-        """Return when a pool's Redis has heard what there is to tell, or is down."""
+        """Return when a pool has heard what there is to tell, or is down."""
         for minute in list(self._minutes.values()):
             await minute.aflush()
 
@@ -123,7 +129,7 @@ class _Minute:
     def __init__(
         self,
         name: str,
-        window: Window | RedisMinute,
+        window: Window | SharedMinute,
         *,
         config: RateLimitConfig,
         clock: Callable[[], float],
@@ -135,7 +141,7 @@ class _Minute:
         self._window = window
         self._window.limits = config.limits
         self._line = (
-            window.line if isinstance(window, RedisMinute) else WaitingLine(window, clock=clock)
+            window.line if isinstance(window, SharedMinute) else WaitingLine(window, clock=clock)
         )
         self._estimate = TokenEstimate()
         self._counts_tokens = config.auto_detect or config.tokens_per_minute is not None
@@ -155,7 +161,7 @@ class _Minute:
         return _Attempt(self, grant, size, choices(request))
 
     async def aflush(self) -> None:
-        """Tell Redis what there is to tell."""
+        """Tell the pool what there is to tell."""
         if isinstance(self._line, SharedLine):
             await self._line.aflush()
 

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from ..schema import InvalidAnswer, validate
-from ..stores import Entry
+from ..stores import Entry, Similar
 from ..types import CompletionResponse
 
 log = logging.getLogger("flashlite.cache")
@@ -50,6 +50,8 @@ def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionRes
         "created": entry.created,
         "cost": paid.total_cost if paid else None,
     }
+    if isinstance(entry, Similar):
+        answer.lineage |= {"similarity": entry.similarity, "question": entry.question}
     return answer
 
 

@@ -18,7 +18,7 @@ _BYTES_PER_MEDIA_TOKEN = 40  # of base64: sound and documents take fewer tokens 
 _UNBOUNDED = 10**8  # what is fetched elsewhere, or of an unknown kind; the context bounds it
 
 
-def worst_case(request: CompletionRequest, target: Target) -> float | None:
+def worst_case(request: CompletionRequest, target: Target, *, batch: bool = False) -> float | None:
     """Return the dollars that one send may cost at most, None where no price is known.
 
     Raises ConfigError when nothing bounds the length of the answer.
@@ -27,8 +27,9 @@ def worst_case(request: CompletionRequest, target: Target) -> float | None:
     if profile is None or profile.prices is None:
         return None
     read = most_input(request, profile)
-    tier = request.params.get("service_tier")
-    prices = profile.prices.for_request(read, tier=tier if isinstance(tier, str) else None)
+    given = request.params.get("service_tier")
+    tier = given if isinstance(given, str) else None
+    prices = profile.prices.for_request(read, batch=batch, tier=tier)
     if prices is None:
         return None
     dearest = max(prices.output, prices.reasoning or 0.0)
@@ -83,7 +84,7 @@ def _most_tokens(value: Any) -> int:
         return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
     if value is None:
         return 0
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # asking for a dict first is faster
         if (kind := value.get("type")) in _MEDIA:
             return _most_of_media(value.get(kind), kind)
         return sum(2 + len(str(name)) + _most_tokens(member) for name, member in value.items())

@@ -18,11 +18,11 @@ class Prices:
     """The prices of one model, in US dollars per token; `per_million` reads a price list.
 
     None is a price that the provider does not list: a token read from or written to its cache then
-    costs what any input token costs, one of reasoning what any output token costs, and a batch
-    what single requests cost. `above` maps a number of input tokens to the prices of every request
-    that has more, for all of its tokens. `tiers` has the prices of service tiers ("flex",
-    "priority"); one that is not listed has an unknown price. Audio and images are not told apart
-    from text.
+    costs what any input token costs, one of reasoning what any output token costs, and a batch half
+    of what single requests cost, as it does wherever there are batches. `above` maps a number of
+    input tokens to the prices of every request that has more, for all of its tokens. `tiers` has
+    the prices of service tiers ("flex", "priority"); one that is not listed has an unknown price.
+    Audio and images are not told apart from text.
     """
 
     input: float
@@ -69,6 +69,17 @@ class Prices:
             batch=batch,
         )
 
+    @property
+    def in_batch(self) -> Prices:
+        """The prices of a batch."""
+        return self.batch or self._halved()
+
+    def _halved(self) -> Prices:
+        told = {name: getattr(self, name) for name in _PER_TOKEN}
+        halves = {name: price / 2 for name, price in told.items() if price is not None}
+        above = {tokens: prices._halved() for tokens, prices in self.above.items()}
+        return Prices(**halves, above=above)
+
     def for_request(
         self, input_tokens: int, *, batch: bool = False, tier: str | None = None
     ) -> Prices | None:
@@ -76,7 +87,7 @@ class Prices:
 
         None is for a service tier whose prices are not listed.
         """
-        prices = self.batch if batch and self.batch else self
+        prices = self.in_batch if batch else self
         if tier in _OTHER_TIERS and not batch:
             if tier not in self.tiers:
                 return None

@@ -55,6 +55,7 @@ class Host:
     `reads_text_calls` is set where a server may leave a model's tool calls in its text,
     `inlines_urls` where its API takes no media by URL, so that we fetch them. `speaks_for` says of
     a model's name whether the host has this dialect for it; the others go by way of litellm.
+    `batches` is the batch API that the host has, None where we know of none.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Host:
     reads_text_calls: bool = False
     inlines_urls: bool = False
     speaks_for: Callable[[str], bool] | None = None
+    batches: str | None = None
 
     @property
     def home(self) -> str:

@@ -60,6 +60,7 @@ COMPATIBLE: tuple[Host, ...] = (
         keys=("GROQ_API_KEY",),
         refuses="thinking top_k logit_bias logprobs top_logprobs metadata store",
         reasoning_field=None,
+        batches="openai",  # https://console.groq.com/docs/batch
     ),
     # https://docs.together.ai/reference/chat-completions-1
     _cloud(
@@ -178,6 +179,7 @@ COMPATIBLE: tuple[Host, ...] = (
         url_vars=("DASHSCOPE_API_BASE",),
         renames=_LIMIT,
         max_inputs=10,
+        batches="openai",  # https://help.aliyun.com/en/model-studio/batch-inference
     ),
     # https://docs.z.ai/api-reference/llm/chat-completion
     _cloud(
@@ -198,7 +200,13 @@ COMPATIBLE: tuple[Host, ...] = (
         renames=_LIMIT,
     ),
     # https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion
-    _cloud("https://api.novita.ai/openai/v1", "novita", keys=("NOVITA_API_KEY",), renames=_LIMIT),
+    _cloud(
+        "https://api.novita.ai/openai/v1",
+        "novita",
+        keys=("NOVITA_API_KEY",),
+        renames=_LIMIT,
+        batches="openai",  # https://novita.ai/docs/guides/llm-batch-api
+    ),
     # https://docs.github.com/en/rest/models/inference
     _cloud(
         "https://models.github.ai/inference",

@@ -30,6 +30,7 @@ OPENAI = Host(
     refuses=frozenset({"thinking", "top_k"}),
     reasoning_field=None,
     knows_developer=True,
+    batches="openai",
 )
 
 # What Gemini's API has no word for.
@@ -77,6 +78,7 @@ HOSTS: tuple[Host, ...] = (
         url_vars=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_BASE"),
         refuses=_NOT_CLAUDES,
         stream_parser=BlockParser,
+        batches="anthropic",
     ),
     OPENAI,
     replace(
@@ -89,6 +91,7 @@ HOSTS: tuple[Host, ...] = (
         url_vars=(),
         needs_key=False,
         credentials=EntraToken,
+        batches=None,
     ),
     *COMPATIBLE,
     Host(
@@ -126,6 +129,7 @@ HOSTS: tuple[Host, ...] = (
         max_inputs=100,
         refuses=_NOT_GEMINIS,
         takes_schema=gemini.takes_schema,
+        batches="google",
     ),
     Host(
         name="vertex_ai",

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping, Set
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from time import perf_counter
 
@@ -35,10 +35,16 @@ log = logging.getLogger("flashlite.providers")
 
 
 class HTTPProvider:
-    """Ask one host: build the request, send it, read the answer or the refusal."""
+    """Ask one host: build the request, send it, read the answer or the refusal.
 
-    def __init__(self, host: Host, adapter: Adapter, transport: Transport) -> None:
+    With `batch`, what is asked costs what it does in a batch.
+    """
+
+    def __init__(
+        self, host: Host, adapter: Adapter, transport: Transport, *, batch: bool = False
+    ) -> None:
         self.host = host
+        self._batch = batch
         self._adapter = adapter
         self._transport = transport
         self._prove = None if host.credentials is None else host.credentials()
@@ -62,7 +68,11 @@ class HTTPProvider:
             with signed(host.name, request.model, api_key=endpoint.api_key):
                 wire = await self._prove(wire)
         exchange = _Exchange(
-            request=request, endpoint=endpoint, adapter=self._adapter, sent=wire.headers
+            request=request,
+            endpoint=endpoint,
+            adapter=self._adapter,
+            sent=wire.headers,
+            batch=self._batch,
         )
         with exchange.signing_errors():
             http = await self._transport.send(wire)
@@ -108,6 +118,7 @@ class _Exchange:
     endpoint: Endpoint
     adapter: Adapter
     sent: Mapping[str, str]
+    batch: bool
     started: float = field(default_factory=perf_counter)
 
     def signing_errors(self, http: WireResponse | None = None) -> AbstractContextManager[None]:
@@ -202,7 +213,7 @@ class _Exchange:
         if usage.total_cost is not None:
             return usage
         name = f"{self.endpoint.host.name}/{self.request.model}"
-        return priced(usage, name, tier=response.facts.get("service_tier"))
+        return priced(usage, name, batch=self.batch, tier=response.facts.get("service_tier"))
 
 
 _VERSIONED = ("openai", "responses")  # dialects whose addresses end in a version
@@ -261,6 +272,7 @@ def where(host: Host) -> dict[str, str]:
     return told | {"key": f"{names} is not set{needed}"}
 
 
+@lru_cache(maxsize=64)
 def account(api_key: str | None) -> str:
     """Return what tells a key from others without showing it."""
     return sha256(api_key.encode()).hexdigest()[:8] if api_key else ""

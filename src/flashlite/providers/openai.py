@@ -21,6 +21,7 @@ from ..types import (
     ToolCall,
     ToolCallDelta,
     Usage,
+    text_part,
 )
 from ..wire import SSEvent, WireRequest
 from .adapter import Endpoint, Host
@@ -40,8 +41,8 @@ from .refusals import inner_status, refusal
 from .thinking_parts import signed, split_thinking, thinking_text
 
 # What an answer carries beyond OpenAI's keys and no server takes back under this name.
-_LISTS = frozenset({"annotations", "reasoning_details", "thinking_blocks"})
-_OUR_KEYS = _LISTS | {"reasoning_content"}
+_LISTS = ("annotations", "reasoning_details", "thinking_blocks")
+_OUR_KEYS = frozenset({*_LISTS, "reasoning_content"})
 # OpenRouter's word for a failure upstream, and vLLM's for a request that it dropped.
 _BROKEN_OFF = frozenset({"error", "abort"})
 # Mistral's word for a full context, and Together's for the end of a text.
@@ -126,10 +127,14 @@ def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
 
 def _message(message: Message, host: Host) -> Mapping[str, Any]:
     """Return the message as it goes out; the same object when nothing has to change."""
-    if message["role"] == Role.DEVELOPER and not host.knows_developer:
+    role = message["role"]
+    if role == _DEVELOPER and not host.knows_developer:
         return {**message, "role": Role.SYSTEM.value}
-    parts = _parts(message)
-    if _OUR_KEYS.isdisjoint(message) and parts is message.get("content"):
+    if role != _ASSISTANT:
+        return message
+    content = message.get("content")
+    parts = _sayable(content) if isinstance(content, list) else content
+    if parts is content and _OUR_KEYS.isdisjoint(message):
         return message
     wire = {key: value for key, value in message.items() if key not in _OUR_KEYS}
     if "content" in wire:
@@ -141,14 +146,14 @@ def _message(message: Message, host: Host) -> Mapping[str, Any]:
     return wire
 
 
-def _parts(message: Message) -> Any:
-    """Return the content, of an answer without what only another dialect has a word for.
+_ASSISTANT, _DEVELOPER = Role.ASSISTANT.value, Role.DEVELOPER.value
+
+
+def _sayable(content: list[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
+    """Return the parts of an answer without what only another dialect has a word for.
 
     Those are traces of a server's own tools, and marks of the order in which they came.
     """
-    content = message.get("content")
-    if message["role"] != Role.ASSISTANT or not isinstance(content, list):
-        return content
     kept = [part for part in content if part.get("type") in _SAYABLE and len(part) > 1]
     return content if len(kept) == len(content) else kept or None
 
@@ -164,15 +169,21 @@ def _choice(choice: Mapping[str, Any], position: int) -> Choice:
 
 
 def _answer(message: Mapping[str, Any]) -> Message:
-    content, thoughts = split_thinking(message.get("content"))
-    answer = Message.assistant(_content(content))
+    content, thoughts = message.get("content"), list[dict[str, Any]]()
+    if isinstance(content, list):
+        content, thoughts = split_thinking(content)
+    answer = Message(role=_ASSISTANT, content=_content(content))
     if calls := message.get("tool_calls"):
         answer["tool_calls"] = [_call(call, n).to_dict() for n, call in enumerate(calls)]
-    said = {key: message.get(key) for key in ("audio", *_LISTS)}
-    said["thinking_blocks"] = said["thinking_blocks"] or signed(thoughts)
-    said["reasoning_content"] = _reasoning(message) or thinking_text(thoughts)
-    said["refusal"] = text_in(message.get("refusal"))
-    answer.update({key: value for key, value in said.items() if value})
+    for key in ("audio", *_LISTS):
+        if value := message.get(key):
+            answer[key] = value
+    if (blocks := signed(thoughts)) and "thinking_blocks" not in answer:
+        answer["thinking_blocks"] = blocks
+    if reasoning := _reasoning(message) or thinking_text(thoughts):
+        answer["reasoning_content"] = reasoning
+    if refusal := text_in(message.get("refusal")):
+        answer["refusal"] = refusal
     return answer
 
 
@@ -197,27 +208,37 @@ def _deltas(choice: Mapping[str, Any], position: int) -> Iterator[Delta]:
     raise_inner_error(choice)
     delta = choice.get("delta") or {}
     index = index_in(choice, position)
-    content, thoughts = split_thinking(delta.get("content"))
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-    text = "".join(text_in(part.get("text")) for part in parts if part.get("type") == "text")
-    reasoning = _reasoning(delta) or thinking_text(thoughts)
+    content = delta.get("content")
+    if isinstance(content, list):
+        yield from _part_deltas(content, index)
+        content = None
+    text, reasoning = text_in(content), _reasoning(delta)
     refused = text_in(delta.get("refusal"))
     logprobs = _logprobs(choice.get("logprobs"))
     if text or reasoning or refused or logprobs:
         yield Delta(index=index, text=text, reasoning=reasoning, refusal=refused, logprobs=logprobs)
-    for part in parts:
-        text_in(part.get("text"))
-        if part.get("type") != "text":
-            yield Delta(index=index, part=part)
-    if blocks := signed(thoughts):
-        yield Delta(index=index, extra={"thinking_blocks": [(0, block) for block in blocks]})
-    for name in _LISTS & delta.keys():
-        if items := delta[name]:
+    for name in _LISTS:
+        if items := delta.get(name):
             yield Delta(index=index, extra={name: [(_place(item), item) for item in items]})
     for order, call in enumerate(delta.get("tool_calls") or ()):
         yield Delta(index=index, tool_call=_call_delta(call, order))
     if finish_reason := _finish_reason(choice):
         yield Delta(index=index, finish_reason=finish_reason)
+
+
+def _part_deltas(content: list[Any], index: int) -> Iterator[Delta]:
+    """Read content that comes in parts, thinking among them."""
+    rest, thoughts = split_thinking(content)
+    if reasoning := thinking_text(thoughts):
+        yield Delta(index=index, reasoning=reasoning)
+    if blocks := signed(thoughts):
+        yield Delta(index=index, extra={"thinking_blocks": [(0, block) for block in blocks]})
+    for part in rest if isinstance(rest, list) else [text_part(rest)]:
+        text = text_in(part.get("text"))
+        if part.get("type") != "text":
+            yield Delta(index=index, part=part)
+        elif text:
+            yield Delta(index=index, text=text)
 
 
 def _place(item: Mapping[str, Any]) -> int | None:

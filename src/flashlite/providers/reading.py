@@ -85,9 +85,11 @@ def _written(value: Any) -> str:
 
 def text_in(value: Any) -> str:
     """Return text, empty for null; raises TypeError for anything else."""
-    if not isinstance(value, str | None):
+    if value is None:
+        return ""
+    if not isinstance(value, str):
         raise TypeError(f"{value!r:.80} is not text")
-    return value or ""
+    return value
 
 
 def name_in(value: Any) -> str | None:
@@ -97,9 +99,11 @@ def name_in(value: Any) -> str | None:
 
 def count_in(value: Any) -> int:
     """Return a number of tokens, 0 for null; raises TypeError for anything else."""
-    if not isinstance(value, int | float | None):
+    if value is None:
+        return 0
+    if not isinstance(value, (int, float)):
         raise TypeError(f"{value!r:.80} is not a number of tokens")
-    return int(value or 0)
+    return int(value)
 
 
 def arguments_in(value: Any) -> str:

@@ -17,13 +17,11 @@ from .reading import text_in
 _PIECES = {"thinking": "thinking", "reasoning": "summary"}
 
 
-def split_thinking(content: Any) -> tuple[Any, list[dict[str, Any]]]:
+def split_thinking(content: list[Any]) -> tuple[Any, list[dict[str, Any]]]:
     """Return the content without its thinking, and the thinking as blocks of Anthropic's form.
 
-    Text that stood beside thinking is one text again; any other content stays as it is.
+    Text that stood beside thinking is one text again; parts without any thinking stay as they are.
     """
-    if not isinstance(content, list):
-        return content, []
     rest = [part for part in content if part.get("type") not in _PIECES]
     if len(rest) == len(content):
         return content, []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import ConfigError
 
@@ -43,6 +43,30 @@ class Entry:
         if ttl is None or self.expires is not None:
             return self
         return replace(self, expires=self.created + ttl)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similar(Entry):
+    """The answer to another question that says the same, as far as numbers can tell.
+
+    `similarity` is at most 1; `question` is the text that was answered.
+    """
+
+    similarity: float
+    question: str
+
+    @classmethod
+    def to(cls, entry: Entry, *, similarity: float, question: str) -> Similar:
+        """Say of an entry that it is not what was looked for, and how near it comes."""
+        return cls(
+            key=entry.key,
+            request=entry.request,
+            response=entry.response,
+            created=entry.created,
+            expires=entry.expires,
+            similarity=similarity,
+            question=question,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +126,19 @@ class Leasing(Protocol):
 
         Others wait until the body has ended. A store that cannot tell yields None at once.
         """
+        ...
+
+
+@runtime_checkable
+class Semantic(Protocol):
+    """What a store that compares meaning has too: a look for what is not stored under its key."""
+
+    async def nearest(self, request: bytes, *, collection: str = "") -> Similar | None:
+        """Return the entry of a request that says the same, or None where there is none."""
+        ...
+
+    def expenses(self) -> dict[str, Any]:
+        """Return what looking has cost so far, by name, for the statistics."""
         ...
 
 

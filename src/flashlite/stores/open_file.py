@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..errors import ConfigError, StoreError
 from . import forks, tables
 from .base import Entry
+from .sqlite import connect, explained, store_error
 from .tables import Name
 
 log = logging.getLogger("flashlite.stores")
@@ -97,7 +98,7 @@ class OpenFile:
             try:
                 return tables.find(self._reader, name)
             except sqlite3.Error as error:
-                raise tables.store_error(self._path, error) from error
+                raise store_error(self._path, error) from error
 
     def write(self, name: Name, entry: Entry | None) -> Future[None] | None:
         """Write or delete an entry soon; return what to wait for where the queue is long."""
@@ -186,17 +187,9 @@ class OpenFile:
         return writer
 
     def _connect(self, stack: ExitStack) -> sqlite3.Connection:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            is_folder = self._path.is_dir()
-        except OSError as error:
-            raise StoreError(f"{self._path}: {error.strerror}") from error
-        if is_folder:
-            example = self._path / "answers.db"
-            raise ConfigError(f"{self._path} is a folder: name a file in it, like {example}")
-        writer = tables.connect(self._path, busy_timeout=self._busy_timeout)
+        writer = connect(self._path, tables.SCHEMA, busy_timeout=self._busy_timeout)
         stack.enter_context(closing(writer))
-        self._reader = tables.connect(self._path, busy_timeout=_READERS_PATIENCE)
+        self._reader = connect(self._path, tables.SCHEMA, busy_timeout=_READERS_PATIENCE)
         stack.callback(self._close_reader)
         return writer
 
@@ -239,7 +232,7 @@ class OpenFile:
 
     def _write(self, connection: sqlite3.Connection, writes: list[_Write]) -> None:
         try:
-            with tables.explained(self._path):
+            with explained(self._path):
                 tables.write(
                     connection,
                     ((write.name, write.entry) for write in writes),
@@ -269,7 +262,7 @@ class OpenFile:
 
     def _do(self, connection: sqlite3.Connection, job: _Job) -> None:
         try:
-            with tables.explained(self._path):
+            with explained(self._path):
                 job.done.set_result(job.run(connection))
         except StoreError as error:
             job.done.set_exception(error)

@@ -166,6 +166,7 @@ class PostgresTable:
             (
                 *(OSError, TimeoutError, asyncpg.PostgresConnectionError),
                 *(asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError),
+                asyncpg.InternalClientError,  # of a connection that broke while it was being used
             ),
         ):
             pool = await self._pools.get()

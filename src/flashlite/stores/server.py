@@ -15,9 +15,16 @@ _REST = 1.0  # seconds for which nobody tries again: a server that hangs would h
 class Server:
     """Who is asked at an address, and whether it answered the last time."""
 
-    def __init__(self, kind: str, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        kind: str,
+        url: str,
+        *,
+        secret: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = f"{kind} at {_without_secrets(url)}"
-        self._secrets = _secrets(url)
+        self._secrets = [*_secrets(url), *([secret] if secret else [])]
         self._clock = clock
         self._rests_until = 0.0
         self._failure = ""

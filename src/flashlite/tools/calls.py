@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import isawaitable
+from time import perf_counter
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError
-from ..types import Message, ToolCall
+from ..types import Message, ToolCall, current_listener
 from .registry import ToolRegistry
 from .result import ToolResult
 from .tool import checked_timeout
@@ -97,10 +99,12 @@ class CallRunner:
         self, place: int, call: ToolCall, refusal: str | None, results: dict[int, ToolResult]
     ) -> None:
         await tell(self.on_tool_call, call, fatal=self.fatal)
-        if refusal is None:
-            result = await self._answer(call)
-        else:
-            result = unanswered(call, refusal)
+        with _heard(call) as heard:
+            if refusal is None:
+                result = await self._answer(call)
+            else:
+                result = unanswered(call, refusal)
+            heard(result)
         results[place] = result
         await tell(self.on_tool_result, result, fatal=self.fatal)
 
@@ -111,6 +115,22 @@ class CallRunner:
         if self.include_tool_errors_in_context or result.success:
             return result
         return replace(result, is_error_told=False)
+
+
+@contextmanager
+def _heard(call: ToolCall) -> Generator[Callable[[ToolResult], None]]:
+    """Tell who listens what comes of a call, also if it is broken off."""
+    listener, began = current_listener(), perf_counter()
+
+    def tell(outcome: Any) -> None:
+        if listener is not None:
+            listener.tool(call, outcome, seconds=perf_counter() - began)
+
+    try:
+        yield tell
+    except BaseException as error:  # fatal, or cancelled
+        tell(error)
+        raise
 
 
 def _first_of(

@@ -195,6 +195,7 @@ class ToolLoop:
             self.calls += calls
             self.results += settled
             self.messages += map(ToolResult.to_message, settled)
+            self.messages += [message for result in settled for message in result.followed_by]
         if self._stops_on_error and not all(result.success for result in settled):
             self.stop_reason = self.stop_reason or "tool_error"
         return settled

@@ -19,7 +19,8 @@ class ToolResult:
     message (`image_part(…)`, or a list with some) as parts, and anything else as JSON; what that
     is, is settled when the result is made. Raises ConfigError for what JSON cannot say. `error` is
     a sentence for the model, which reads only that there was one without `is_error_told`;
-    `exception` is what was raised, for whoever wants the traceback.
+    `exception` is what was raised, for whoever wants the traceback. `followed_by` are messages that
+    the model reads behind all results of its answer: what was said by whoever took over.
     """
 
     content: Any = None
@@ -28,6 +29,7 @@ class ToolResult:
     call_id: str = ""
     is_error_told: bool = field(default=True, repr=False)
     exception: BaseException | None = field(default=None, repr=False, compare=False)
+    followed_by: tuple[Message, ...] = field(default=(), repr=False)
     _said: str | list[dict[str, Any]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from .completer import Completer, asking
 from .content import Part, audio_part, file_part, image_part, is_base64, text_part, without_media
 from .embedding import EmbeddingResult, vector_of, vectors_of
 from .handler import Handler, target_of
+from .listening import Listener, current_listener, listening
 from .message import (
     Message,
     MessageInput,
@@ -43,6 +44,7 @@ __all__ = [
     "EmbeddingResult",
     "FunctionCall",
     "Handler",
+    "Listener",
     "Message",
     "MessageInput",
     "Part",
@@ -59,9 +61,11 @@ __all__ = [
     "assemble",
     "assistant_message",
     "audio_part",
+    "current_listener",
     "file_part",
     "image_part",
     "is_base64",
+    "listening",
     "normalize_messages",
     "place_of",
     "system_message",

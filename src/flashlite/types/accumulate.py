@@ -197,11 +197,22 @@ class _Items:
                     self.places[place] = item
                 continue
             for name, value in piece.items():
-                has_grown = isinstance(value, str) and name not in _NAMES and known.get(name)
-                known[name] = known[name] + value if has_grown else value
+                if isinstance(value, str) and name not in _NAMES and known.get(name):
+                    if not isinstance(known[name], _Text):  # from its second piece on
+                        known[name] = _Text([known[name]])
+                    known[name].append(value)
+                else:
+                    known[name] = value
 
     def whole(self) -> list[dict[str, Any]]:
-        return [dict(item) for item in self.items]
+        return [
+            {n: "".join(v) if isinstance(v, _Text) else v for n, v in item.items()}
+            for item in self.items
+        ]
+
+
+class _Text(list[str]):
+    """A text of an item, in pieces: put together once, since a model may think for long."""
 
 
 _NAMES = frozenset({"type", "id", "format"})  # texts that are repeated, not continued

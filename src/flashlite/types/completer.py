@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ..errors import ConfigError
+from .listening import current_listener
 
 
 class Completer(Protocol):
@@ -25,8 +26,12 @@ def asking(
     client: Completer, response_model: type[Any] | None = None
 ) -> Callable[..., Awaitable[Any]]:
     """Return what asks the model and returns the whole response."""
-    if response_model is None:
-        return client.complete
+    ask = client.complete if response_model is None else _asking_for(client, response_model)
+    listener = current_listener()
+    return ask if listener is None else partial(listener.complete, ask)
+
+
+def _asking_for(client: Completer, response_model: type[Any]) -> Callable[..., Awaitable[Any]]:
     ask = getattr(client, "ask", None)
     if ask is None:
         raise ConfigError("a response_model needs a client that has ask(), such as Flashlite")

@@ -35,10 +35,10 @@ def addresses_in(messages: Iterable[Message], schemes: tuple[str, ...]) -> tuple
     Only system, developer and user messages are looked at: what a model or a tool said is not to
     decide which file or server this machine opens.
     """
+    rich = [message for message in messages if type(message.get("content")) is not str]
     found = {
         address: None
-        for message in messages
-        if not isinstance(message.get("content"), str)
+        for message in rich
         for part in _parts(message)
         if (address := _address(part)).startswith(schemes)
     }

@@ -79,10 +79,14 @@ class Timeout:
                 )
 
     @classmethod
-    def of(cls, value: float | Timeout) -> Timeout:
-        """Read what a caller passed: a `Timeout`, or seconds in total."""
+    def of(cls, value: float | Timeout | None) -> Timeout:
+        """Read what a caller passed: a `Timeout`, seconds in total, or None for the usual one."""
+        if value is None:
+            return _USUAL
         return value if isinstance(value, Timeout) else cls(total=value)
 
+
+_USUAL = Timeout()
 
 API: TypeAlias = Literal["chat", "responses", "embeddings"]
 """One of the services that a host may have for the same models."""
@@ -115,7 +119,7 @@ class CompletionRequest:
     base_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    timeout: Timeout = field(default_factory=Timeout)
+    timeout: Timeout = _USUAL
     strict_params: bool = False
     response_model: type[Any] | None = None
     structured_retries: int = 2

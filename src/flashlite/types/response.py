@@ -54,7 +54,8 @@ class CompletionResponse:
     all that this call used; `wasted` the part of it that went into answers which did not fit.
     `parsed` is the answer as an instance of the request's `response_model`. `fallback_from` are the
     models that failed before this one answered; `lineage` says where a cached answer comes from:
-    its key, when it was stored, what it had cost.
+    its key, when it was stored, what it had cost, and for the answer to a similar question its
+    `similarity` and that `question`.
 
     `attempts` counts the requests on the wire, `lost` those that failed and may be billed all the
     same. `latency` is the time on the wire in seconds, without any waiting for limits or retries,
@@ -248,10 +249,10 @@ class CompletionResponse:
         False. The callback may be a coroutine function. All callbacks run, the first one first,
         even if one raises. An answer that is dropped unread runs the plain functions only.
         """
-        if self._events is None:
-            await _call(callback, self)
-        else:
+        if self._events is not None:
             self._callbacks.append(callback)
+        elif (result := callback(self)) is not None and isawaitable(result):
+            await result
 
     async def _complete(self) -> None:
         self._events, self._below = None, ()

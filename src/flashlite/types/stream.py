@@ -93,7 +93,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _NO_ID = re.compile(r"[\r\n\0]")  # with a NUL, readers take no notice of it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, which takes five times as long to make: there is one for each piece of a stream.
+@dataclass(slots=True, kw_only=True)
 class Delta:
     """What one event on the wire adds to one choice: the words an adapter speaks while streaming.
 

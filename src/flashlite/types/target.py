@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
 MAX_INPUTS = 2048
@@ -34,6 +35,7 @@ class Target:
         return f"{self.provider}/{self.model}"
 
 
+@lru_cache(maxsize=64)
 def place_of(url: str) -> str:
     """Return an address without what may be secret in it: a password, or a key in the query."""
     place, _, query = url.partition("?")

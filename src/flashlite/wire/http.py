@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientTimeout
 
 
+_AT_ONCE = 1 << 16  # bytes of a body in pieces
 _STALE_CONNECTIONS = 2  # one is usual; a server that hangs up on everybody must not be stormed
 
 
@@ -37,7 +38,7 @@ class AiohttpTransport:
     async def send(self, request: WireRequest) -> HTTPResponse:
         session = await self._session()
         body = request.body
-        if body is None and request.method == "POST":
+        if body is None and request.pieces is None and request.method == "POST":
             body = to_json(request.json)
         try:
             response = await self._send(session, request, body)
@@ -59,11 +60,14 @@ class AiohttpTransport:
     async def _post(
         self, session: Session, request: WireRequest, body: bytes | None
     ) -> ClientResponse:
+        headers = {"Content-Type": "application/json", **request.headers}
+        if request.pieces is not None:
+            headers["Content-Length"] = str(sum(map(len, request.pieces)))
         return await session.client.request(
             request.method,
             request.url,
-            data=body,
-            headers={"Content-Type": "application/json", **request.headers},
+            data=body if request.pieces is None else _in_turn(request.pieces),
+            headers=headers,
             timeout=_limits(request.timeout),
             proxy=session.proxy(request.url, self._proxy_for),
             allow_redirects=False,
@@ -139,6 +143,18 @@ def to_json(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the request is not JSON: {error}") from error
+
+
+async def _in_turn(pieces: Sequence[bytes]) -> AsyncGenerator[bytes]:
+    """Yield pieces, small ones together, so that other tasks get their turn in between."""
+    together, size = list[bytes](), 0
+    for piece in pieces:
+        together.append(piece)
+        size += len(piece)
+        if size >= _AT_ONCE:
+            yield b"".join(together)
+            together, size = [], 0
+    yield b"".join(together)
 
 
 def _foreign(*more: type[Exception]) -> tuple[type[Exception], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -13,14 +13,15 @@ from ..types import Timeout
 class WireRequest:
     """A request as it goes over the wire; `json` is the body before it became bytes.
 
-    `body` is the bytes themselves where they are fixed already, since somebody signed them. A GET
-    has neither.
+    `body` is the bytes themselves where they are fixed already, since somebody signed them, and
+    `pieces` what is too large to be put together. A GET has none of these.
     """
 
     url: str
     json: Mapping[str, Any] = field(default_factory=dict[str, Any])
     method: Literal["POST", "GET"] = "POST"
     body: bytes | None = field(default=None, repr=False)
+    pieces: Sequence[bytes] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout: Timeout = field(default_factory=Timeout)
 

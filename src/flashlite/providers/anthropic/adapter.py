@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ...errors import CompletionError, StreamInterruptedError
@@ -74,6 +75,7 @@ class AnthropicAdapter:
         return read_error(status, headers, body)
 
 
+@lru_cache(maxsize=64)
 def _versioned(base_url: str) -> str:
     """Return an address with its /v1, which Anthropic's own SDK adds to every address."""
     base = base_url.rstrip("/")

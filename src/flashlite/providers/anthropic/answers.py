@@ -30,16 +30,18 @@ def parse_message(data: Mapping[str, Any]) -> CompletionResponse:
     """Read the JSON of a whole answer, which is a stream whose blocks come in one piece each."""
     _raise_error(data)
     pieces, blocks = StreamAccumulator(), Blocks()
+    used: Usage | None = None
     try:
         for event in _events(data):
             for told in blocks.read(event):
                 for delta in deltas_in(told):
+                    used = delta.usage or used
                     list(pieces.feed(delta))
         return CompletionResponse(
             id=name_in(data.get("id")),
             model=name_in(data.get("model")) or "",
             choices=pieces.so_far(),
-            usage=usage_in(data.get("usage")),
+            usage=used,
             facts=pieces.facts,
             raw=data,
         )

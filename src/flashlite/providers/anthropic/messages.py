@@ -42,7 +42,8 @@ def conversation(
     system = [block for message in first for block in _marked(message, blocks_of(message.content))]
     system += blocks_of(instruction)
     turns = _merged(_turn(message) for message in messages[len(first) :])
-    turns = _merged(_placed(turns, takes_system=takes_system))
+    if any(turn.role == "system" for turn in turns):
+        turns = _merged(_placed(turns, takes_system=takes_system))
     body = {"system": _content(system)} if system else {}
     return {**body, "messages": [_wire(turn) for turn in _settled(turns)]}
 

@@ -23,8 +23,11 @@ _SPELLED = {"image/jpg": "image/jpeg", "": "application/pdf"}
 
 def blocks_of(content: Any) -> Iterator[Block]:
     """Yield the blocks of a content, without texts of mere white space: the API refuses them."""
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
-    for part in parts:
+    if isinstance(content, str):
+        if content.strip():
+            yield {"type": "text", "text": content}
+        return
+    for part in content or ():
         block = _read(part)
         if block.get("type") != "text" or block["text"].strip():
             yield block

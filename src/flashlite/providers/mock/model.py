@@ -13,6 +13,7 @@ from ...errors import ConfigError
 from . import openai_form
 from .asked import Refused, check
 from .behaviours import BEHAVIOURS, Turn
+from .embedding import embeddings, is_for_embeddings
 from .options import MockOptions
 
 _JSON = {"content-type": "application/json"}
@@ -39,9 +40,10 @@ class MockAnswer:
 
 
 class MockModel:
-    """Answer requests in OpenAI's wire form.
+    """Answer requests in OpenAI's wire form, those for embeddings too.
 
-    `name` is a behaviour, with options behind it if need be: `calculator?skill=0.8`.
+    `name` is a behaviour, with options behind it if need be: `calculator?skill=0.8`. A vector
+    tells of a text's words alone, whatever the behaviour.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -66,6 +68,8 @@ class MockModel:
         if options.status is not None or options.malformed is not None:
             return self._fail(options)
         try:
+            if is_for_embeddings(body):
+                return self._whole(200, _JSON, json.dumps(embeddings(body)).encode(), options.cut)
             check(body)
             whole = openai_form.completion(body, self._messages(body))
         except Refused as error:

@@ -65,7 +65,7 @@ class MockOptions:
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
-        """Read options by name; text becomes what the option needs.
+        """Read options by name; text becomes what the option needs, and None is as good as nothing.
 
         Raises ConfigError for a name or a value that does not fit.
         """
@@ -74,7 +74,9 @@ class MockOptions:
             raise ConfigError(
                 f"unknown mock option {', '.join(sorted(unknown))}: there are {', '.join(_CONVERT)}"
             )
-        return cls(**{name: _convert(name, value) for name, value in given.items()})
+        # An Inspect log has None for a function; who scores the log again makes the model again.
+        told = {name: value for name, value in given.items() if value is not None}
+        return cls(**{name: _convert(name, value) for name, value in told.items()})
 
 
 _NUMBERS = {"skill": float, "retry_after": float, "latency": float, "chunk_latency": float}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from ...errors import APIConnectionError, ConfigError
+from ...errors import APIConnectionError
 from ...types import CompletionRequest, CompletionResponse, Target
 from ...wire import WireRequest
 from ..adapter import Host
+from ..embeddings import OpenAIEmbeddingsAdapter
 from ..http import HTTPProvider
 from ..openai import OpenAIAdapter
 from .model import Cut, MockAnswer, MockModel
@@ -27,6 +28,7 @@ class MockProvider:
     def __init__(self, name: str, **options: Any) -> None:
         transport = _MockTransport(MockModel(name, **options))
         self._http = HTTPProvider(_HOST, OpenAIAdapter(), transport)
+        self._embeddings = HTTPProvider(_HOST, OpenAIEmbeddingsAdapter(), transport)
         self._identity = f"{name} {sorted(options.items())}" if options else name
 
     def target(self, request: CompletionRequest) -> Target:
@@ -39,13 +41,13 @@ class MockProvider:
         )
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
+        name = request.model.removeprefix("mock/")
         if request.api == "embeddings":
-            raise ConfigError("mock/ models make no embeddings: pass Flashlite(provider=...)")
+            return await self._embeddings(request.with_(model=name))
         body = dict(request.extra_body)
         if request.sample is not None:
             # A real provider draws anew each time; the mock has to be told which draw it is.
             body["sample"] = request.sample
-        name = request.model.removeprefix("mock/")
         return await self._http(request.with_(model=name, extra_body=body))
 
 

@@ -1,0 +1,239 @@
+"""The course of one job: submitted or found, looked after, collected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+from ...errors import (
+    CompletionError,
+    FlashliteError,
+    MalformedResponseError,
+    NotFoundError,
+    RateLimitError,
+)
+from ...providers.batches import RemoteJob, cancelled, expired
+from .finding import find
+from .pace import Pace
+from .remote import Remote
+from .results import Results
+from .submissions import Submission
+
+log = logging.getLogger("flashlite.batch")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the jobs of one run have in common.
+
+    `note` writes a line down before the step that it tells of. `known` are the jobs, by their
+    providers' names, that belong to a submission. `seats` are for those that are at work at once.
+    """
+
+    pace: Pace
+    note: Callable[[str, Mapping[str, Any]], Awaitable[None]]
+    sleep: Callable[[float], Awaitable[None]]
+    clock: Callable[[], float]
+    seats: asyncio.Semaphore
+    known: set[str] = field(default_factory=set[str])
+
+
+class Course:
+    """One submission on its way; `lines` are its requests, None where an earlier run had them.
+
+    Whoever waits for its `results` is told how it ends.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        remote: Remote,
+        means: Means,
+        *,
+        results: Results | None = None,
+        lines: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.submission, self.results = submission, results or Results(remote.adapter)
+        self._remote, self._means, self._lines = remote, means, lines
+        self._is_cancelled = False
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._tell)
+
+    def end_early(self) -> None:
+        """Cancel the job as soon as it is known, and submit none."""
+        self._is_cancelled = True
+
+    async def cancel(self) -> None:
+        """Ask that the job does nothing more; what it has done by then still comes."""
+        self.end_early()
+        if self.submission.job is not None:
+            await self._cancel(self.submission.job)
+
+    def close(self) -> asyncio.Task[None]:
+        """Look after it no longer, and return what is ending; the job goes on at its provider."""
+        self._task.cancel()
+        self.results.close()
+        return self._task
+
+    async def _run(self) -> None:
+        try:
+            async with self._means.seats:
+                undone = await self._undone()
+        except FlashliteError as error:
+            self.results.fail(self._explained(error))
+        else:
+            await self.results.finish(undone)
+        finally:
+            self._lines = None
+
+    def _explained(self, error: FlashliteError) -> FlashliteError:
+        """Say what a failure leaves open; where that is a job, nobody may ask a second time."""
+        if isinstance(error, NotFoundError) and self._lines is None:
+            error.reason += (
+                f"; an earlier run has submitted {self.submission.job}: perhaps with another key, "
+                "or too long ago; cancel gives it up"
+            )
+        if not (isinstance(error, CompletionError) and error.retryable and self.submission.at):
+            return error
+        job = self.submission.job or "the job, if there is one,"
+        unheard = CompletionError(
+            f"{error.reason}; {job} may still bring the answer, so it is not asked for again: the "
+            "next run with the same checkpoint looks there"
+        )
+        unheard.__cause__ = error
+        return unheard
+
+    async def _undone(self) -> CompletionError:
+        """Collect what the job brings; return why it brings nothing more."""
+        tries = islice(self._means.pace.waits(), self._means.pace.max_failures)
+        while not (self._is_cancelled and self._lines is not None):
+            job = await self._begun()
+            if job is None:
+                return CompletionError("the run that was to submit this request ended before it")
+            job = await self._until_over(job)
+            if job.error is None:
+                await self._patiently(partial(self._collect, job))
+                log.info("%s is over: %s", job.id, job.state)
+                return _reason(job)
+            wait = next(tries, None)
+            comes_too_soon = isinstance(job.error, RateLimitError) and job.error.retryable
+            if wait is None or self._lines is None or not comes_too_soon:
+                return job.error
+            log.warning("%s is submitted again in %.0f s: %s", job.id, wait, job.error)
+            await self._means.sleep(wait)
+        return cancelled()
+
+    async def _begun(self) -> RemoteJob | None:
+        """Return the job; that of an earlier run may never have come to be."""
+        if self._lines is not None:
+            job: RemoteJob | None = await self._create(list(self._lines.values()))
+        elif self.submission.job is not None:
+            return await self._known(self.submission.job)
+        else:
+            job = await self._found()
+            if job is None:  # a list of jobs may lag behind
+                await self._means.sleep(self._means.pace.poll_interval)
+                job = await self._found()
+        if job is not None:
+            self._means.known.add(job.id)
+            self.submission.job = job.id
+            await self._means.note("job", {"name": self.submission.name, "job": job.id})
+        return job
+
+    async def _known(self, id: str) -> RemoteJob | None:
+        """Fetch the job of an earlier run; one that its provider does not know may be given up."""
+        try:
+            return await self._patiently(partial(self._remote.fetch, id))
+        except NotFoundError:
+            if not self._is_cancelled:
+                raise
+            return None
+
+    async def _create(self, lines: list[bytes]) -> RemoteJob:
+        """Submit a job, once; where that failed, look whether it came to be all the same."""
+        submission, remote = self.submission, self._remote
+        if submission.file is None:
+            submission.file = await self._patiently(partial(remote.upload, submission.name, lines))
+        if self._is_cancelled:
+            raise cancelled()
+        submission.at = self._means.clock()
+        await self._means.note("submission", submission.to_dict())
+        tries = islice(self._means.pace.waits(), self._means.pace.max_failures)
+        while True:
+            try:
+                job = await remote.create(submission.name, file=submission.file, lines=lines)
+            except CompletionError as error:
+                wait = next(tries, None)
+                if not error.retryable:
+                    await self._means.note("closed", {"name": submission.name})
+                if wait is None or not error.retryable:
+                    raise
+                log.warning("a job was not submitted, next try in %.0f s: %s", wait, error)
+            else:
+                log.info("%s has %d requests", job.id, len(lines))
+                return job
+            await self._means.sleep(wait)
+            if (found := await self._found()) is not None:
+                return found
+
+    async def _found(self) -> RemoteJob | None:
+        others, until_over = self._means.known, self._until_over
+        look = partial(find, self.submission, self._remote, others=others, until_over=until_over)
+        return await self._patiently(look)
+
+    async def _until_over(self, job: RemoteJob) -> RemoteJob:
+        if self._is_cancelled and job.id == self.submission.job and not job.is_over:
+            await self._cancel(job.id)
+        waits = self._means.pace.waits()
+        while not job.is_over:
+            await self._means.sleep(next(waits))
+            job = await self._patiently(partial(self._remote.fetch, job.id))
+        return job
+
+    async def _cancel(self, id: str) -> None:
+        try:
+            await self._remote.cancel(id)
+        except CompletionError as error:  # it was over, perhaps
+            log.warning("%s was not cancelled: %s", id, error)
+
+    async def _collect(self, job: RemoteJob) -> None:
+        async with aclosing(self._remote.lines(job)) as lines:
+            async for line in lines:
+                if line.strip():
+                    await self.results.add(line)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again as long as the failure says that this is worth it."""
+        tries = islice(self._means.pace.waits(), self._means.pace.max_failures)
+        while True:
+            try:
+                return await ask()
+            except CompletionError as error:
+                wait = next(tries, None)
+                if wait is None or not error.retryable:
+                    raise
+                log.warning("a provider is asked again in %.0f s: %s", wait, error)
+                wait = max(wait, error.retry_after or 0.0)
+            await self._means.sleep(wait)
+
+    def _tell(self, task: asyncio.Task[None]) -> None:
+        """Leave nobody waiting for a task that ended by a mistake of ours."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.results.fail(FlashliteError(f"a job could not be looked after: {error!r}"))
+
+
+def _reason(job: RemoteJob) -> CompletionError:
+    """Return why a request has no result though its job is over."""
+    if job.state == "expired":
+        return expired()
+    if job.state in ("cancelled", "canceled"):
+        return cancelled()
+    return MalformedResponseError(f"{job.id} is over, and has no result of this request")

@@ -1,0 +1,95 @@
+"""Batches whose requests are answered by actors of Ray, on one machine or many."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from ..engine import Engine
+from ..errors import CompletionError, FlashliteError
+from ..many import Crowd, OneInput
+from ..middleware import OnWire, fitting
+from ..types import CompletionRequest, CompletionResponse
+from .actor_journals import ActorJournals
+from .actors import Actors, Question, Ray
+from .batch import Batch, Item
+from .checkpoint import Checkpoint, Intent
+from .items import item_of, request_of
+
+
+class RayBatch(Batch):
+    """A batch that actors of Ray answer; otherwise it is as `Batch` says.
+
+    Each actor has an engine of its own, made from the cache, limits, budget, retries and provider
+    of the client; callbacks, logs and the cost report stay with the client itself. So limits and a
+    budget are to be in a pool, which actors share: others are refused, for each actor would have
+    them for itself. At most `max_concurrency` requests are with all actors together.
+
+    An actor has every answer on file before it reports it, in a journal beside the checkpoint. When
+    one dies, or its machine, another takes its place, and what it had answered is read from there.
+    What was on the wire at that moment may have been paid for: it is sent again, and counted in
+    `lost`. When the whole batch is killed, the next run with its checkpoint reads the journals. All
+    this holds where all machines see the checkpoint's folder. Where they do not, what a dead actor
+    had answered and not reported is lost too, unless actors share a cache that stores an answer
+    before it returns it (`HybridRedisPostgreSQLCache`, `FSCache`).
+    """
+
+    def __init__(
+        self,
+        client: Engine,
+        requests: Iterable[OneInput] | AsyncIterable[OneInput],
+        *,
+        ray: Ray,
+        max_concurrency: int,
+        **how: Any,
+    ) -> None:
+        self._client, self._ray, self._options = client, ray, client.below()
+        self._at_once = min(max_concurrency, client.max_concurrency or max_concurrency)
+        self._wire = OnWire()
+        self._actors: Actors | None = None
+        crowd = partial(Crowd, workers=self._at_once, wire=self._wire)
+        super().__init__(requests, self._item, crowd, **how)
+
+    @asynccontextmanager
+    async def _ready(self, checkpoint: Checkpoint) -> AsyncIterator[None]:
+        journals = ActorJournals(checkpoint.path)
+        actors = Actors(self._ray, self._options, journals, at_once=self._at_once)
+        async with super()._ready(checkpoint), actors:
+            self._actors = actors
+            try:
+                yield
+            finally:
+                self._actors = None
+        journals.remove()  # all was reported
+
+    async def _item(self, one: OneInput) -> Item:
+        request = await request_of(self._client, one)
+
+        async def call(intent: Intent) -> CompletionResponse:
+            handle = self._client.above(partial(self._wire, call_next=partial(self._ask, intent)))
+            return fitting(await handle(request), request.response_model)
+
+        return item_of(request, call)
+
+    async def _ask(self, intent: Intent, request: CompletionRequest) -> CompletionResponse:
+        """Have an actor answer; the answer counts what was lost on the way to it."""
+        assert self._actors is not None
+        lost = 0
+
+        def lose() -> None:
+            nonlocal lost
+            lost += 1
+            self.lost += 1
+            intent.lose()
+            intent()
+
+        intent()
+        question = Question(request=request, item=intent.item, position=intent.position)
+        answer = await self._actors.ask(question, on_loss=lose)
+        if isinstance(answer, CompletionResponse | CompletionError):
+            answer.lost += lost
+        if isinstance(answer, FlashliteError):
+            raise answer
+        return answer

@@ -1,0 +1,51 @@
+"""How a cache knows an answer that is in a log, so that it can be imported from there.
+
+A log holds the messages of a call once for all calls, and Inspect has no word for all that decides
+an answer, nor for all that is in one: keys prove that what was put together again is what was asked
+and what was answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..middleware.cache_key import decisive, key_of, written
+from ..types import CompletionRequest, CompletionResponse, Message, Target
+
+
+def cached_as(
+    request: CompletionRequest, response: CompletionResponse, target: Target
+) -> dict[str, Any] | None:
+    """Return the keys of a request and of its answer, and what a log has no other place for.
+
+    That is the request but for its messages, and the calls of tools letter by letter. None for an
+    answer that comes from a cache or must not go there, and for what is no JSON, as in any cache.
+    """
+    if response.cached or request.cache == "off":
+        return None
+    try:
+        asked = decisive(request, target)
+        key, answer = key_of(written(asked)), answer_key(response)
+    except (RecursionError, TypeError, ValueError):
+        return None
+    del asked["messages"]
+    calls = [call for c in response.choices for call in c.message.get("tool_calls") or ()]
+    more = {"calls": calls, "collection": request.cache_collection}
+    told = {name: value for name, value in more.items() if value}
+    return {"key": key, "answer": answer, "request": asked, **told}
+
+
+def answer_key(response: CompletionResponse) -> str:
+    """Return a key of all that was answered; a message that has nothing may say so in two ways."""
+    said = [
+        [{k: v for k, v in choice.message.items() if v}, choice.finish_reason, choice.logprobs]
+        for choice in response.choices
+    ]
+    return key_of(written({"choices": said}))
+
+
+def request_of(known: Mapping[str, Any], messages: Sequence[Message]) -> bytes | None:
+    """Return the canonical request of an answer, None where it had other messages."""
+    request = written({**known["request"], "messages": messages})
+    return request if key_of(request) == known["key"] else None

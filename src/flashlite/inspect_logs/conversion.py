@@ -1,0 +1,213 @@
+"""From the JSON lines of `StructuredLogger` to a log in Inspect's format."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..middleware.log import read_log
+from .files import Paths
+from .header import Run
+from .keys import Keys
+from .log_file import LogFile
+from .logged_calls import Record, about, has_content, seconds, to_call
+from .model_events import ModelCall, timestamp, to_error
+from .samples import Sample
+from .transcript import Transcript
+
+log = logging.getLogger("flashlite.inspect_logs")
+
+_BEGIN, _END = "request", frozenset({"response", "error", "cancelled"})
+
+
+def convert(
+    lines: str | os.PathLike[str],
+    log_dir: str | os.PathLike[str] = "./logs",
+    *,
+    task: str | None = None,
+    sample_tag: str = "sample:",
+) -> Path:
+    """Write what a `StructuredLogger` wrote down as an `.eval` log, and return where that is.
+
+    Each call is a sample, but calls with a tag such as `sample:q7` are together the sample `q7`;
+    there each agent has a lane. Calls of several processes may be mixed. One that has no end is an
+    error, and so is the log then. What was left out or struck out stays so: it is marked, and named
+    in the sample's metadata. Embeddings are no samples.
+
+    Raises ConfigError where there are no calls, or records that nobody can read, and then leaves no
+    log behind. In memory are only calls that have no end so far,
+    samples of several calls from their first to their last, and the list of all samples.
+    """
+    path = Path(lines).expanduser()
+    try:
+        return _convert(path, Path(log_dir).expanduser().absolute(), task, sample_tag)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} has a record that cannot be read: {error!r:.200}") from error
+
+
+def _convert(path: Path, folder: Path, task: str | None, sample_tag: str) -> Path:
+    survey = _survey(path, sample_tag)
+    if not survey.calls:
+        raise ConfigError(f"{path} has no calls: it is no file of a StructuredLogger")
+    run = Run(
+        task=task or path.stem,
+        label=path.stem,
+        metadata={"converted_from": path.name},
+        created=timestamp(survey.began)[:19] + "+00:00",
+    )
+    paths = Paths(folder, run.file_name)
+    file = LogFile(paths, run)
+    try:
+        conversion = _Conversion(file, run.task, survey, sample_tag)
+        for record in read_log(path):
+            conversion.take(record)
+        conversion.finish()
+    finally:
+        file.discard()
+    return paths.log
+
+
+@dataclass
+class _Survey:
+    """What has to be known before the first sample is written."""
+
+    began: float = inf
+    calls: int = 0
+    left: Counter[str] = field(default_factory=Counter[str])
+    """How many calls of a sample are still to come, by its name."""
+    shows_answers: bool = False
+
+
+def _survey(path: Path, sample_tag: str) -> _Survey:
+    found = _Survey()
+    for record in read_log(path):
+        if not _is_known(record):
+            continue
+        found.began = min(found.began, seconds(record))
+        found.calls += 1
+        found.shows_answers = found.shows_answers or has_content(record)
+        if record["type"] == _BEGIN and (name := _sample_name(record, sample_tag)):
+            found.left[name] += 1
+    return found
+
+
+def _is_known(record: Record) -> bool:
+    """Whether a record is of a call; a file may have others, which are nobody's business here."""
+    kind, when = record.get("type"), record.get("time")
+    return (kind == _BEGIN or kind in _END) and isinstance(when, str) and "request_id" in record
+
+
+def _sample_name(record: Record, sample_tag: str) -> str | None:
+    tags = [str(tag) for tag in record.get("tags") or ()]
+    return next((t.removeprefix(sample_tag) for t in tags if t.startswith(sample_tag)), None)
+
+
+class _Conversion:
+    """Takes records, one after the other, and writes each sample when it is over.
+
+    It is what its samples are written to, and their clock: it is always then.
+    """
+
+    def __init__(self, file: LogFile, task: str, survey: _Survey, sample_tag: str) -> None:
+        self.task = task
+        self._file, self._survey, self._tag = file, survey, sample_tag
+        self._keys = Keys()
+        self._pending: dict[str, Record] = {}
+        self._samples: dict[str, Sample] = {}
+        self._now = self._last = survey.began
+        self._unended = 0
+
+    def take(self, record: Record) -> None:
+        """Take a record; an end without a beginning, which another file has, is a call too."""
+        if not _is_known(record):
+            return
+        id = str(record["request_id"])
+        begun = self._pending.pop(id, None)
+        if record["type"] != _BEGIN:
+            if "embeddings" not in record:
+                self._write(begun or _beginning_of(record), record)
+            return
+        if begun is not None:
+            self._write(begun, None)
+        self._pending[id] = record
+
+    def finish(self) -> None:
+        """Write the calls that have no end, and close the log."""
+        for begun in self._pending.values():
+            self._write(begun, None)
+        for sample in self._samples.values():
+            sample.end()
+        error = None
+        if self._unended:
+            error = to_error(RuntimeError(f"{self._unended} calls have no end in the record"))
+        self._file.finish("error" if error else "success", error, ended=self._last)
+
+    def follow(self, sample: Sample) -> None:
+        """Samples are over as soon as they are written."""
+
+    def note(self, sample: Sample) -> None:
+        """Nothing is to be shown before the end."""
+
+    def write(
+        self,
+        sample: Sample,
+        document: Mapping[str, Any],
+        summary: Mapping[str, Any],
+        secrets: tuple[str, ...],
+    ) -> None:
+        """Write a sample that is over."""
+        self._file.add(sample, document, summary, secrets)
+
+    def _write(self, begun: Record, ended: Record | None) -> None:
+        call = to_call(begun, ended, shows_answers=self._survey.shows_answers)
+        self._unended += ended is None
+        name = _sample_name(begun, self._tag)
+        self._now = call.began
+        sample = (self._samples.get(name) if name else None) or self._begin(name, call)
+        sample.metadata |= about(begun, ended, call)
+        self._record(sample, call, agent=begun.get("agent") if name else None)
+        if name:
+            self._samples[name] = sample
+            self._survey.left[name] -= 1
+            if self._survey.left[name] > 0:
+                return
+            del self._samples[name]
+        if call.error is not None:
+            sample.error(call.error)
+        sample.end()
+
+    def _begin(self, name: str | None, call: ModelCall) -> Sample:
+        id, epoch = self._keys.take(name, None)
+        return Sample(
+            self,
+            id,
+            epoch=epoch,
+            input=call.request.messages,
+            transcript=Transcript(),
+            began=call.began,
+            clock=lambda: self._now,
+        ).begin()
+
+    def _record(self, sample: Sample, call: ModelCall, *, agent: str | None) -> None:
+        if agent is None:
+            sample.model_call(call)
+            self._now = call.ended
+        else:
+            with sample.agent(agent):
+                sample.model_call(call)
+                self._now = call.ended
+        self._last = max(self._last, call.ended)
+
+
+def _beginning_of(ended: Record) -> Record:
+    """Return the beginning of a call as far as its end tells it."""
+    began = seconds(ended) - ended.get("latency_ms", 0.0) / 1000
+    same = {name: ended[name] for name in ("request_id", "model") if name in ended}
+    return {**same, "time": timestamp(began)}

@@ -1,0 +1,142 @@
+"""What is seen of a pool from outside: how full its minutes are, who waits, and what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from ..windows import Amount
+from .pool import Pool
+from .shared_purse import DOLLAR
+
+_WAITS = 5.0  # seconds after which a line that waits has spoken again, or has died
+_LIVES = 60.0  # seconds for which a process that says nothing is listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An event loop of a process: who it is, how many calls wait in it, and when it spoke last."""
+
+    line: str
+    machine: str
+    process: int
+    program: str
+    waiting: int
+    silent_for: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinuteSight:
+    """A minute of one model: what was let in of what the limits allow, inf for none.
+
+    `closed_for` are the seconds for which a server has asked everybody to be silent.
+    """
+
+    label: str
+    limits: Amount
+    used: Amount
+    closed_for: float
+    members: tuple[Member, ...]
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the last who waits now is let in, if all are as large as those before.
+
+        None where that cannot be said, for want of a limit.
+        """
+        waiting = waiting_of(self.members)
+        if not waiting:
+            return self.closed_for
+        each = [taken / max(1, self.used.requests) for taken in self.used]
+        minutes = [
+            max(0.0, waiting * size + used - limit) / limit
+            for size, used, limit in zip(each, self.used, self.limits, strict=True)
+            if limit < inf
+        ]
+        return self.closed_for + 60 * max(minutes) if minutes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurseSight:
+    """A budget, in dollars: what is gone, and what running calls may still cost."""
+
+    limit: float
+    spent: float
+    reserved: float
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSight:
+    """A pool at one moment; `purse` is None where it has no budget."""
+
+    name: str
+    place: str
+    minutes: tuple[MinuteSight, ...]
+    purse: PurseSight | None
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Everybody who spoke lately, of whatever."""
+        purse = self.purse.members if self.purse else ()
+        return (*(one for minute in self.minutes for one in minute.members), *purse)
+
+
+async def look_at(pool: Pool) -> PoolSight:
+    """Look at all rooms of a pool; nobody there is held up by it."""
+    rooms = {room: await pool.ask(room, {"look": True}) for room in await pool.rooms()}
+    minutes = [
+        _minute(found) for room, found in rooms.items() if room != "purse" and found["limits"]
+    ]
+    purse = rooms.get("purse")
+    return PoolSight(
+        name=pool.name,
+        place=pool.place,
+        minutes=tuple(sorted(minutes, key=lambda minute: minute.label)),
+        purse=_purse(purse) if purse else None,
+    )
+
+
+def waiting_of(members: Iterable[Member]) -> int:
+    """Return how many calls wait; of the dead nobody does."""
+    return sum(one.waiting for one in members if one.silent_for < _WAITS)
+
+
+def processes_of(members: Iterable[Member]) -> int:
+    """Return how many processes there are."""
+    return len({(one.machine, one.process) for one in members})
+
+
+def _minute(found: dict[str, Any]) -> MinuteSight:
+    return MinuteSight(
+        label=found["label"],
+        limits=Amount(*(inf if limit is None else limit for limit in found["limits"])),
+        used=Amount(*found["used"]),
+        closed_for=found["closed"],
+        members=_members(found["lines"]),
+    )
+
+
+def _purse(found: dict[str, Any]) -> PurseSight:
+    limit, spent, reserved = (
+        int(found[name] or 0) / DOLLAR for name in ("limit", "spent", "reserved")
+    )
+    return PurseSight(limit=limit, spent=spent, reserved=reserved, members=_members(found["lines"]))
+
+
+def _members(lines: Iterable[list[Any]]) -> tuple[Member, ...]:
+    found = (
+        Member(
+            line=line,
+            machine=machine,
+            process=process,
+            program=program,
+            waiting=waiting,
+            silent_for=silent,
+        )
+        for line, silent, waiting, machine, process, program in lines
+    )
+    living = (one for one in found if one.silent_for < _LIVES)
+    return tuple(sorted(living, key=lambda one: (one.machine, one.process, one.line)))

@@ -1,0 +1,87 @@
+"""What a provider costs under Inspect: the same eval on it and on a provider that does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Any
+
+from .contenders import KEY, MODEL, Contender
+from .meter import Numbers, cpu_seconds
+from .server import ANSWER
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "flashlite": (f"flashlite/openai/{MODEL}", {}),
+    "openai": (f"openai/{MODEL}", {"responses_api": False}),
+}
+"""Inspect's name of a contender's model, and its arguments."""
+
+_CONSTANT = "constant/m"
+_SLICES = 4  # in which the two take turns, so that noise hits both alike
+_FEWEST = 100  # samples in a slice
+_AT_ONCE = 64
+
+
+async def provider(who: Contender, url: str, calls: int) -> Numbers:
+    """CPU time that a provider adds to a sample of one generate, its part of the log included."""
+    samples = max(_FEWEST, int(calls / who.share / _SLICES))
+    # In a thread: on a running loop Inspect would patch asyncio for good.
+    return await asyncio.to_thread(_in_turns, *MODELS[who.name], url, samples)
+
+
+def _in_turns(model: str, arguments: dict[str, Any], url: str, samples: int) -> Numbers:
+    _register_constant()
+    asked = {"model": model, "model_base_url": url, "model_args": {**arguments, "api_key": KEY}}
+    nothing: dict[str, Any] = {"model": _CONSTANT}
+    for one in (nothing, asked):
+        _run(_FEWEST, **one)  # so that nobody pays for imports and first calls
+    spent = {"constant": 0.0, "asked": 0.0}
+    for _ in range(_SLICES):
+        spent["constant"] += _run(samples, **nothing)
+        spent["asked"] += _run(samples, **asked)
+    each = {name: seconds / (samples * _SLICES) * 1e6 for name, seconds in spent.items()}
+    return {"cpu": each["asked"], "added": each["asked"] - each["constant"]}
+
+
+def _run(samples: int, **options: Any) -> float:
+    """Return the CPU seconds of an eval."""
+    from inspect_ai import Task, eval
+    from inspect_ai.dataset import Sample
+    from inspect_ai.scorer import includes
+    from inspect_ai.solver import generate
+
+    question = f"Which animal jumps over which? {'lorem ipsum ' * 40}"
+    dataset = [Sample(input=f"{question}{next(_numbers)}", target="fox") for _ in range(samples)]
+    task = Task(dataset=dataset, solver=generate(), scorer=includes())
+    before = cpu_seconds()
+    [log] = eval(
+        task,
+        display="none",
+        log_dir=str(Path("logs")),
+        max_connections=_AT_ONCE,
+        max_samples=_AT_ONCE,
+        **options,
+    )
+    spent = cpu_seconds() - before
+    assert log.status == "success", log.error
+    assert log.results is not None
+    assert log.results.scores[0].metrics["accuracy"].value == 1, "not the answer"
+    return spent
+
+
+def _register_constant() -> None:
+    from inspect_ai.model import ModelAPI, ModelOutput, ModelUsage, modelapi
+
+    class Constant(ModelAPI):
+        """Answers at once, and always the same."""
+
+        async def generate(self, *_: Any, **__: Any) -> ModelOutput:
+            output = ModelOutput.from_content(MODEL, ANSWER)
+            output.usage = ModelUsage(input_tokens=140, output_tokens=50, total_tokens=190)
+            return output
+
+    modelapi(name="constant")(Constant)
+
+
+_numbers = itertools.count()  # of all questions of a process, so that no two are alike
