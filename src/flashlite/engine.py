@@ -19,6 +19,7 @@ from .middleware import (
     Cache,
     CallbackManager,
     Concurrency,
+    Continuing,
     Events,
     Fallback,
     Ledger,
@@ -90,8 +91,7 @@ class Engine:
         self._logger = structured_logger or (StructuredLogger() if log_requests else None)
         budget, limit = self._limits = Budget.of(budget_limit), RateLimit.of(rate_limit)
         self._layers = [
-            outermost,
-            local_files,
+            *_FIRST,
             *middleware,
             Fallback(self.target),
             InspectLog(inspect_logger, target=self.target),
@@ -101,6 +101,7 @@ class Engine:
             Aim(self.target) if (cache, budget, limit) != (None,) * 3 else None,
             self._cache,
             Structured(target=self.target),
+            Continuing(),
             Retry(retry),
             Concurrency(max_concurrency) if max_concurrency is not None else None,
             limit,
@@ -187,7 +188,10 @@ class Engine:
 
     def below(self) -> dict[str, Any]:
         """Return the options of that engine, of which any number may be made, in any process."""
-        if any(layer is not None and not isinstance(layer, _OURS) for layer in self._layers[2:]):
+        if any(
+            layer is not None and not isinstance(layer, _OURS)
+            for layer in self._layers[len(_FIRST) :]
+        ):
             raise ConfigError(
                 "layers of your own stay in this process: other processes need a client without "
                 "middleware=..."
@@ -236,7 +240,11 @@ class Engine:
         return build_request(messages or (), model=model, params=given, **own)
 
 
-_BELOW = (Aim, Cache, Structured, Retry, Concurrency, RateLimit, WithinBudget, OnWire)
+_FIRST = (outermost, local_files)
+_BELOW = (
+    *(Aim, Cache, Structured, Continuing),
+    *(Retry, Concurrency, RateLimit, WithinBudget, OnWire),
+)
 _OURS = (*_BELOW, Fallback, InspectLog, Events, Log, Ledger)
 
 

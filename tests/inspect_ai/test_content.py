@@ -133,6 +133,31 @@ async def test_others_are_shown_it_by_the_user(dialect: str) -> None:
     assert ("iVBORw0KGgo=" in shown, "JVBERi0=" in shown) == (True, True)
 
 
+async def test_a_turn_that_claude_pauses_goes_on_and_is_one_message() -> None:
+    search = {"type": "server_tool_use", "id": "u1", "name": "web_search", "input": {"query": "x"}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "u1", "content": []}
+    said = {"type": "text", "text": "So it is."}
+    paused = {**ANSWERS["anthropic"], "content": [search], "stop_reason": "pause_turn"}
+    ended = {**ANSWERS["anthropic"], "content": [found, said]}
+
+    def answer(body: Any) -> tuple[int, dict[str, str], Any]:
+        return 200, {}, ended if body["messages"][-1]["role"] == "assistant" else paused
+
+    tool = ToolInfo(name="web_search", description=".", options={"anthropic": {}})
+    with Loopback(answer) as server:
+        model = get_model(
+            "flashlite/anthropic/claude-opus-4-6", base_url=server.base_url, api_key="k"
+        )
+        output = await model.generate("Hi", tools=[tool])
+    assert server.bodies[1]["messages"][1:] == [{"role": "assistant", "content": [search]}]
+    use, text = output.message.content
+    assert isinstance(use, ContentToolUse)
+    assert (use.id, use.result, text) == ("u1", "[]", ContentText(text="So it is."))
+    assert output.stop_reason == "stop"
+    assert output.usage is not None
+    assert (output.usage.input_tokens, output.usage.output_tokens) == (6, 4)
+
+
 async def test_code_of_claudes_own_is_a_beta_beside_the_callers() -> None:
     run = ToolInfo(
         name="code_execution", description="Run.", options={"providers": {"anthropic": {}}}

@@ -5,6 +5,7 @@ from .base import Middleware, stack
 from .budget import Budget, WithinBudget
 from .cache import Cache
 from .concurrency import Concurrency
+from .continuing import Continuing
 from .events import CallbackManager, Events
 from .fallback import Fallback
 from .files import local_files, with_local_files
@@ -24,6 +25,7 @@ __all__ = [
     "Cache",
     "CallbackManager",
     "Concurrency",
+    "Continuing",
     "Events",
     "Fallback",
     "Ledger",

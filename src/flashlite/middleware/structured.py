@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from asyncio import CancelledError
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from math import inf
 from typing import Any
 
-from ..errors import CompletionError, ConfigError, FlashliteError, StructuredOutputError
+from ..errors import ConfigError, StructuredOutputError
 from ..models import lookup
 from ..schema import InvalidAnswer, instruction_for, partial, response_format_for, validate
 from ..types import (
@@ -23,9 +22,9 @@ from ..types import (
     StreamEvent,
     StreamEventType,
     Target,
-    Usage,
     text_part,
 )
+from .tries import ask_after, total_of
 
 log = logging.getLogger("flashlite.structured")
 
@@ -70,7 +69,8 @@ class Structured:
             if len(unfit) > request.structured_retries or left <= 0:
                 raise _failure(unfit, model, problem) from problem
             log.info("try %d did not fit: %s", len(unfit), _first(problem))
-            response = await _ask(_again(asked, response, problem, left), call_next, unfit)
+            again = _again(asked, response, problem, left)
+            response = await ask_after(unfit, again, call_next)
         return _summed(response, unfit)
 
     def _asking(self, request: CompletionRequest, model: type[Any]) -> CompletionRequest:
@@ -159,33 +159,14 @@ def _again(
     )
 
 
-async def _ask(
-    request: CompletionRequest, call_next: Handler, unfit: list[CompletionResponse]
-) -> CompletionResponse:
-    """Make another try; an error tells what those before it have used."""
-    try:
-        return await call_next(request)
-    except (FlashliteError, CancelledError) as error:
-        used = getattr(error, "usage", None)
-        error.usage = _sum([*(response.usage for response in unfit), used])  # type: ignore[union-attr]
-        if isinstance(error, CompletionError):
-            error.attempts += sum(response.attempts for response in unfit)
-        raise
-
-
 def _summed(response: CompletionResponse, unfit: list[CompletionResponse]) -> CompletionResponse:
     """Add to a response what the tries before it have used, all of it in vain."""
     if unfit:
         spent = [other.usage for other in unfit]
-        response.usage = _sum([*spent, response.usage])
-        response.wasted = _sum([*spent, response.wasted])
+        response.usage = total_of([*spent, response.usage])
+        response.wasted = total_of([*spent, response.wasted])
         response.attempts += sum(other.attempts for other in unfit)
     return response
-
-
-def _sum(usages: Iterable[Usage | None]) -> Usage | None:
-    known = [usage for usage in usages if usage is not None]
-    return sum(known[1:], known[0]) if known else None
 
 
 def _failure(

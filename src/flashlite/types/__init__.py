@@ -3,6 +3,7 @@
 from .accumulate import StreamAccumulator, assemble
 from .completer import Completer, asking
 from .content import Part, audio_part, file_part, image_part, is_base64, text_part, without_media
+from .continued import continued
 from .embedding import EmbeddingResult, vector_of, vectors_of
 from .handler import Handler, target_of
 from .listening import Listener, current_listener, listening
@@ -61,6 +62,7 @@ __all__ = [
     "assemble",
     "assistant_message",
     "audio_part",
+    "continued",
     "current_listener",
     "file_part",
     "image_part",

@@ -1,0 +1,143 @@
+"""Answers that pause: asked for until they are whole."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial, reduce
+from math import inf
+from typing import Any
+
+from ..types import (
+    CompletionRequest,
+    CompletionResponse,
+    Handler,
+    StreamEvent,
+    StreamEventType,
+    continued,
+)
+from .tries import ask_after, total_of
+
+_MOST = 20  # parts of an answer, each of up to ten rounds of a provider's own tools
+
+
+class Continuing:
+    """Let an answer that paused go on, and return it whole; each part is paid for.
+
+    Claude pauses in a long turn of tools that Anthropic runs itself (web search, code), and goes on
+    when it is sent what it said so far. An answer that still pauses after 20 parts, or when the
+    time of the call is over, is one that was cut: its `finish_reason` is "length".
+
+    Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+
+    async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
+        if not _may_pause(request):
+            return await call_next(request)
+        rest = _Rest(request, call_next, self._clock)
+        response = await call_next(request)
+        if response.is_open:
+            return await CompletionResponse.open(partial(rest.read, response))
+        parts = [response]
+        while (further := rest.behind(parts)) is not None:
+            parts.append(await ask_after(parts, further, call_next))
+        return response if len(parts) == 1 else _join(CompletionResponse(), parts)
+
+
+def _may_pause(request: CompletionRequest) -> bool:
+    """Whether the provider may run tools of its own."""
+    return bool(request.extra_body) or any("function" not in tool for tool in request.tools)
+
+
+class _Rest:
+    """What a request may still lead to, behind its first answer."""
+
+    def __init__(
+        self, request: CompletionRequest, call_next: Handler, clock: Callable[[], float]
+    ) -> None:
+        self._request, self._call_next, self._clock = request, call_next, clock
+        self._deadline = clock() + (request.timeout.total or inf)
+
+    def behind(self, parts: Sequence[CompletionResponse]) -> CompletionRequest | None:
+        """Return the request that goes on behind these parts, None where they are the answer."""
+        request, last, left = self._request, parts[-1], self._deadline - self._clock()
+        if last.facts.get("stop_reason") != "pause_turn" or len(parts) == _MOST or left <= 0:
+            return None
+        container = last.facts.get("container")
+        same = {"container": container["id"]} if isinstance(container, Mapping) else {}
+        total = None if request.timeout.total is None else left
+        return request.with_(
+            messages=(*request.messages, *(part.message for part in parts)),
+            extra_body={**request.extra_body, **same},
+            timeout=replace(request.timeout, total=total),
+        )
+
+    async def read(
+        self, part: CompletionResponse, whole: CompletionResponse
+    ) -> AsyncGenerator[StreamEvent]:
+        """Yield the events of all parts as those of one answer."""
+        parts = [part]
+        while True:
+            _join(whole, parts)
+            async with aclosing(_told(parts)) as events:
+                try:
+                    async for event in events:
+                        yield event
+                finally:
+                    _join(whole, parts)
+            further = self.behind(parts)
+            if further is None:
+                break
+            whole.error = "the answer paused, and did not go on"
+            parts.append(await ask_after(parts, further, self._call_next))
+        yield StreamEvent(StreamEventType.DONE, whole)
+
+
+async def _told(parts: Sequence[CompletionResponse]) -> AsyncGenerator[StreamEvent]:
+    """Yield the events of the last part but its end; what was used is what all have used."""
+    *before, last = parts
+    async with aclosing(last.events()) as events:
+        async for event in events:
+            if event.type is StreamEventType.USAGE:
+                used = total_of([*(part.usage for part in before), event.data])
+                yield StreamEvent(StreamEventType.USAGE, used)
+            elif event.type is not StreamEventType.DONE:
+                yield event
+
+
+def _join(whole: CompletionResponse, parts: Sequence[CompletionResponse]) -> CompletionResponse:
+    """Make a response what its parts are together."""
+    last = parts[-1]
+    for name in _OF_THE_LAST:
+        setattr(whole, name, getattr(last, name))
+    if last.choices:
+        message = reduce(continued, [part.message for part in parts])
+        whole.choices = (replace(last.choices[0], message=message),)
+    whole.usage = total_of(part.usage for part in parts)
+    whole.wasted = total_of(part.wasted for part in parts)
+    whole.attempts = sum(part.attempts for part in parts)
+    whole.lost = sum(part.lost for part in parts)
+    whole.latency = sum(part.latency or 0.0 for part in parts)
+    if any("server_tool_use" in part.facts for part in parts):
+        whole.facts = {**last.facts, "server_tool_use": _tools_used(parts)}
+    return whole
+
+
+_OF_THE_LAST = (
+    *("model", "provider", "id", "status", "error", "request_id"),
+    *("headers", "raw", "facts", "fallback_from"),
+)
+
+
+def _tools_used(parts: Sequence[CompletionResponse]) -> dict[str, Any]:
+    """Return how often each tool of the provider ran, which it bills by the call."""
+    used = Counter[str]()
+    for part in parts:
+        used.update(part.facts.get("server_tool_use") or {})
+    return dict(used)
