@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flashlite import Flashlite
+from flashlite import Flashlite, Message, ToolCall
 from flashlite.errors import ConfigError
 from flashlite.providers import HOSTS
 from flashlite.providers.compatible_hosts import COMPATIBLE
@@ -120,6 +120,36 @@ async def test_what_a_host_does_not_take_is_not_sent_and_said(
     assert refused.keys() & (await sent(f"{name}/m", **refused)).json.keys() == set()
     names = ", ".join(sorted(refused))
     assert caplog.messages == [f"{name} does not take {names}: not sent (reported once)"]
+
+
+@pytest.mark.parametrize(
+    ("host", "kept", "lost"),
+    [
+        ("groq", [], ["the name of a message by the system", "the name of a message by the user"]),
+        ("xai", ["user"], ["the name of a message by the system"]),
+        ("together", ["system", "user", "tool"], []),
+    ],
+)
+async def test_a_name_that_a_host_refuses_is_left_out_and_said_unless_an_id_tells_as_much(
+    host: str, kept: list[str], lost: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "flashlite.providers")
+    messages = [
+        {"role": "system", "content": "Be brief.", "name": "s"},
+        Message.user("Add.", name="ann"),
+        Message.assistant(tool_calls=[ToolCall("c1", "add", {})]),
+        Message.tool_result("c1", "3", name="add"),
+    ]
+    body = (await sent(f"{host}/m", messages)).json
+    assert [message["role"] for message in body["messages"] if "name" in message] == kept
+    assert caplog.messages == (
+        [f"{host} does not take {', '.join(lost)}: not sent (reported once)"] if lost else []
+    )
+
+
+async def test_a_name_that_a_host_refuses_is_an_error_where_nothing_may_be_left_out() -> None:
+    with pytest.raises(ConfigError, match="groq does not take the name of a message by the user"):
+        await sent("groq/m", [Message.user("Hi", name="ann")], strict_params=True)
 
 
 @pytest.mark.parametrize("name", ["ollama", "perplexity", "sambanova"])

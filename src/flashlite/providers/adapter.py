@@ -34,6 +34,7 @@ _COMMON: Mapping[str, Any] = {
     "refuses": frozenset({"thinking"}),
     "reasoning_field": "reasoning_content",
     "knows_developer": False,
+    "names": None,
 }
 
 
@@ -51,7 +52,8 @@ class Host:
     `max_inputs` is how many texts one request for embeddings may have.
     `reasoning_field` is the key under which earlier reasoning goes back in an assistant message of
     OpenAI's form, None where the host does not take it. `knows_developer` is set where a
-    message may be a developer's, which is a system's elsewhere. `stream_parser` cuts its streams.
+    message may be a developer's, which is a system's elsewhere; `names` are the roles whose
+    messages may have a name, None for all. `stream_parser` cuts its streams.
     `reads_text_calls` is set where a server may leave a model's tool calls in its text,
     `inlines_urls` where its API takes no media by URL, so that we fetch them. `speaks_for` says of
     a model's name whether the host has this dialect for it; the others go by way of litellm.
@@ -71,6 +73,7 @@ class Host:
     takes_schema: TakesSchema | None = None
     reasoning_field: str | None = "reasoning_content"
     knows_developer: bool = False
+    names: frozenset[str] | None = None
     max_inputs: int = MAX_INPUTS
     stream_parser: Callable[[], StreamParser] = SSEParser
     reads_text_calls: bool = False

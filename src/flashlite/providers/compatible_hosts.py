@@ -60,6 +60,7 @@ COMPATIBLE: tuple[Host, ...] = (
         keys=("GROQ_API_KEY",),
         refuses="thinking top_k logit_bias logprobs top_logprobs metadata store",
         reasoning_field=None,
+        names=frozenset(),
         batches="openai",  # https://console.groq.com/docs/batch
     ),
     # https://docs.together.ai/reference/chat-completions-1
@@ -94,6 +95,7 @@ COMPATIBLE: tuple[Host, ...] = (
         keys=("XAI_API_KEY",),
         refuses="thinking top_k",
         reasoning_field=None,
+        names=frozenset({"user"}),
     ),
     # https://docs.mistral.ai/api/endpoint/chat
     _cloud(

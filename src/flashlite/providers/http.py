@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import AsyncGenerator, Mapping, Set
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -25,13 +24,12 @@ from ..types import (
     place_of,
 )
 from ..wire import Transport, WireRequest, WireResponse
+from .accepted import accepted, named
 from .adapter import Adapter, Endpoint, Host
 from .media import with_urls_inlined
 from .reading import NOT_AN_ANSWER, require_all
 from .refusals import request_id, signed
 from .text_tool_calls import calls_read, with_calls_read
-
-log = logging.getLogger("flashlite.providers")
 
 
 class HTTPProvider:
@@ -58,6 +56,8 @@ class HTTPProvider:
         endpoint = locate(self.host, base_url=request.base_url, api_key=request.api_key)
         host = endpoint.host
         request = accepted(request, host.refuses, name=host.name, reported=self._reported)
+        if host.names is not None:
+            request = named(request, host.names, name=host.name, reported=self._reported)
         if host.inlines_urls:
             with signed(host.name, request.model, api_key=endpoint.api_key):
                 request = await with_urls_inlined(request, self._transport)
@@ -88,26 +88,6 @@ class HTTPProvider:
                 f"the request cannot be said to {endpoint.host.name}: something in its messages or "
                 f"parameters is of another kind than it should be ({error!r:.200})"
             ) from error
-
-
-def accepted(
-    request: CompletionRequest, refuses: Set[str], *, name: str, reported: set[str]
-) -> CompletionRequest:
-    """Leave out what a provider cannot take: reported once, or an error under strict_params."""
-    refused = refuses & request.params.keys()
-    if not refused:
-        return request
-    if "n" in refused and request.params["n"] != 1:
-        raise ConfigError(
-            f"{name} gives one answer to a request: ask with sample=0, 1, ... or complete_many"
-        )
-    if request.strict_params:
-        raise ConfigError(f"{name} does not take {', '.join(sorted(refused))}; leave it out")
-    if new := refused - reported:
-        reported.update(new)
-        log.warning("%s does not take %s: not sent (reported once)", name, ", ".join(sorted(new)))
-    params = {name: value for name, value in request.params.items() if name not in refused}
-    return request.with_(params=params)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

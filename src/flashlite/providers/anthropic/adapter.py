@@ -16,8 +16,8 @@ from ...errors import CompletionError, StreamInterruptedError
 from ...models import lookup
 from ...types import CompletionRequest, CompletionResponse, Delta
 from ...wire import SSEvent, WireRequest
+from ..accepted import accepted
 from ..adapter import Endpoint
-from ..http import accepted
 from ..reading import NOT_AN_ANSWER, load, load_event, read_error
 from ..spelling import merged
 from .answers import deltas_in, parse_message

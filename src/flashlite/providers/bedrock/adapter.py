@@ -14,9 +14,9 @@ from ...errors import CompletionError, ConfigError
 from ...models.bedrock import BedrockModel
 from ...types import CompletionRequest, CompletionResponse, Delta
 from ...wire import SSEvent, WireRequest
+from ..accepted import accepted
 from ..adapter import Endpoint
 from ..anthropic.thinking import unfit
-from ..http import accepted
 from ..reading import load, load_event
 from ..spelling import merged
 from .answers import parse_answer

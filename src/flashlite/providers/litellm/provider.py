@@ -17,7 +17,7 @@ from typing import Any
 from ...errors import APIConnectionError, CompletionError, ConfigError
 from ...loop_thread import LoopThread
 from ...types import CompletionRequest, CompletionResponse, StreamEvent, assemble
-from ..http import accepted
+from ..accepted import accepted
 from ..refusals import signed
 from .answers import Stream, describe, headers_of, parse, price_of
 from .arguments import arguments, as_passed, dropped, wire_body
