@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
-import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
+
+from .process_end import at_end
 
 log = logging.getLogger("flashlite.line_writer")
 
@@ -35,7 +34,7 @@ class LineWriter:
     _thread: _Thread | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        _watch_end_of(os.getpid())
+        at_end(_end_all)
         self._file = _File(Path(path).expanduser().absolute())
         self._locks: dict[int, threading.RLock] = {}
 
@@ -118,7 +117,7 @@ class _Thread:
         self._hurry = threading.Event()  # somebody waits for what is written
         name = f"flashlite {file.name}"
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
-        _watch_end_of(self.pid)
+        at_end(_end_all)
         _living[id(self)] = self
         if not self._starts():
             self._leave()
@@ -266,15 +265,6 @@ def _ends_torn(path: Path) -> bool:
 
 _living: dict[int, _Thread] = {}
 _end = threading.Event()  # set when this process begins to end
-
-
-@cache
-def _watch_end_of(pid: int) -> None:
-    """Have everything written when this process ends."""
-    atexit.register(_end_all)
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None:  # its children run nothing that is registered with atexit
-        multiprocessing.Finalize(None, _end_all, exitpriority=0)
 
 
 def _end_all() -> None:

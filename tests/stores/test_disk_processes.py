@@ -144,6 +144,34 @@ print("ended")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+async def test_a_process_of_multiprocessing_that_just_ends_has_written_everything(
+    tmp_path: Path,
+) -> None:
+    code = """
+import multiprocessing
+
+async def put(name):
+    for number in range(50):
+        await store.put(entry(f"{name} {number}"))
+
+def work(name):
+    asyncio.run(put(name))
+
+children = [
+    multiprocessing.get_context("fork").Process(target=work, args=(name,)) for name in ("a", "b")
+]
+for child in children:
+    child.start()
+for child in children:
+    child.join()
+print([child.exitcode for child in children])
+"""
+    path = tmp_path / "answers.db"
+    assert finish(start(code, path)) == (0, "[0, 0]\n", "")
+    assert len(await answers(path)) == 100
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize("end", ["os._exit(7)", "sys.exit(7)"])
 async def test_a_forked_child_opens_the_file_anew(tmp_path: Path, end: str) -> None:
     code = f"""

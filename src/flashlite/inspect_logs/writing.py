@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ..process_end import at_end
 from .files import Paths
 from .header import Run, Status
 from .keys import Keys
@@ -48,7 +47,7 @@ class Writing:
         self._file: LogFile | None = None
         self._publisher: Publisher | None = None
         self._is_closed = False
-        _watch_end_of(self.pid)
+        at_end(_close_all)
         _living.add(self)
 
     @property
@@ -133,15 +132,6 @@ def _status(error: BaseException | None, *, interrupted: bool) -> Status:
 
 
 _living: set[Writing] = set()
-
-
-@cache
-def _watch_end_of(pid: int) -> None:
-    """Have logs closed when this process ends."""
-    atexit.register(_close_all)
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None:  # its children run nothing that is registered with atexit
-        multiprocessing.Finalize(None, _close_all, exitpriority=0)
 
 
 def _close_all() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
 import sqlite3
@@ -16,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ConfigError, StoreError
+from ..process_end import at_end
 from . import forks, tables
 from .base import Entry
 from .sqlite import connect, explained, store_error
@@ -85,7 +85,8 @@ class OpenFile:
         self._failure: StoreError | None = None
         self._failures = 0
         self._reported = 0
-        atexit.register(self.end_in_time)
+        _living.add(self)
+        at_end(_end_all)
         threading.Thread(target=self._live, name=f"flashlite {path.name}", daemon=True).start()
 
     def find(self, name: Name) -> Entry | None:
@@ -280,7 +281,7 @@ class OpenFile:
                 if not isinstance(task, _End) and task.done is not None:
                     self._refuse(task.done)
         self._refuse(self.opened)
-        atexit.unregister(self.end_in_time)
+        _living.discard(self)
         self._closed.set_result(None)
 
     def _refuse(self, promise: Future[Any]) -> None:
@@ -293,3 +294,11 @@ def _promise() -> Future[Any]:
     promise: Future[Any] = Future()
     promise.set_running_or_notify_cancel()
     return promise
+
+
+_living: set[OpenFile] = set()
+
+
+def _end_all() -> None:
+    for file in list(_living):
+        file.end_in_time()
