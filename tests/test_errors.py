@@ -172,3 +172,16 @@ def test_an_error_whose_constructor_wants_more_comes_back_from_a_pickle() -> Non
 def test_no_error_is_taken_for_a_builtin_one() -> None:
     builtin = (OSError, ValueError, TypeError, RuntimeError, LookupError)
     assert [kind for kind in classes() if issubclass(kind, builtin)] == []
+
+
+def test_each_reader_of_an_error_has_a_copy_of_its_own() -> None:
+    error = RateLimitError("slow down", status_code=429, retry_after=3.0)
+    copied = error.copy(was_sent=False)
+    copied.attempts = 5
+    assert (type(copied), copied.args, copied.retry_after) == (RateLimitError, error.args, 3.0)
+    assert (copied.was_sent, error.was_sent, error.attempts) == (False, True, 1)
+
+
+def test_another_model_may_help_unless_the_request_is_wrong_for_all() -> None:
+    never = {kind.__name__ for kind in classes() if not kind.may_another_help.fget(None)}  # type: ignore[attr-defined]
+    assert never == {"BadRequestError"}

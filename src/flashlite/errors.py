@@ -32,7 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self, TypeVar
+
+E = TypeVar("E", bound="FlashliteError")
 
 
 class FlashliteError(Exception):
@@ -55,8 +57,19 @@ class FlashliteError(Exception):
         """The whole sentence, as `str(error)` gives it."""
         return str(self)
 
+    @property
+    def may_another_help(self) -> bool:
+        """Whether another model may do better: one with a stored answer, or whose server runs."""
+        return True
 
-def _again(kind: type[FlashliteError], arguments: tuple[Any, ...]) -> FlashliteError:
+    def copy(self, **changes: Any) -> Self:
+        """Return the same error once more, with other attributes; each reader has its own."""
+        copied = _again(type(self), self.args)
+        copied.__dict__.update(self.__dict__, **changes)
+        return copied
+
+
+def _again(kind: type[E], arguments: tuple[Any, ...]) -> E:
     error = kind.__new__(kind)
     error.args = arguments
     return error
@@ -196,13 +209,28 @@ class APIStatusError(CompletionError):
 class BadRequestError(APIStatusError):
     """The server will never take this request as it is (400, 413, 422)."""
 
+    @property
+    def may_another_help(self) -> bool:
+        """A wrong request is wrong for every model."""
+        return False
+
 
 class ContextWindowExceededError(BadRequestError):
     """The prompt, or prompt plus `max_tokens`, is longer than the model's context."""
 
+    @property
+    def may_another_help(self) -> bool:
+        """Another model may have a longer context."""
+        return True
+
 
 class ContentPolicyViolationError(BadRequestError):
     """The provider's content filter refused the request."""
+
+    @property
+    def may_another_help(self) -> bool:
+        """Another provider may have other rules."""
+        return True
 
 
 class AuthenticationError(APIStatusError):

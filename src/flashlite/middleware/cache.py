@@ -84,7 +84,7 @@ class Cache:
             # It fits the leader's rules and not ours: two models may have one schema.
         if isinstance(joined, CompletionError):
             self.counts.shared += 1
-            raise _shared(joined)
+            raise joined.copy(usage=None, was_sent=False)  # nothing was sent for a follower
         return await self._lead(_Kept(key, decisive, joined), request, call_next)
 
     async def _join(
@@ -295,11 +295,3 @@ def _late(request: CompletionRequest) -> APITimeoutError:
     )
     late.model, late.was_sent = request.model, False
     return late
-
-
-def _shared(error: CompletionError) -> CompletionError:
-    """Return a follower's own copy of the leader's error: nothing was sent for the follower."""
-    copy = type(error).__new__(type(error))
-    copy.__dict__.update(error.__dict__, usage=None, was_sent=False)
-    copy.args = error.args
-    return copy

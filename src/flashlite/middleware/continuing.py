@@ -17,9 +17,10 @@ from ..types import (
     Handler,
     StreamEvent,
     StreamEventType,
+    Usage,
     continued,
 )
-from .tries import ask_after, total_of
+from .tries import ask_after
 
 _MOST = 20  # parts of an answer, each of up to ten rounds of a provider's own tools
 
@@ -105,7 +106,7 @@ async def _told(parts: Sequence[CompletionResponse]) -> AsyncGenerator[StreamEve
     async with aclosing(last.events()) as events:
         async for event in events:
             if event.type is StreamEventType.USAGE:
-                used = total_of([*(part.usage for part in before), event.data])
+                used = Usage.total_of([*(part.usage for part in before), event.data])
                 yield StreamEvent(StreamEventType.USAGE, used)
             elif event.type is not StreamEventType.DONE:
                 yield event
@@ -119,8 +120,8 @@ def _join(whole: CompletionResponse, parts: Sequence[CompletionResponse]) -> Com
     if last.choices:
         message = reduce(continued, [part.message for part in parts])
         whole.choices = (replace(last.choices[0], message=message),)
-    whole.usage = total_of(part.usage for part in parts)
-    whole.wasted = total_of(part.wasted for part in parts)
+    whole.usage = Usage.total_of(part.usage for part in parts)
+    whole.wasted = Usage.total_of(part.wasted for part in parts)
     whole.attempts = sum(part.attempts for part in parts)
     whole.lost = sum(part.lost for part in parts)
     whole.latency = sum(part.latency or 0.0 for part in parts)

@@ -5,15 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from ..errors import (
-    BadRequestError,
-    CacheMiss,
-    CompletionError,
-    ConfigError,
-    ContentPolicyViolationError,
-    ContextWindowExceededError,
-    FlashliteError,
-)
+from ..errors import CacheMiss, CompletionError, ConfigError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
 
 log = logging.getLogger("flashlite.fallback")
@@ -36,7 +28,7 @@ class Fallback:
             try:
                 return await call_next(self._asking(request, models[: number + 1]))
             except (CompletionError, CacheMiss) as error:
-                if not _may_another_help(error):
+                if not error.may_another_help:
                     raise
                 log.warning("%s failed, asking %s: %s", model, models[number + 1], error)
         return await call_next(self._asking(request, models))
@@ -59,9 +51,3 @@ class Fallback:
         except ConfigError:  # whoever answers will say what is wrong
             return True
         return (here.provider, here.dialect) != (there.provider, there.dialect)
-
-
-def _may_another_help(error: FlashliteError) -> bool:
-    """Another model may have a longer context, other rules, a stored answer, a server that runs."""
-    others = ContextWindowExceededError | ContentPolicyViolationError
-    return not isinstance(error, BadRequestError) or isinstance(error, others)

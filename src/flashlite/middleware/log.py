@@ -7,14 +7,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
 from ..line_writer import LineWriter
 from ..types import CompletionRequest, CompletionResponse, Handler
+from ..types.moments import timestamp
 from .events import answer_ms, broken
 from .records import known, of_error, of_request, of_response, secrets_of, to_line
 
@@ -167,7 +166,7 @@ class _Call:
         request = self._request
         record = {
             "type": kind,
-            "time": _timestamp(self._now()),
+            "time": timestamp(self._now(), digits=3),
             "request_id": request.id,
             "model": request.model,
             **fields,
@@ -196,13 +195,3 @@ def _read(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
-
-
-def _timestamp(now: float) -> str:
-    milliseconds = round(now * 1000)
-    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}+00:00"
-
-
-@lru_cache(maxsize=8)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -9,10 +9,19 @@ from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-from ..types import Choice, CompletionRequest, CompletionResponse, Target, ToolCall, without_media
+from ..types import (
+    SHORTEST_SECRET,
+    Choice,
+    CompletionRequest,
+    CompletionResponse,
+    Target,
+    ToolCall,
+    is_secret,
+    secrets_in,
+    without_media,
+    without_password,
+)
 
-_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
-_SHORTEST_SECRET = 8  # characters; a local server's key may be a word such as "none"
 _STRUCK = "***"
 _LONGEST_PLAIN = 255  # characters; a text up to this is no media, unless it begins like a data URI
 _DEEPEST = 60  # nested values; JSON libraries give up somewhere beyond 200
@@ -87,7 +96,7 @@ def secrets_of(request: CompletionRequest) -> tuple[str, ...]:
     """
     if not request.extra_headers and not request.extra_body:
         return _words_in(request.api_key, request.base_url)
-    hidden = [*_hidden(request.extra_headers), *_hidden(request.extra_body)]
+    hidden = [*secrets_in(request.extra_headers), *secrets_in(request.extra_body)]
     return _words_in(request.api_key, request.base_url, *hidden)
 
 
@@ -97,7 +106,7 @@ def _words_in(api_key: str | None, base_url: str | None, *hidden: str) -> tuple[
     for value in hidden:
         found |= {value, value.rpartition(" ")[2]}
     found |= {json.dumps(word)[1:-1] for word in found}
-    long_enough = (word for word in found if len(word) >= _SHORTEST_SECRET)
+    long_enough = (word for word in found if len(word) >= SHORTEST_SECRET)
     return tuple(sorted(long_enough, key=len, reverse=True))
 
 
@@ -235,9 +244,7 @@ def _tool_name(tool: Mapping[str, Any]) -> Any:
 
 
 def _place(target: Target) -> dict[str, str]:
-    address = target.address.partition("?")[0]
-    if "@" in address:
-        address = re.sub(r"//[^/]*@", "//", address)
+    address = without_password(target.address.partition("?")[0])
     return known(
         {
             "provider": target.provider,
@@ -256,7 +263,7 @@ def _concealed(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return {
-        name: _blackened(member) if _SECRET.search(str(name)) else _concealed(member)
+        name: _blackened(member) if is_secret(name) else _concealed(member)
         for name, member in value.items()
     }
 
@@ -269,23 +276,11 @@ def _blackened(value: Any) -> Any:
     return _STRUCK if isinstance(value, str) else value
 
 
-def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[str]:
-    """Yield the texts under names that look secret, at any depth."""
-    if isinstance(value, str) and is_secret:
-        yield value
-    elif isinstance(value, Mapping):
-        for name, member in value.items():
-            yield from _hidden(member, is_secret=is_secret or bool(_SECRET.search(str(name))))
-    elif isinstance(value, list | tuple):
-        for member in value:
-            yield from _hidden(member, is_secret=is_secret)
-
-
 def _in_address(url: str) -> Iterator[str]:
     """Yield the secrets of an address, as they stand there and as they are meant."""
     if "?" in url or "@" in url:
         pairs = (pair.partition("=") for pair in url.partition("?")[2].split("&"))
-        found = [*_PASSWORD.findall(url), *_hidden({name: value for name, _, value in pairs})]
+        found = [*_PASSWORD.findall(url), *secrets_in({name: value for name, _, value in pairs})]
         yield from found
         yield from map(unquote, found)
 

@@ -22,9 +22,10 @@ from ..types import (
     StreamEvent,
     StreamEventType,
     Target,
+    Usage,
     text_part,
 )
-from .tries import ask_after, total_of
+from .tries import ask_after
 
 log = logging.getLogger("flashlite.structured")
 
@@ -163,8 +164,8 @@ def _summed(response: CompletionResponse, unfit: list[CompletionResponse]) -> Co
     """Add to a response what the tries before it have used, all of it in vain."""
     if unfit:
         spent = [other.usage for other in unfit]
-        response.usage = total_of([*spent, response.usage])
-        response.wasted = total_of([*spent, response.wasted])
+        response.usage = Usage.total_of([*spent, response.usage])
+        response.wasted = Usage.total_of([*spent, response.wasted])
         response.attempts += sum(other.attempts for other in unfit)
     return response
 

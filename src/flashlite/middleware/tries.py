@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..errors import CompletionError, FlashliteError
 from ..types import CompletionRequest, CompletionResponse, Handler, Usage
@@ -17,13 +17,7 @@ async def ask_after(
         return await call_next(request)
     except (FlashliteError, CancelledError) as error:
         used = getattr(error, "usage", None)
-        error.usage = total_of([*(response.usage for response in before), used])  # type: ignore[union-attr]
+        error.usage = Usage.total_of([*(response.usage for response in before), used])  # type: ignore[union-attr]
         if isinstance(error, CompletionError):
             error.attempts += sum(response.attempts for response in before)
         raise
-
-
-def total_of(usages: Iterable[Usage | None]) -> Usage | None:
-    """Return the sum of what is known, None where nothing is."""
-    known = [usage for usage in usages if usage is not None]
-    return sum(known[1:], known[0]) if known else None

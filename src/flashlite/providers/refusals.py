@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from email.utils import parsedate_to_datetime
@@ -22,6 +21,7 @@ from ..errors import (
     QuotaExceededError,
     RateLimitError,
 )
+from ..types import SHORTEST_SECRET, secrets_in
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -37,8 +37,6 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 }
 _RETRYABLE = frozenset({408, 409, 425})
 _DEEPEST = 60  # nested values of an error's body
-_SHORTEST_SECRET = 8  # characters; a local server's key may be a word such as "none"
-_SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -192,9 +190,9 @@ class signed:
 
 
 def _secrets(api_key: str | None, headers: Mapping[str, str]) -> set[str]:
-    hidden = [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
+    hidden = list(secrets_in(headers))
     words = [api_key or "", *hidden, *(value.rpartition(" ")[2] for value in hidden)]
-    return {word for word in words if len(word) >= _SHORTEST_SECRET}
+    return {word for word in words if len(word) >= SHORTEST_SECRET}
 
 
 def request_id_header(headers: Mapping[str, str]) -> str | None:

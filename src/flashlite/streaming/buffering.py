@@ -42,8 +42,7 @@ class BufferingAdapter:
 
     @property
     def usage(self) -> Usage | None:
-        known = [usage for usage in (self._before, self._usage) if usage is not None]
-        return sum(known[1:], known[0]) if known else None
+        return Usage.total_of([self._before, self._usage])
 
     async def wrap(self, stream: AsyncIterable[StreamEvent]) -> AsyncGenerator[StreamEvent]:
         """Yield the events of a stream and keep what they say.

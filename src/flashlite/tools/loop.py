@@ -167,7 +167,7 @@ class ToolLoop:
     @property
     def usage(self) -> Usage | None:
         """What all answers used, as far as it is known."""
-        return _sum(response.usage for response in self.responses)
+        return Usage.total_of(response.usage for response in self.responses)
 
     async def take(self, response: CompletionResponse) -> list[ToolResult]:
         """Add an answer to the history, run its calls and add their results.
@@ -209,7 +209,7 @@ class ToolLoop:
             used = getattr(error, "usage", None)
             used = [self.usage, used if isinstance(used, Usage) else None]
             with suppress(AttributeError, TypeError):  # not every foreign exception takes them
-                error.messages, error.usage = tuple(self.messages), _sum(used)  # type: ignore[attr-defined]
+                error.messages, error.usage = tuple(self.messages), Usage.total_of(used)  # type: ignore[attr-defined]
             raise
 
     def result(self) -> ToolLoopResult:
@@ -243,8 +243,3 @@ def answered(response: CompletionResponse) -> CompletionResponse:
 def fatal_of(client: Completer | None) -> tuple[type[BaseException], ...]:
     """Return what no tool may keep to itself: the exception types in a client's `fatal`, if any."""
     return tuple(getattr(client, "fatal", ()))
-
-
-def _sum(usages: Iterable[Usage | None]) -> Usage | None:
-    known = [usage for usage in usages if usage is not None]
-    return sum(known[1:], known[0]) if known else None

@@ -2,7 +2,16 @@
 
 from .accumulate import StreamAccumulator, assemble
 from .completer import Completer, asking
-from .content import Part, audio_part, file_part, image_part, is_base64, text_part, without_media
+from .content import (
+    REMOVED,
+    Part,
+    audio_part,
+    file_part,
+    image_part,
+    is_base64,
+    text_part,
+    without_media,
+)
 from .continued import continued
 from .embedding import EmbeddingResult, vector_of, vectors_of
 from .handler import Handler, target_of
@@ -26,6 +35,7 @@ from .request import (
     thinking_enabled,
 )
 from .response import Choice, CompletionResponse
+from .secrets import SHORTEST_SECRET, is_secret, secrets_in, without_password
 from .stream import Delta, StreamEvent, StreamEventType
 from .target import MAX_INPUTS, Target, place_of
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
@@ -35,6 +45,8 @@ __all__ = [
     "API",
     "MAX_INPUTS",
     "PARAMS",
+    "REMOVED",
+    "SHORTEST_SECRET",
     "CacheMode",
     "Choice",
     "Completer",
@@ -67,9 +79,11 @@ __all__ = [
     "file_part",
     "image_part",
     "is_base64",
+    "is_secret",
     "listening",
     "normalize_messages",
     "place_of",
+    "secrets_in",
     "system_message",
     "target_of",
     "text_part",
@@ -78,4 +92,5 @@ __all__ = [
     "vector_of",
     "vectors_of",
     "without_media",
+    "without_password",
 ]

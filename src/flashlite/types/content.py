@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 Part = dict[str, Any]
 
+REMOVED = "<base64-data-removed>"
+"""What stands in logs and messages where inline media were."""
+
 
 def text_part(text: str) -> Part:
     """Text, as one part among others."""
@@ -63,4 +66,4 @@ def without_media(value: Any, key: str | None = None) -> Any:
         return {name: without_media(member, name) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [without_media(member) for member in value]
-    return "<base64-data-removed>" if is_base64(key, value) else value
+    return REMOVED if is_base64(key, value) else value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
+
+from .secrets import without_password
 
 MAX_INPUTS = 2048
 """How many texts one request for embeddings may have at OpenAI, and where nothing else is known."""
@@ -39,5 +40,5 @@ class Target:
 def place_of(url: str) -> str:
     """Return an address without what may be secret in it: a password, or a key in the query."""
     place, _, query = url.partition("?")
-    place = re.sub(r"//[^/]*@", "//", place).rstrip("/")
+    place = without_password(place).rstrip("/")
     return f"{place}?{sha256(query.encode()).hexdigest()[:8]}" if query else place

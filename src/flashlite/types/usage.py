@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -50,6 +50,12 @@ class Usage:
         if self == _NOTHING:
             return other
         return Usage(**{n: _add(getattr(self, n), getattr(other, n)) for n in _FIELDS})
+
+    @staticmethod
+    def total_of(usages: Iterable[Usage | None]) -> Usage | None:
+        """Return the sum of those that are known, None where none is."""
+        known = [usage for usage in usages if usage is not None]
+        return sum(known[1:], known[0]) if known else None
 
     def __radd__(self, other: int) -> Usage:
         """Let `sum(usages)` start from its 0."""

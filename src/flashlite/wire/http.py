@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import APIConnectionError, APITimeoutError, CompletionError, ConfigError
-from ..types import Timeout
+from ..types import Timeout, without_password
 from .session import Session
 from .transport import WireRequest
 
@@ -170,14 +169,16 @@ def _caller_error(error: Exception, url: str) -> ConfigError | None:
 
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
         at_fault = str(getattr(error, "url", url))
-        return ConfigError(f"not a usable address: {_without_secrets(at_fault)!r}")
+        return ConfigError(
+            f"not a usable address: {without_password(at_fault).partition('?')[0]!r}"
+        )
     if isinstance(error, TypeError | ValueError):
         return ConfigError("api_key and headers must be text without line breaks")
     return None
 
 
 def _without_secrets(url: str) -> str:
-    return re.sub(r"//[^/]*@", "//", url).partition("?")[0]
+    return without_password(url).partition("?")[0]
 
 
 def _typed(error: Exception, timeout: Timeout) -> CompletionError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from tempfile import SpooledTemporaryFile
-from typing import TypeVar
 
 from ...errors import CompletionError, FlashliteError, MalformedResponseError
 from ...providers.batches import BatchAdapter, JobResult
@@ -14,7 +13,6 @@ log = logging.getLogger("flashlite.batch")
 
 _IN_MEMORY = 8_000_000  # bytes of results that nobody asked for yet
 _AT_ONCE = 100  # requests that go on before others get their turn
-E = TypeVar("E", bound=FlashliteError)
 
 
 class Results:
@@ -65,7 +63,7 @@ class Results:
         self._undone = undone
         for number, (custom_id, waiting) in enumerate(list(self._waiting.items()), 1):
             if not waiting.done():
-                waiting.set_result(JobResult(custom_id=custom_id, error=copy_of(undone)))
+                waiting.set_result(JobResult(custom_id=custom_id, error=undone.copy()))
             if not number % _AT_ONCE:
                 await asyncio.sleep(0)
 
@@ -74,7 +72,7 @@ class Results:
         self._failure = error
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(copy_of(error))
+                waiting.set_exception(error.copy())
 
     def close(self) -> None:
         """Let go of everything; who waits is cancelled."""
@@ -86,9 +84,9 @@ class Results:
         if custom_id in self._places:
             return self._read(custom_id)
         if self._failure is not None:
-            raise copy_of(self._failure)
+            raise self._failure.copy()
         if self._undone is not None:
-            return JobResult(custom_id=custom_id, error=copy_of(self._undone))
+            return JobResult(custom_id=custom_id, error=self._undone.copy())
         return None
 
     def _keep(self, custom_id: str, line: bytes) -> None:
@@ -100,11 +98,3 @@ class Results:
         start, length = self._places[custom_id]
         self._kept.seek(start)
         return self._adapter.read_result(self._kept.read(length))
-
-
-def copy_of(error: E) -> E:
-    """Return an error that one of several callers may raise and change."""
-    copy = type(error).__new__(type(error))
-    copy.__dict__.update(error.__dict__)
-    copy.args = error.args
-    return copy

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ... import env
+from ...types import SHORTEST_SECRET, secrets_in
 
-_SECRET = re.compile("auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
-_SHORTEST = 8  # characters; a local server's key may be a word such as "none"
+_SPOKEN = frozenset({"messages", "tools", "response_format"})  # what the model is told
 
 # What litellm reads by itself, beside `<PROVIDER>_API_KEY`.
 _VARIABLES = (
@@ -39,7 +38,8 @@ class Secrets:
     """The secrets of one call: what was passed, what the environment holds, what was sent."""
 
     def __init__(self, arguments: Mapping[str, Any], model: str) -> None:
-        self._arguments = arguments
+        said = {name: arguments[name] for name in arguments.keys() - _SPOKEN}
+        self._arguments = set(secrets_in(said))
         self._prefix = model.partition("/")[0].upper()
         self._sent: set[str] = set()
 
@@ -47,7 +47,7 @@ class Secrets:
         """Remember what litellm sent, wherever it had that from."""
         query = parse_qsl(address.partition("?")[2]) if isinstance(address, str) else ()
         named = headers if isinstance(headers, Mapping) else {}
-        self._sent |= set(_hidden({"key": key, "query": dict(query), "headers": named}))
+        self._sent |= set(secrets_in({"key": key, "query": dict(query), "headers": named}))
 
     def as_headers(self) -> dict[str, str]:
         """Return all of them in the shape that `signed` strikes out of errors."""
@@ -57,21 +57,12 @@ class Secrets:
         """Return all of them, each whole and without the scheme before it."""
         names = (f"{self._prefix}_{end}" for end in ("API_KEY", "API_TOKEN", "APIKEY", "TOKEN"))
         held = {value for name in (*names, *_VARIABLES) if (value := env.get(name))}
-        found = self._sent | held | set(_hidden(self._arguments))
+        found = self._sent | held | self._arguments
         found |= {word.rpartition(" ")[2] for word in found}
-        return {word for word in found if len(word) >= _SHORTEST}
+        return {word for word in found if len(word) >= SHORTEST_SECRET}
 
     def strike(self, text: str) -> str:
         """Return a text without them."""
         for word in sorted(self.words(), key=len, reverse=True):
             text = text.replace(word, "***")
         return text
-
-
-def _hidden(named: Mapping[str, Any]) -> Iterator[str]:
-    """Yield texts whose names look secret, at any depth of named things."""
-    for name, value in named.items():
-        if isinstance(value, Mapping):
-            yield from _hidden(value)
-        elif isinstance(value, str) and _SECRET.search(str(name)):
-            yield value
