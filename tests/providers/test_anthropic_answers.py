@@ -74,7 +74,7 @@ async def test_an_answer_that_goes_back_is_the_answer_that_came(case: dict[str, 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"n": 2}, "Claude gives one answer per request: instead of n, ask with sample=0"),
+        ({"n": 2}, "Claude gives one answer to a request: instead of n, ask with sample=0"),
         (
             {"response_format": {"type": "json_object"}},
             "Claude has no JSON mode without a schema: pass response_model=",

@@ -207,7 +207,7 @@ def user(*parts: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        ({"n": 2}, "bedrock gives one answer to a request: ask with sample=0, 1, ... or"),
+        ({"n": 2}, "bedrock gives one answer to a request: instead of n, ask with sample=0, 1, "),
         ({"response_format": "json_object"}, "bedrock has no JSON mode without a schema: pass"),
         ({"response_format": "json_schema"}, 'response_format is {"type": "json_schema", '),
         ({"tools": [{"name": "f"}], "tool_choice": {"type": "function"}}, "tool_choice is auto, "),

@@ -110,7 +110,7 @@ async def test_what_other_apis_answered_goes_on_as_text() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ({"n": 2}, "Cohere gives one answer per request: instead of n, ask with sample=0, 1, ..."),
+        ({"n": 2}, "Cohere gives one answer to a request: instead of n, ask with sample=0, 1, ..."),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
             "Cohere takes text and images, no part of type input_audio",

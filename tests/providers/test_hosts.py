@@ -10,8 +10,11 @@ import pytest
 from flashlite import Flashlite, Message, ToolCall
 from flashlite.errors import ConfigError
 from flashlite.providers import HOSTS
+from flashlite.providers.adapter import Endpoint, Host
 from flashlite.providers.compatible_hosts import COMPATIBLE
+from flashlite.providers.dialects import adapter_for
 from flashlite.testing import ReplayTransport, Reply
+from flashlite.types import CompletionRequest
 
 OK = Reply.of({"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}]})
 ROWS = {
@@ -156,6 +159,14 @@ async def test_a_name_that_a_host_refuses_is_an_error_where_nothing_may_be_left_
 async def test_a_host_that_gives_one_answer_says_so_when_it_is_asked_for_two(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} gives one answer to a request"):
         await sent(f"{name}/m", n=2)
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=[host.name for host in HOSTS])
+def test_without_a_key_nothing_is_sent_in_its_place(host: Host) -> None:
+    request = CompletionRequest(model="m", messages=(Message.user("Hi"),))
+    endpoint = Endpoint(host=host, base_url="https://host/v1")
+    wire = adapter_for(host.dialect).build_request(request, endpoint)
+    assert wire.headers.keys() <= {"anthropic-version"}
 
 
 @pytest.mark.parametrize("name", ["deepseek", "zai"])

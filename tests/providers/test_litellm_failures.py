@@ -18,6 +18,7 @@ from flashlite.errors import (
     BadRequestError,
     CompletionError,
     ConfigError,
+    ContextWindowExceededError,
     InternalServerError,
     MalformedResponseError,
     RateLimitError,
@@ -191,6 +192,15 @@ async def test_every_providers_refusal_keeps_its_status_its_words_and_its_header
         "retry_after": 7.0,
         "body": body,
     }
+
+
+async def test_a_refusal_that_litellm_knows_better_keeps_all_that_came_with_it() -> None:
+    body = {"error": {"message": "This model's maximum context length is 8 tokens."}}
+    headers = {"x-request-id": "req_1", "retry-after": "7"}
+    with serving(Reply.of(body, status=429, headers=headers)) as server:
+        error = await fail(server)
+    known = (error.status_code, error.request_id, error.retry_after, error.body)
+    assert (type(error), *known) == (ContextWindowExceededError, 429, "req_1", 7.0, body)
 
 
 async def test_an_answer_that_is_none_keeps_its_request_id() -> None:

@@ -161,7 +161,7 @@ async def test_what_the_api_does_not_know_is_reported_once_and_not_sent(
 
 
 async def test_several_answers_cannot_be_asked_for() -> None:
-    with pytest.raises(ConfigError, match=r"gives one answer.*ask with sample=0, 1, \.\.\., or wi"):
+    with pytest.raises(ConfigError, match="the Responses API gives one answer to a request"):
         await sent("Hi", n=2)
 
 
@@ -176,7 +176,7 @@ async def test_a_background_answer_cannot_be_waited_for() -> None:
         ({"status": "failed", "error": {"code": "server_error", "message": "Oops."}}, "s", "Oops."),
         ({"error": {"code": "invalid_prompt", "message": "No."}, "output": []}, "p", "No."),
         ({"status": "failed", "error": {"code": "invalid_image", "message": "?"}}, "b", "?"),
-        ({"output": [], "status": "queued"}, "m", "not an answer: its status is 'queued'"),
+        ({"output": [], "status": "queued"}, "m", """TypeError("its status is 'queued'")"""),
         ({"id": "resp_1"}, "m", "status 200, but the answer has no output"),
     ],
 )

@@ -25,7 +25,8 @@ read = SPEAKERS["responses"].read
         ({"type": "response.failed", "response": {"error": None}}, "the model failed to answer"),
         (
             {"type": "response.output_item.done", "item": {"type": "text"}},
-            "the stream broke off: not an event of an answer: an item of the answer is a mere text",
+            "the stream broke off: not an event of an answer: "
+            "TypeError('an item of the answer is a mere text')",
         ),
     ],
 )

@@ -24,6 +24,16 @@ class Reservation:
     line: str = ""
 
 
+def refusal(amount: int, *, limit: int, spent: int) -> BudgetExceededError:
+    """Return the error for a call that can never be paid for; amounts are in parts of a dollar."""
+    dollars = {"limit": limit / UNIT, "spent": spent / UNIT, "needed": amount / UNIT}
+    return BudgetExceededError(
+        f"${dollars['spent']:.4f} of the budget of ${dollars['limit']:.2f} are spent, and this call "
+        f"may cost up to ${dollars['needed']:.4f}; a smaller max_tokens lowers that",
+        **dollars,
+    )
+
+
 class Purse:
     """The room of a line in which whoever can never be paid for gets a refusal instead."""
 
@@ -43,7 +53,7 @@ class Purse:
 
     def take(self, amount: int, now: float) -> Reservation | FlashliteError:
         if self.gone() + self.reserved + amount > self.limit:
-            return self.refusal(amount)
+            return refusal(amount, limit=self.limit, spent=self.gone())
         self.reserved += amount
         reservation = Reservation(amount)
         self._running.add(reservation)
@@ -65,17 +75,6 @@ class Purse:
         self.reserved -= reservation.amount
         self.spent += cost
         return True
-
-    def refusal(self, amount: int) -> BudgetExceededError:
-        """Return the error for a call that can never be paid for."""
-        limit, spent, needed = self.limit / UNIT, self.gone() / UNIT, amount / UNIT
-        return BudgetExceededError(
-            f"${spent:.4f} of the budget of ${limit:.2f} are spent, and this call may cost up to "
-            f"${needed:.4f}; a smaller max_tokens lowers that",
-            limit=limit,
-            spent=spent,
-            needed=needed,
-        )
 
 
 class FiledPurse(Purse):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
 
 from ..errors import ConfigError
 from ..types import CompletionRequest, Message, Role
@@ -18,13 +19,20 @@ def accepted(
     refused = refuses & request.params.keys()
     if not refused:
         return request
-    if "n" in refused and request.params["n"] != 1:
-        raise ConfigError(
-            f"{name} gives one answer to a request: ask with sample=0, 1, ... or complete_many"
-        )
+    if "n" in refused:
+        require_one(request.params, name)
     _report(refused, strict=request.strict_params, name=name, reported=reported)
     params = {name: value for name, value in request.params.items() if name not in refused}
     return request.with_(params=params)
+
+
+def require_one(params: Mapping[str, Any], name: str) -> None:
+    """Refuse to ask for several answers at once, where a provider has no word for that."""
+    if params.get("n", 1) != 1:
+        raise ConfigError(
+            f"{name} gives one answer to a request: instead of n, ask with sample=0, 1, ... or "
+            "complete_many"
+        )
 
 
 def named(

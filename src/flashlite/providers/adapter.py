@@ -48,16 +48,14 @@ class Host:
     own. `prefixes` are the names that the host goes by in front of a model's name. `renames` gives
     parameters that this host knows under another name, `refuses` those that it does not take.
     `takes_schema` says which models take a `response_format`, alone and beside tools, where not all
-    do.
-    `max_inputs` is how many texts one request for embeddings may have.
-    `reasoning_field` is the key under which earlier reasoning goes back in an assistant message of
-    OpenAI's form, None where the host does not take it. `knows_developer` is set where a
-    message may be a developer's, which is a system's elsewhere; `names` are the roles whose
-    messages may have a name, None for all. `stream_parser` cuts its streams.
-    `reads_text_calls` is set where a server may leave a model's tool calls in its text,
-    `inlines_urls` where its API takes no media by URL, so that we fetch them. `speaks_for` says of
-    a model's name whether the host has this dialect for it; the others go by way of litellm.
-    `batches` is the batch API that the host has, None where we know of none.
+    do. `max_inputs` is how many texts one request for embeddings may have. `reasoning_field` is the
+    key under which earlier reasoning goes back in an assistant message of OpenAI's form, None where
+    the host does not take it. `knows_developer` is set where a message may be a developer's, which
+    is a system's elsewhere; `names` are the roles whose messages may have a name, None for all.
+    `stream_parser` cuts its streams. `reads_text_calls` is set where a server may leave a model's
+    tool calls in its text, `inlines_urls` where its API takes no media by URL, so that we fetch
+    them. `speaks_for` says of a model's name whether the host has this dialect for it; the others
+    go by way of litellm. `batches` is the batch API that the host has, None where we know of none.
     """
 
     name: str
@@ -103,6 +101,11 @@ class Endpoint:
     host: Host
     base_url: str
     api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header that most hosts want the key in; nothing where there is none."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
 class Adapter(Protocol):

@@ -12,9 +12,9 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
-from ..errors import APITimeoutError, CompletionError, MalformedResponseError
+from ..errors import APITimeoutError, CompletionError
 from ..wire import WireRequest
-from .reading import NOT_AN_ANSWER, load
+from .reading import NOT_AN_ANSWER, load, not_an_answer
 
 T = TypeVar("T")
 
@@ -168,7 +168,15 @@ def understood(body: bytes, read: Callable[[Mapping[str, Any]], T], what: str) -
     try:
         return read(told)
     except NOT_AN_ANSWER as error:
-        raise MalformedResponseError(f"status 200, but not {what}: {error}", body=told) from error
+        raise not_an_answer(error, told, what) from error
+
+
+def page_of(
+    told: Mapping[str, Any], read_job: Callable[[Mapping[str, Any]], RemoteJob]
+) -> tuple[list[RemoteJob], str | None]:
+    """Read a page of jobs; where there are more, the next page comes after its last one."""
+    jobs = [read_job(job) for job in told.get("data") or ()]
+    return jobs, jobs[-1].id if told.get("has_more") and jobs else None
 
 
 def id_in(told: Mapping[str, Any], name: str = "id") -> str:

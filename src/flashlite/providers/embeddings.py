@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import CompletionError, ConfigError, MalformedResponseError, StreamInterruptedError
+from ..errors import CompletionError, ConfigError, StreamInterruptedError
 from ..types import (
     Choice,
     CompletionRequest,
@@ -25,7 +25,7 @@ from ..wire import SSEvent, WireRequest
 from .adapter import Endpoint
 from .google.errors import read_error as read_google_error
 from .openai import raise_inner_error, usage_in
-from .reading import NOT_AN_ANSWER, count_in, index_in, load, name_in, read_error
+from .reading import NOT_AN_ANSWER, count_in, index_in, load, name_in, not_an_answer, read_error
 
 
 class _EmbeddingsAdapter:
@@ -45,8 +45,7 @@ class OpenAIEmbeddingsAdapter(_EmbeddingsAdapter):
         renames = endpoint.host.renames
         params = {renames.get(name, name): value for name, value in request.params.items()}
         body = {"model": request.model, "input": _texts(request), **params, **request.extra_body}
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-        return _wire("embeddings", body, headers, request, endpoint)
+        return _wire("embeddings", body, endpoint.bearer, request, endpoint)
 
     def parse_response(self, body: bytes) -> CompletionResponse:
         return parse_embeddings(load(body))
@@ -64,7 +63,7 @@ def parse_embeddings(data: Mapping[str, Any]) -> CompletionResponse:
         usage = None if asked is None else usage_in({**told, "prompt_tokens": asked})
         return _answer(vectors, data, usage)
     except NOT_AN_ANSWER as error:
-        raise _malformed(error, data) from error
+        raise not_an_answer(error, data) from error
 
 
 class GoogleEmbeddingsAdapter(_EmbeddingsAdapter):
@@ -87,7 +86,7 @@ class GoogleEmbeddingsAdapter(_EmbeddingsAdapter):
             vectors = [item["values"] for item in data["embeddings"]]
             return _answer(vectors, data, _used(told.get("promptTokenCount")))
         except NOT_AN_ANSWER as error:
-            raise _malformed(error, data) from error
+            raise not_an_answer(error, data) from error
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
         return read_google_error(status, headers, body)
@@ -112,8 +111,7 @@ class CohereEmbeddingsAdapter(_EmbeddingsAdapter):
         kinds: Any = body["embedding_types"]
         if not isinstance(kinds, list) or "float" not in kinds:
             raise ConfigError("vectors are read as floats: leave embedding_types out")
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-        return _wire("embed", body, headers, request, endpoint)
+        return _wire("embed", body, endpoint.bearer, request, endpoint)
 
     def parse_response(self, body: bytes) -> CompletionResponse:
         data = load(body)
@@ -121,7 +119,7 @@ class CohereEmbeddingsAdapter(_EmbeddingsAdapter):
             billed = (data.get("meta") or {}).get("billed_units") or {}
             return _answer(data["embeddings"]["float"], data, _used(billed.get("input_tokens")))
         except NOT_AN_ANSWER as error:
-            raise _malformed(error, data) from error
+            raise not_an_answer(error, data) from error
 
 
 def _texts(request: CompletionRequest) -> list[str]:
@@ -174,7 +172,3 @@ def _answer(vectors: list[Any], data: Mapping[str, Any], usage: Usage | None) ->
         usage=usage,
         raw=data,
     )
-
-
-def _malformed(error: Exception, data: Mapping[str, Any]) -> MalformedResponseError:
-    return MalformedResponseError(f"status 200, but no embeddings: {error}", body=data)

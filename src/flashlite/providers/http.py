@@ -27,7 +27,7 @@ from ..wire import Transport, WireRequest, WireResponse
 from .accepted import accepted, named
 from .adapter import Adapter, Endpoint, Host
 from .media import with_urls_inlined
-from .reading import NOT_AN_ANSWER, require_all
+from .reading import NOT_AN_ANSWER, is_json, require_all
 from .refusals import request_id, signed
 from .text_tool_calls import calls_read, with_calls_read
 
@@ -116,7 +116,7 @@ class _Exchange:
         try:
             if http.status != 200:
                 raise await self._refusal(http)
-            if self.request.stream and not _is_json(http):
+            if self.request.stream and not is_json(http.headers):
                 return await CompletionResponse.open(partial(self._events, http))
             return await self._whole(http)
         except BaseException:
@@ -197,11 +197,6 @@ class _Exchange:
 
 
 _VERSIONED = ("openai", "responses")  # dialects whose addresses end in a version
-
-
-def _is_json(http: WireResponse) -> bool:
-    """Whether a server answered a stream request in one piece, as some do."""
-    return http.headers.get("content-type", "").startswith("application/json")
 
 
 def locate(host: Host, *, base_url: str | None = None, api_key: str | None = None) -> Endpoint:

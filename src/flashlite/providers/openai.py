@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any
 
-from ..errors import CompletionError, MalformedResponseError, StreamInterruptedError
+from ..errors import CompletionError, MalformedResponseError
 from ..types import (
     Choice,
     CompletionRequest,
@@ -18,7 +18,6 @@ from ..types import (
     Delta,
     Message,
     Role,
-    ToolCall,
     ToolCallDelta,
     Usage,
     text_part,
@@ -28,12 +27,15 @@ from .adapter import Endpoint, Host
 from .reading import (
     NOT_AN_ANSWER,
     arguments_in,
+    call_in,
     count_in,
     error_words,
     index_in,
     load,
     load_event,
     name_in,
+    not_an_answer,
+    not_an_event,
     read_error,
     text_in,
 )
@@ -68,11 +70,10 @@ class OpenAIAdapter:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         body.update(request.extra_body)
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         return WireRequest(
             url=f"{endpoint.base_url.rstrip('/')}/chat/completions",
             json=body,
-            headers={**headers, **request.extra_headers},
+            headers={**endpoint.bearer, **request.extra_headers},
             timeout=request.timeout,
         )
 
@@ -104,9 +105,7 @@ def parse_completion(data: Mapping[str, Any]) -> CompletionResponse:
             raw=data,
         )
     except NOT_AN_ANSWER as error:
-        raise MalformedResponseError(
-            f"status 200, but not an answer: {error}", body=data
-        ) from error
+        raise not_an_answer(error, data) from error
 
 
 def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
@@ -120,9 +119,7 @@ def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
         if (usage := usage_in(data.get("usage"))) is not None:
             yield Delta(index=None, usage=usage)
     except NOT_AN_ANSWER as error:
-        raise StreamInterruptedError(
-            f"the stream broke off: not a chunk of an answer: {error}", body=data
-        ) from error
+        raise not_an_event(error, data) from error
 
 
 def _message(message: Message, host: Host) -> Mapping[str, Any]:
@@ -174,7 +171,7 @@ def _answer(message: Mapping[str, Any]) -> Message:
         content, thoughts = split_thinking(content)
     answer = Message(role=_ASSISTANT, content=_content(content))
     if calls := message.get("tool_calls"):
-        answer["tool_calls"] = [_call(call, n).to_dict() for n, call in enumerate(calls)]
+        answer["tool_calls"] = [call_in(call, n).to_dict() for n, call in enumerate(calls)]
     for key in ("audio", *_LISTS):
         if value := message.get(key):
             answer[key] = value
@@ -193,15 +190,6 @@ def _content(content: Any) -> str | list[Any] | None:
     for part in content:
         text_in(part.get("text"))
     return content
-
-
-def _call(call: Mapping[str, Any], position: int) -> ToolCall:
-    function = call["function"]
-    return ToolCall(
-        text_in(call.get("id")) or f"call_{position}",
-        text_in(function["name"]),
-        arguments_in(function.get("arguments")),
-    )
 
 
 def _deltas(choice: Mapping[str, Any], position: int) -> Iterator[Delta]:

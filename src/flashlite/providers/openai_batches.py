@@ -21,6 +21,7 @@ from .batches import (
     expired,
     get,
     id_in,
+    page_of,
     seconds_in,
     separated,
     understood,
@@ -96,7 +97,7 @@ class OpenAIBatches:
         return get(f"{_split(like.url)[0]}/batches?limit=100{page}", like)
 
     def read_jobs(self, body: bytes) -> tuple[list[RemoteJob], str | None]:
-        return understood(body, _page, "a list of jobs")
+        return understood(body, lambda told: page_of(told, _job), "a list of jobs")
 
     def download(self, place: str, like: WireRequest) -> WireRequest:
         return get(f"{_split(like.url)[0]}/files/{place}/content", like)
@@ -125,11 +126,6 @@ def _form(name: str, lines: Sequence[bytes], boundary: str) -> list[bytes]:
     )
     end = f"\n\r\n--{boundary}--\r\n"
     return [head.encode(), *separated(lines, b"\n"), end.encode()]
-
-
-def _page(told: Mapping[str, Any]) -> tuple[list[RemoteJob], str | None]:
-    jobs = [_job(job) for job in told.get("data") or ()]
-    return jobs, jobs[-1].id if told.get("has_more") and jobs else None
 
 
 def _job(told: Mapping[str, Any]) -> RemoteJob:

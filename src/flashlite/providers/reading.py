@@ -1,7 +1,7 @@
 """Reading what servers send: JSON that is almost JSON, and fields that are almost what they should.
 
 Every dialect reads with these. A reader of one field returns it in the kind that an answer needs,
-or raises TypeError; a dialect turns NOT_AN_ANSWER into MalformedResponseError.
+or raises TypeError; a dialect turns NOT_AN_ANSWER into the error of `not_an_answer`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,22 @@ from typing import Any
 import orjson
 
 from ..errors import CompletionError, MalformedResponseError, StreamInterruptedError
-from ..types import CompletionRequest, CompletionResponse
+from ..types import CompletionRequest, CompletionResponse, ToolCall
 from .refusals import refusal
 
 NOT_AN_ANSWER = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+
+
+def not_an_answer(error: Exception, body: Any, what: str = "an answer") -> MalformedResponseError:
+    """Return the error for JSON that could not be read; `what` is what it should have been."""
+    return MalformedResponseError(f"status 200, but not {what}: {error!r:.200}", body=body)
+
+
+def not_an_event(error: Exception, body: Any) -> StreamInterruptedError:
+    """Return the error for an event of a stream that could not be read."""
+    return StreamInterruptedError(
+        f"the stream broke off: not an event of an answer: {error!r:.200}", body=body
+    )
 
 
 def load(body: bytes) -> Mapping[str, Any]:
@@ -38,6 +50,11 @@ def load_event(data: bytes) -> Mapping[str, Any]:
         return load(data)
     except MalformedResponseError as error:
         raise StreamInterruptedError(f"the stream broke off: {error.reason}") from error
+
+
+def is_json(headers: Mapping[str, str]) -> bool:
+    """Whether an answer comes in one piece, as some servers send it when asked for a stream."""
+    return headers.get("content-type", "").startswith("application/json")
 
 
 def from_json(body: bytes) -> Any:
@@ -111,6 +128,16 @@ def arguments_in(value: Any) -> str:
     if isinstance(value, dict):
         return orjson.dumps(value).decode()
     return text_in(value)
+
+
+def call_in(call: Mapping[str, Any], position: int) -> ToolCall:
+    """Return a call in OpenAI's form; one without an id is given one by its position."""
+    function = call["function"]
+    return ToolCall(
+        text_in(call.get("id")) or f"call_{position}",
+        text_in(function["name"]),
+        arguments_in(function.get("arguments")),
+    )
 
 
 def index_in(item: Mapping[str, Any], position: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -80,11 +79,3 @@ def wanted_schema(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
             f"...}}}}, or the schema itself; got {dict(wanted)!r:.80}"
         ) from error
     return schema
-
-
-def in_words(schema: Mapping[str, Any]) -> str:
-    """Return what to tell a model about a schema that nothing holds its answer to."""
-    return (
-        "Your answer has to be one JSON object that fits this JSON schema, with nothing before or "
-        f"after it:\n{json.dumps(schema, ensure_ascii=False)}"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -38,6 +39,14 @@ def response_format_for(model: type[Any]) -> dict[str, Any]:
 def instruction_for(model: type[Any]) -> str:
     """Return what to say to a model that takes no schema, so that it answers with this type."""
     return shape_of(model).instruction
+
+
+def in_words(schema: Mapping[str, Any]) -> str:
+    """Return what to tell a model about a schema that nothing holds its answer to."""
+    return (
+        "Your answer has to be one JSON object that fits this JSON schema, with nothing before or "
+        f"after it:\n{json.dumps(schema, ensure_ascii=False)}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +127,7 @@ def _shape(model: Any) -> Shape:
         "strict": strictly is not None,
     }
     form = {"type": "json_schema", "json_schema": wanted}
-    text = json.dumps(asked, ensure_ascii=False)
-    instruction = (
-        "Your answer has to be one JSON object that fits this JSON schema, "
-        f"with nothing before or after it:\n{text}"
-    )
-    return Shape(adapter, inside, schema, form, instruction)
+    return Shape(adapter, inside, schema, form, in_words(asked))
 
 
 @lru_cache(maxsize=256)

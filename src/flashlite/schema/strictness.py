@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -35,8 +35,8 @@ _KINDS = {
 }  # fmt: skip
 
 
-class _Unsayable(Exception):
-    """There is no strict form."""
+class Unsayable(Exception):
+    """A schema has no form of the kind that is wanted."""
 
 
 def strict(schema: Schema) -> dict[str, Any] | None:
@@ -48,7 +48,7 @@ def strict(schema: Schema) -> dict[str, Any] | None:
     """
     try:
         root = _strict(at_root(schema))
-    except _Unsayable:
+    except Unsayable:
         return None
     return root if root.get("type") == "object" and "anyOf" not in root else None
 
@@ -66,7 +66,7 @@ def at_root(schema: Schema) -> dict[str, Any]:
 def _strict(schema: Any) -> dict[str, Any]:
     """Return one node, with all below it, in the strict form."""
     if not isinstance(schema, Mapping) or not _UNSAYABLE.isdisjoint(schema):
-        raise _Unsayable
+        raise Unsayable
     schema = _uniform(_merged(schema))
     node = {key: value for key, value in schema.items() if key in _KEPT}
     for key in ("$defs", "definitions", "properties"):
@@ -78,8 +78,9 @@ def _strict(schema: Any) -> dict[str, Any]:
         node["anyOf"] = [_strict(choice) for choice in choices]
     tell(node, dict(_untold(schema)))
     _say_type(node)
-    if "object" in _types(node):
-        _close(node, schema)
+    if "object" in types_of(node):
+        _require_all(node)
+        close(node, schema)
     return _alone(node)
 
 
@@ -89,7 +90,7 @@ def _merged(schema: Schema) -> Schema:
         parts = schema["allOf"]
         rest = {key: value for key, value in schema.items() if key != "allOf"}
         if len(parts) != 1 or parts[0].keys() & rest.keys() - _ANNOTATIONS:
-            raise _Unsayable
+            raise Unsayable
         schema = {**parts[0], **rest}
     return schema
 
@@ -100,7 +101,7 @@ def _uniform(schema: Schema) -> Schema:
         return schema
     items = schema["prefixItems"]
     if "items" in schema or not items or any(item != items[0] for item in items):
-        raise _Unsayable
+        raise Unsayable
     return {**schema, "items": items[0]}
 
 
@@ -113,10 +114,15 @@ def tell(node: dict[str, Any], told: Mapping[str, Any]) -> None:
         node["description"] = f"{node['description']} ({notes})" if "description" in node else notes
 
 
-def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
-    yield from ((key, schema[key]) for key in _TOLD if key in schema)
-    if schema.get("format", "date") not in _FORMATS:
+def untold(schema: Schema, keys: Iterable[str], formats: Set[str]) -> Iterator[tuple[str, Any]]:
+    """Yield what a form does not have: some keywords, and formats but for those it knows."""
+    yield from ((key, schema[key]) for key in keys if key in schema)
+    if "format" in schema and schema["format"] not in formats:
         yield "format", schema["format"]
+
+
+def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
+    yield from untold(schema, _TOLD, _FORMATS)
     if _LOOKAROUND.search(schema.get("pattern", "")):
         yield "pattern", schema["pattern"]
     if schema.get("default") not in (None, "", [], {}):
@@ -131,22 +137,27 @@ def _say_type(node: dict[str, Any]) -> None:
     if values and "type" not in node:
         kinds = list(dict.fromkeys(_KINDS.get(type(value)) for value in values))
         node["type"] = kinds[0] if len(kinds) == 1 else kinds
-    types = _types(node)
+    types = types_of(node)
     is_typed = types or "$ref" in node or "anyOf" in node
     if not is_typed or None in types or ("array" in types and "items" not in node):
-        raise _Unsayable
+        raise Unsayable
 
 
-def _types(node: Schema) -> list[Any]:
+def types_of(node: Schema) -> list[Any]:
+    """Return the types that a node says it may have."""
     kinds = node.get("type", [])
     return kinds if isinstance(kinds, list) else [kinds]
 
 
-def _close(node: dict[str, Any], schema: Schema) -> None:
-    if schema.get("additionalProperties", "properties" not in schema) is not False:
-        raise _Unsayable
+def _require_all(node: dict[str, Any]) -> None:
     node["properties"] = node.get("properties", {})
     node["required"] = list(node["properties"])
+
+
+def close(node: dict[str, Any], schema: Schema) -> None:
+    """Say of an object that it has no other keys; raises Unsayable where it may have some."""
+    if schema.get("additionalProperties", "properties" not in schema) is not False:
+        raise Unsayable
     node["additionalProperties"] = False
 
 
@@ -155,6 +166,6 @@ def _alone(node: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in node or len(node) == 1:
         return node
     if "anyOf" in node:
-        raise _Unsayable
+        raise Unsayable
     reference = {"$ref": node.pop("$ref")}
     return {"anyOf": [reference], **node}

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from ..errors import StoreError
 from .redis_server import RedisServer, Script
 
-_TERM = 10.0  # seconds for which a holder that says nothing more keeps its lease
+_TERM = 10_000  # milliseconds for which a holder that says nothing more keeps its lease
 
 _RENEW = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -25,16 +25,15 @@ return redis.call('DEL', KEYS[1])
 class Lease:
     """A name in Redis that one holder has at a time."""
 
-    def __init__(self, redis: RedisServer, name: str, *, term: float = _TERM) -> None:
+    def __init__(self, redis: RedisServer, name: str) -> None:
         self._redis = redis
         self._name = name
         self._token = secrets.token_hex(8)
-        self._term = int(term * 1000)
 
     async def take(self) -> bool:
         """Take the lease, unless somebody has it."""
         async with self._redis.client() as client:
-            taken = await client.set(self._name, self._token, nx=True, px=self._term)
+            taken = await client.set(self._name, self._token, nx=True, px=_TERM)
         return bool(taken)
 
     @asynccontextmanager
@@ -50,6 +49,6 @@ class Lease:
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._term / 3000)
+            await asyncio.sleep(_TERM / 3000)
             with suppress(StoreError):  # at worst two ask for the same
-                await self._redis.run(_RENEW, [self._name], [self._token, self._term])
+                await self._redis.run(_RENEW, [self._name], [self._token, _TERM])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ConfigError, FlashliteError
-from ..purse import UNIT, Purse, Reservation
+from ..purse import UNIT, Reservation, refusal
 from .pool import Pool, speaker
 from .shared_line import SharedLine
 
@@ -49,12 +49,6 @@ class SharedPurse:
         """Count what a call did cost; only the first time counts."""
         if isinstance(reservation, _SharedReservation) and reservation.desk is not None:
             reservation.desk.settle(reservation, cost)
-
-    def refusal(self, amount: int) -> FlashliteError:
-        """Return the error for a call that can never be paid for."""
-        purse = Purse(self.limit)
-        purse.spent = self.spent
-        return purse.refusal(amount)
 
     async def ask(self, said: dict[str, Any]) -> dict[str, Any]:
         """Do an exchange of this budget, and note how it stands."""
@@ -140,7 +134,7 @@ class PurseDesk:
 
     def _answer(self, amount: int, letter: str) -> Answer:
         if letter == "n":
-            return self._purse.refusal(amount)
+            return refusal(amount, limit=self._purse.limit, spent=self._purse.spent)
         reservation = _SharedReservation(amount, desk=self)
         self._running.add(reservation)
         self._reserved += _coarse(amount)

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ...errors import CompletionError, StreamInterruptedError
+from ...errors import CompletionError
 from ...models import lookup
 from ...types import CompletionRequest, CompletionResponse, Delta
 from ...wire import SSEvent, WireRequest
 from ..accepted import accepted
 from ..adapter import Endpoint
-from ..reading import NOT_AN_ANSWER, load, load_event, read_error
+from ..reading import NOT_AN_ANSWER, load, load_event, not_an_event, read_error
 from ..spelling import merged
 from .answers import deltas_in, parse_message
 from .messages import conversation
@@ -67,9 +67,7 @@ class AnthropicAdapter:
         try:
             return list(deltas_in(data))
         except NOT_AN_ANSWER as error:
-            raise StreamInterruptedError(
-                f"the stream broke off: not an event of an answer: {error}", body=data
-            ) from error
+            raise not_an_event(error, data) from error
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
         return read_error(status, headers, body)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...errors import MalformedResponseError
 from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCallDelta, Usage
-from ..reading import NOT_AN_ANSWER, count_in, error_words, name_in, text_in
+from ..reading import NOT_AN_ANSWER, count_in, error_words, name_in, not_an_answer, text_in
 from ..refusals import inner_status, refusal
 from .blocks import Blocks
 
@@ -46,9 +45,7 @@ def parse_message(data: Mapping[str, Any]) -> CompletionResponse:
             raw=data,
         )
     except NOT_AN_ANSWER as error:
-        raise MalformedResponseError(
-            f"status 200, but not an answer: {error!r}", body=data
-        ) from error
+        raise not_an_answer(error, data) from error
 
 
 def deltas_in(event: Mapping[str, Any]) -> Iterator[Delta]:

@@ -20,6 +20,7 @@ from ..batches import (
     expired,
     get,
     id_in,
+    page_of,
     seconds_in,
     separated,
     understood,
@@ -57,7 +58,7 @@ class AnthropicBatches:
         return get(f"{like.url}/batches?limit=100{page}", like)
 
     def read_jobs(self, body: bytes) -> tuple[list[RemoteJob], str | None]:
-        return understood(body, _page, "a list of jobs")
+        return understood(body, lambda told: page_of(told, _job), "a list of jobs")
 
     def download(self, place: str, like: WireRequest) -> WireRequest:
         # Not at `results_url`: the key goes only where the requests went.
@@ -68,11 +69,6 @@ class AnthropicBatches:
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
         return read_error(status, headers, body)
-
-
-def _page(told: Mapping[str, Any]) -> tuple[list[RemoteJob], str | None]:
-    jobs = [_job(job) for job in told.get("data") or ()]
-    return jobs, jobs[-1].id if told.get("has_more") and jobs else None
 
 
 def _job(told: Mapping[str, Any]) -> RemoteJob:

@@ -19,9 +19,8 @@ from typing import Any
 
 import orjson
 
-from ...errors import StreamInterruptedError
 from ...wire import SSEParser, SSEvent
-from ..reading import NOT_AN_ANSWER, load_event, text_in
+from ..reading import NOT_AN_ANSWER, load_event, not_an_event, text_in
 from .citations import annotation
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -53,9 +52,7 @@ class BlockParser:
                 for said in self._blocks.read(data)
             ]
         except NOT_AN_ANSWER as error:
-            raise StreamInterruptedError(
-                f"the stream broke off: not an event of an answer: {error!r}", body=data
-            ) from error
+            raise not_an_event(error, data) from error
         yield from told
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...models import ModelProfile
+from ...schema import in_words
 from ...types import CompletionRequest
-from ..spelling import GONE, called_tools, in_words, named_tool, wanted_schema
+from ..accepted import require_one
+from ..spelling import GONE, called_tools, named_tool, wanted_schema
 from .schemas import closed
 from .thinking import max_tokens, thinking_of
 
@@ -36,11 +38,7 @@ def body_of(
 ) -> dict[str, Any]:
     """Return the fields of a request but for its messages; `format` is that of the answer."""
     params = request.params
-    if params.get("n", 1) != 1:
-        raise ConfigError(
-            "Claude gives one answer per request: instead of n, ask with sample=0, 1, ... or use "
-            "complete_many"
-        )
+    require_one(params, "Claude")
     limit = max_tokens(params, profile)
     thinking, effort = thinking_of(params, profile, limit)
     output = {"effort": effort, "format": format}

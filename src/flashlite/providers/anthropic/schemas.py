@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...schema.strictness import at_root, tell
-
-Schema = Mapping[str, Any]
+from ...schema.strictness import Schema, Unsayable, at_root, close, tell, types_of, untold
 
 _KEPT = frozenset({
     "$defs", "$ref", "allOf", "anyOf", "const", "default", "definitions", "description", "enum",
@@ -34,10 +32,6 @@ _KINDS = frozenset({"type", "$ref", "anyOf", "allOf", "enum", "const"})
 _MAPS = ("$defs", "definitions", "properties")
 
 
-class _Unsayable(Exception):
-    """There is no such form."""
-
-
 def closed(schema: Schema) -> dict[str, Any] | None:
     """Return a schema in the form that Claude takes, None where it has none.
 
@@ -47,14 +41,14 @@ def closed(schema: Schema) -> dict[str, Any] | None:
     try:
         root = _closed(at_root(schema))
         _refuse_circles(root)
-    except (_Unsayable, AttributeError, TypeError):
+    except (Unsayable, AttributeError, TypeError):
         return None
     return root if root.get("type") == "object" else None
 
 
 def _closed(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping) or not _UNSAYABLE.isdisjoint(schema):
-        raise _Unsayable
+        raise Unsayable
     schema = _without_all_of_references(schema)
     node = {key: value for key, value in schema.items() if key in _KEPT}
     for key in _MAPS:
@@ -65,7 +59,7 @@ def _closed(schema: Any) -> dict[str, Any]:
     for key in ("allOf", "anyOf", "oneOf"):
         if key in schema:
             node["anyOf" if key == "oneOf" else key] = [_closed(inner) for inner in schema[key]]
-    tell(node, dict(_untold(schema)))
+    tell(node, dict(untold(schema, _TOLD, _FORMATS)))
     _close(node, schema)
     return node
 
@@ -76,7 +70,7 @@ def _without_all_of_references(schema: Schema) -> Schema:
     if all("$ref" not in part for part in parts):
         return schema
     if len(parts) != 1 or "$ref" in schema:
-        raise _Unsayable
+        raise Unsayable
     return {**parts[0], **{key: value for key, value in schema.items() if key != "allOf"}}
 
 
@@ -85,18 +79,9 @@ def _close(node: dict[str, Any], schema: Schema) -> None:
     if "properties" in node:
         node.setdefault("type", "object")
     if _KINDS.isdisjoint(node):
-        raise _Unsayable
-    kinds = node.get("type")
-    if kinds == "object" or (isinstance(kinds, list) and "object" in kinds):
-        if schema.get("additionalProperties", "properties" not in schema) is not False:
-            raise _Unsayable
-        node["additionalProperties"] = False
-
-
-def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
-    yield from ((key, schema[key]) for key in _TOLD if key in schema)
-    if schema.get("format", "date") not in _FORMATS:
-        yield "format", schema["format"]
+        raise Unsayable
+    if "object" in types_of(node):
+        close(node, schema)
 
 
 def _refuse_circles(root: Schema) -> None:
@@ -111,7 +96,7 @@ def _refuse_circles(root: Schema) -> None:
         for name, reached in leads.items():
             leads[name] = reached.union(*(leads.get(other, ()) for other in reached))
     if "#" in _references(root) or any(name in reached for name, reached in leads.items()):
-        raise _Unsayable
+        raise Unsayable
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import CompletionError, ConfigError
+from ...errors import CompletionError
 from ...models.bedrock import BedrockModel
 from ...types import CompletionRequest, CompletionResponse, Delta
 from ...wire import SSEvent, WireRequest
-from ..accepted import accepted
+from ..accepted import accepted, require_one
 from ..adapter import Endpoint
 from ..anthropic.thinking import unfit
 from ..reading import load, load_event
@@ -39,12 +39,10 @@ class BedrockAdapter:
         verb = "converse-stream" if request.stream else "converse"
         # A transport would decode an escaped colon again, and the signature would not hold.
         name = quote(request.model, safe=":")
-        key = endpoint.api_key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
         return WireRequest(
             url=f"{endpoint.base_url.rstrip('/')}/model/{name}/{verb}",
             json=merged(_body(request, model), request.extra_body),
-            headers={**headers, **request.extra_headers},
+            headers={**endpoint.bearer, **request.extra_headers},
             timeout=request.timeout,
         )
 
@@ -69,10 +67,7 @@ class BedrockAdapter:
 
 def _body(request: CompletionRequest, model: BedrockModel) -> dict[str, Any]:
     params = request.params
-    if params.get("n", 1) != 1:
-        raise ConfigError(
-            "bedrock gives one answer to a request: ask with sample=0, 1, ... or complete_many"
-        )
+    require_one(params, "bedrock")
     format, instruction = answer_format(params, model)
     tools = tool_config(request, takes_strict=model.takes_schema is not False)
     fields = model_fields(params, model, tools)

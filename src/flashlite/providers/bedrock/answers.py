@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import MalformedResponseError
 from ...types import Choice, CompletionResponse, Message, ToolCall, Usage, image_part
-from ..reading import NOT_AN_ANSWER, arguments_in, count_in, name_in, text_in
+from ..reading import NOT_AN_ANSWER, arguments_in, count_in, name_in, not_an_answer, text_in
 
 Json = Mapping[str, Any]
 
@@ -43,9 +43,7 @@ def parse_answer(body: Json) -> CompletionResponse:
             raw=body,
         )
     except NOT_AN_ANSWER as error:
-        raise MalformedResponseError(
-            f"status 200, but not an answer: {error!r:.200}", body=body
-        ) from error
+        raise not_an_answer(error, body) from error
 
 
 def finish_reason_of(told: Json) -> str:

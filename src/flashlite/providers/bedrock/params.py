@@ -11,9 +11,10 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...models.bedrock import BedrockModel
+from ...schema import in_words
 from ..anthropic.schemas import closed
 from ..anthropic.thinking import given_thinking, max_tokens, thinking_of
-from ..spelling import in_words, wanted_schema
+from ..spelling import wanted_schema
 from .parts import Block
 
 _INFERENCE = {

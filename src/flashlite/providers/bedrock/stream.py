@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ...errors import StreamInterruptedError
 from ...types import Delta, ToolCallDelta
-from ..reading import NOT_AN_ANSWER, text_in
+from ..reading import NOT_AN_ANSWER, not_an_event, text_in
 from .answers import annotation_of, facts_of, finish_reason_of, stop_facts, usage_of
 
 Json = Mapping[str, Any]
@@ -24,9 +23,7 @@ def parse_event(kind: str, event: Json) -> Iterator[Delta]:
     try:
         yield from read(event)
     except NOT_AN_ANSWER as error:
-        raise StreamInterruptedError(
-            f"the stream broke off: not an event of an answer: {error!r:.200}", body=event
-        ) from error
+        raise not_an_event(error, event) from error
 
 
 def _started(event: Json) -> Iterator[Delta]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...errors import CompletionError, MalformedResponseError, StreamInterruptedError
+from ...errors import CompletionError
 from ...types import CompletionRequest, CompletionResponse, Delta
 from ...wire import SSEvent, WireRequest
 from ..adapter import Endpoint
-from ..reading import NOT_AN_ANSWER, load, load_event, read_error
+from ..reading import NOT_AN_ANSWER, load, load_event, not_an_answer, not_an_event, read_error
 from .answers import parse_answer, parse_event
 from .requests import body_of
 
@@ -24,11 +24,10 @@ class CohereAdapter:
     """Chat, version 2."""
 
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         return WireRequest(
             url=f"{endpoint.base_url.rstrip('/')}/chat",
             json=body_of(request),
-            headers={**headers, **request.extra_headers},
+            headers={**endpoint.bearer, **request.extra_headers},
             timeout=request.timeout,
         )
 
@@ -37,9 +36,7 @@ class CohereAdapter:
         try:
             return parse_answer(data)
         except NOT_AN_ANSWER as error:
-            raise MalformedResponseError(
-                f"status 200, but not an answer: {error}", body=data
-            ) from error
+            raise not_an_answer(error, data) from error
 
     def parse_stream_event(self, event: SSEvent) -> Iterator[Delta]:
         if event.data.strip() == b"[DONE]":
@@ -48,9 +45,7 @@ class CohereAdapter:
         try:
             yield from parse_event(data)
         except NOT_AN_ANSWER as error:
-            raise StreamInterruptedError(
-                f"the stream broke off: not an event of an answer: {error}", body=data
-            ) from error
+            raise not_an_event(error, data) from error
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
         return read_error(status, headers, body)

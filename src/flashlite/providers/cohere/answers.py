@@ -12,11 +12,10 @@ from ...types import (
     CompletionResponse,
     Delta,
     Message,
-    ToolCall,
     ToolCallDelta,
     Usage,
 )
-from ..reading import arguments_in, count_in, error_words, index_in, name_in, text_in
+from ..reading import arguments_in, call_in, count_in, error_words, index_in, name_in, text_in
 
 _FINISHED = {
     "COMPLETE": "stop",
@@ -35,7 +34,7 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
     usage = data.get("usage")
     answer = Message.assistant(
         "".join(text_in(block["text"]) for block in blocks if block["type"] == "text") or None,
-        tool_calls=[_call(call, n) for n, call in enumerate(message.get("tool_calls") or ())],
+        tool_calls=[call_in(call, n) for n, call in enumerate(message.get("tool_calls") or ())],
     )
     thoughts = [("thinking", block["thinking"]) for block in blocks if block["type"] == "thinking"]
     thoughts += [("tool_plan", plan)] if (plan := message.get("tool_plan")) else []
@@ -61,15 +60,6 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
 
 def _thought(kind: str, text: str) -> dict[str, Any]:
     return {"type": kind, kind: text}
-
-
-def _call(call: Mapping[str, Any], position: int) -> ToolCall:
-    function = call["function"]
-    return ToolCall(
-        text_in(call.get("id")) or f"call_{position}",
-        text_in(function["name"]),
-        arguments_in(function.get("arguments")),
-    )
 
 
 def _annotation(citation: Mapping[str, Any]) -> dict[str, Any]:

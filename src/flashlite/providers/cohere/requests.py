@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...types import CompletionRequest, Message, Role
+from ..accepted import require_one
 from ..spelling import named_tool, wanted_schema
 
 _NAMES = {
@@ -36,11 +37,7 @@ def body_of(request: CompletionRequest) -> dict[str, Any]:
 
 
 def _params(params: Mapping[str, Any]) -> dict[str, Any]:
-    if params.get("n", 1) != 1:
-        raise ConfigError(
-            "Cohere gives one answer per request: instead of n, ask with sample=0, 1, ... or use "
-            "complete_many"
-        )
+    require_one(params, "Cohere")
     said = {
         _NAMES.get(name, name): value
         for name, value in params.items()

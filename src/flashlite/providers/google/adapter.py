@@ -85,8 +85,6 @@ def _address(request: CompletionRequest, base: str) -> str:
 
 def _key(endpoint: Endpoint) -> dict[str, str]:
     """Return the header for a key; a host with credentials of its own is given an access token."""
-    if not endpoint.api_key:
-        return {}
     if endpoint.host.credentials is not None:
-        return {"Authorization": f"Bearer {endpoint.api_key}"}
-    return {"x-goog-api-key": endpoint.api_key}
+        return endpoint.bearer
+    return {"x-goog-api-key": endpoint.api_key} if endpoint.api_key else {}

@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from ...errors import (
-    CompletionError,
-    ContentPolicyViolationError,
-    MalformedResponseError,
-    StreamInterruptedError,
-)
+from ...errors import CompletionError, ContentPolicyViolationError, MalformedResponseError
 from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCall, Usage, image_part
 from ..reading import (
     NOT_AN_ANSWER,
@@ -24,6 +19,8 @@ from ..reading import (
     load,
     load_event,
     name_in,
+    not_an_answer,
+    not_an_event,
     text_in,
 )
 from .errors import inner_error
@@ -68,9 +65,7 @@ def whole(body: bytes) -> CompletionResponse:
     try:
         response = _whole(data)
     except NOT_AN_ANSWER as error:
-        raise MalformedResponseError(
-            f"status 200, but not an answer: {error}", body=data
-        ) from error
+        raise not_an_answer(error, data) from error
     if not response.choices:
         raise MalformedResponseError("status 200, but the answer has no candidates", body=data)
     if any(choice.finish_reason is None for choice in response.choices):
@@ -84,9 +79,7 @@ def event(body: bytes) -> list[Delta]:
     try:
         return [delta for chunk in data for delta in _deltas(chunk)]
     except NOT_AN_ANSWER as error:
-        raise StreamInterruptedError(
-            f"the stream broke off: not a chunk of an answer: {error}", body=data
-        ) from error
+        raise not_an_event(error, data) from error
 
 
 def _chunks(body: bytes, load: Callable[[bytes], Mapping[str, Any]]) -> Sequence[Any]:

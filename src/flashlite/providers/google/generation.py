@@ -7,7 +7,8 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...models.gemini import Gemini
-from ..spelling import in_words, wanted_schema
+from ...schema import in_words
+from ..spelling import wanted_schema
 from .schema import taken
 
 _SAME = {

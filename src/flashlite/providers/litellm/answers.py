@@ -14,7 +14,7 @@ from ...models import priced
 from ...types import CompletionRequest, CompletionResponse, Delta, Usage
 from ..embeddings import parse_embeddings
 from ..openai import parse_chunk, parse_completion
-from ..reading import require_all
+from ..reading import is_json, require_all
 from ..refusals import request_id
 from .errors import raw_headers
 
@@ -73,7 +73,8 @@ class Stream:
 
     async def deltas(self, response: CompletionResponse) -> AsyncGenerator[Delta]:
         """Yield what the server said; raises StreamInterruptedError where it did not finish."""
-        is_lost = _came_whole(response)
+        # In one piece litellm looks for a stream, and finds nothing.
+        is_lost = is_json(response.headers)
         try:
             while (chunk := await self._next()) is not None:
                 for delta in parse_chunk(chunk.model_dump()):
@@ -115,11 +116,6 @@ def _reasons(original: Any) -> list[Any]:
         if isinstance(several := answer.get(name), list):
             return [one.get(key) for one in several if isinstance(one, Mapping)]
     return [answer[key] for key in ("finish_reason", "stop_reason") if key in answer]
-
-
-def _came_whole(response: CompletionResponse) -> bool:
-    """Whether the server sent one piece, in which litellm looks for a stream and finds nothing."""
-    return response.headers.get("content-type", "").startswith("application/json")
 
 
 def _was_finished(chunks: Any) -> bool:

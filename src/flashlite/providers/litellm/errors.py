@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ...errors import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     CompletionError,
     ConfigError,
@@ -72,11 +73,10 @@ def _by_kind(kind: str, error: Exception, message: str, answer: _Answer | None) 
         return _without_status(error, message)
     body, headers = _body(error, message, answer), answer.headers if answer else {}
     words, code = (message, None) if body is None else error_words(body)
-    found = refusal(status, words, code=code, headers=headers, body=body)
-    return _as(found, _NAMED[kind]) if kind in _NAMED else found
+    return refusal(status, words, code=code, headers=headers, body=body, kind=_NAMED.get(kind))
 
 
-_NAMED: dict[str, type[CompletionError]] = {
+_NAMED: dict[str, type[APIStatusError]] = {
     "ContextWindowExceededError": ContextWindowExceededError,
     "ContentPolicyViolationError": ContentPolicyViolationError,
 }
@@ -131,17 +131,6 @@ def _text(response: Any) -> str:
     except RuntimeError:  # a stream that nobody read
         return ""
     return text if isinstance(text, str) else ""
-
-
-def _as(error: CompletionError, kind: type[CompletionError]) -> CompletionError:
-    return kind(
-        error.reason,
-        status_code=error.status_code,
-        code=error.code,
-        body=error.body,
-        headers=error.headers,
-        request_id=error.request_id,
-    )
 
 
 def _body(error: Exception, message: str, answer: _Answer | None) -> Mapping[str, Any] | None:

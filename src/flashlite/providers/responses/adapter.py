@@ -14,8 +14,10 @@ from ...errors import CompletionError, ConfigError
 from ...models import lookup
 from ...types import CompletionRequest, CompletionResponse, Delta
 from ...wire import SSEvent, WireRequest
+from ..accepted import require_one
 from ..adapter import Endpoint
 from ..reading import load, load_event, read_error
+from ..spelling import merged
 from .answers import parse_answer
 from .items import input_items
 from .stream import parse_event
@@ -45,11 +47,10 @@ class ResponsesAdapter:
         if not stored and (needed := _needed_back(request, endpoint)):
             _merge(body, {"include": needed})
         _merge(body, request.extra_body)
-        headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
         return WireRequest(
             url=f"{endpoint.base_url.rstrip('/')}/responses",
             json=body,
-            headers={**headers, **request.extra_headers},
+            headers={**endpoint.bearer, **request.extra_headers},
             timeout=request.timeout,
         )
 
@@ -66,11 +67,7 @@ class ResponsesAdapter:
 
 
 def _check(request: CompletionRequest) -> None:
-    if request.params.get("n", 1) != 1:
-        raise ConfigError(
-            "the Responses API gives one answer to a request: leave n out and ask with sample=0, "
-            "1, ..., or with complete_many()"
-        )
+    require_one(request.params, "the Responses API")
     if request.extra_body.get("background"):
         raise ConfigError("background answers would have to be fetched later: leave background out")
 
@@ -91,15 +88,11 @@ def _reasons(request: CompletionRequest, endpoint: Endpoint) -> bool:
 
 
 def _merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Put fields into a body: objects are merged one level deep, and `include` grows."""
-    for name, value in more.items():
-        known = body.get(name)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            body[name] = {**known, **value}
-        elif name == "include" and isinstance(known, list) and isinstance(value, list):
-            body[name] = list(dict.fromkeys([*known, *value]))
-        else:
-            body[name] = value
+    """Merge fields into a body, in which `include` grows."""
+    known, value = body.get("include"), more.get("include")
+    merged(body, more)
+    if isinstance(known, list) and isinstance(value, list):
+        body["include"] = list(dict.fromkeys([*known, *value]))
 
 
 def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:

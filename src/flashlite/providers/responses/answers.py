@@ -14,7 +14,15 @@ from typing import Any
 
 from ...errors import MalformedResponseError
 from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCallDelta, Usage
-from ..reading import NOT_AN_ANSWER, arguments_in, count_in, error_words, name_in, text_in
+from ..reading import (
+    NOT_AN_ANSWER,
+    arguments_in,
+    count_in,
+    error_words,
+    name_in,
+    not_an_answer,
+    text_in,
+)
 from ..refusals import inner_status, refusal
 
 _CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -43,9 +51,7 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
             raw=data,
         )
     except NOT_AN_ANSWER as error:
-        raise MalformedResponseError(
-            f"status 200, but not an answer: {error}", body=data
-        ) from error
+        raise not_an_answer(error, data) from error
 
 
 def _said(item: Mapping[str, Any], place: int) -> Iterator[Delta]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ...errors import StreamInterruptedError
 from ...types import Delta, ToolCallDelta
-from ..reading import NOT_AN_ANSWER, arguments_in, name_in, text_in
+from ..reading import NOT_AN_ANSWER, arguments_in, name_in, not_an_event, text_in
 from .answers import (
     call_delta,
     finish_reason,
@@ -34,9 +33,7 @@ def parse_event(data: Event) -> list[Delta]:
     try:
         return [] if read is None else list(read(data))
     except NOT_AN_ANSWER as error:
-        raise StreamInterruptedError(
-            f"the stream broke off: not an event of an answer: {error}", body=data
-        ) from error
+        raise not_an_event(error, data) from error
 
 
 def _created(event: Event) -> Iterable[Delta]:
