@@ -16,7 +16,7 @@ from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo, ToolParam, ToolParams
 
 from flashlite.inspect_ai._messages import to_messages
-from flashlite.inspect_ai._output import to_output, to_usage
+from flashlite.inspect_ai._output import to_output
 from flashlite.types import Choice, CompletionResponse, Message, ToolCall, Usage
 
 ADD = ToolInfo(
@@ -169,7 +169,7 @@ def test_input_tokens_leave_out_what_the_prompt_cache_served() -> None:
         reasoning_tokens=5,
         total_cost=0.5,
     )
-    assert to_usage(usage) == ModelUsage(
+    assert to_output(CompletionResponse.of("", usage=usage), model="m").usage == ModelUsage(
         input_tokens=10,
         output_tokens=20,
         total_tokens=120,
@@ -181,7 +181,8 @@ def test_input_tokens_leave_out_what_the_prompt_cache_served() -> None:
 
 
 def test_an_unknown_cost_stays_unknown() -> None:
-    assert to_usage(Usage(input_tokens=1)).total_cost is None
+    response = CompletionResponse.of("", usage=Usage(input_tokens=1))
+    assert to_output(response, model="m").usage == ModelUsage(input_tokens=1, total_tokens=1)
 
 
 def test_log_probabilities_of_the_prompt_are_kept() -> None:

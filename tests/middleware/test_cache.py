@@ -533,6 +533,35 @@ def test_no_secret_of_an_address_or_a_body_is_in_a_key() -> None:
     assert b"hunter22" not in canonical(request, target)
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [("ban_eos_token", True, False), ("author", "Poe", "Kafka"), ("stop_token", "</s>", "<end>")],
+)
+def test_a_field_that_is_called_like_a_secret_decides_the_answer(
+    name: str, one: Any, other: Any
+) -> None:
+    request = CompletionRequest(model="openai/m", messages=(Message.user("Hi"),))
+    target = Flashlite("openai/m").target(request)
+    assert canonical(request.with_(extra_body={name: one}), target) != canonical(
+        request.with_(extra_body={name: other}), target
+    )
+
+
+def test_a_field_that_says_who_asks_does_not() -> None:
+    request = CompletionRequest(model="openai/m", messages=(Message.user("Hi"),))
+    target = Flashlite("openai/m").target(request)
+    bodies = [{}, {"api_key": "a"}, {"access_token": "b"}, {"authorization": "c"}]
+    assert len({canonical(request.with_(extra_body=body), target) for body in bodies}) == 1
+
+
+def test_what_may_be_a_secret_all_the_same_goes_into_the_key_by_its_digest() -> None:
+    request = CompletionRequest(
+        model="openai/m", messages=(Message.user("Hi"),), extra_body={"hf_token": "hunter22"}
+    )
+    target = Flashlite("openai/m").target(request)
+    assert b"hunter22" not in canonical(request, target)
+
+
 class Leasing(MemoryCache):
     """A store of several machines: one at a time asks for an entry."""
 

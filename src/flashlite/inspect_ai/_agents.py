@@ -42,10 +42,10 @@ def flashlite_agent(
         use_tools(as_tool(flashlite_agent(tools=[search]), description="Looks things up."))
         use_tools(handoff(flashlite_agent(tools=[search]), description="A researcher."))
 
-    `tools` are ours, plain functions, or Inspect's. `model` is a name or `role:<name>`; `role` is
-    the model role that it has, if the eval gives one. `config` says how it works beside
-    `max_turns`; `options` are call options, such as `{"temperature": 0}`. With a `response_model`
-    (a type, or `package.module:Name`) the output is JSON that fits, where the model manages.
+    `tools` are flashlite's, plain functions or Inspect's. It asks the eval's model for the `role`,
+    else `model` (a name or `role:<name>`), else the model that is evaluated. `config` has further
+    settings, `options` are call options such as `{"temperature": 0}`. With a `response_model` (a
+    type or `package.module:Name`) the output is JSON that fits, else the last answer: no error.
     """
 
     async def execute(state: AgentState) -> AgentState:
@@ -86,12 +86,12 @@ def multi_agent_chat(
 
         Task(dataset, solver=multi_agent_chat(["Ann", "Bob"], protocol=sealed_bids))
 
-    The `moderator` says the input. A `protocol` leads the chat; without one the agents take `turns`
-    turns by a `policy` (a function, "in_turn", "random" or "random:<seed>") until `stop` (a phrase
-    or a condition). For `agents` and the chat's `options` see `SampleChat`.
-
-    The messages are what all may read, the output what the protocol returned or else the last
-    public turn, that of `answers` if given. The store (`ChatLog`) has private messages too.
+    The `moderator` is the name under which the chat has the input. A `protocol` leads the chat;
+    without one a `policy` (a function, "in_turn", "random" or "random:<seed>") says whose turn it
+    is, at most `turns` times, until `stop` (a phrase, or a function of the chat). For `agents` and
+    `options` see `SampleChat`. The messages are those that everybody may read; the private ones are
+    in the store (`ChatLog`). The output is what the protocol returned, as text or JSON; if that is
+    None, it is the last public turn, or the last one of the agent that `answers` names.
     """
 
     async def execute(state: AgentState) -> AgentState:

@@ -10,14 +10,9 @@ from inspect_ai.model import ChatMessage, GenerateConfig
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from ..client import Flashlite
-from ..errors import (
-    APITimeoutError,
-    BadRequestError,
-    CompletionError,
-    ContentPolicyViolationError,
-    ContextWindowExceededError,
-)
+from ..errors import APITimeoutError, CompletionError
 from ..models import lookup
+from ..providers.dialects import facts_of
 from ..types import CompletionResponse, Timeout
 from ._attempts import Attempts
 from ._call import Call
@@ -89,7 +84,7 @@ class Asking:
             return await self._ask(messages, options, **whom)
         except CompletionError as error:
             _judge(error, attempts)
-            is_over = _may_another_help(error) and not error.retryable
+            is_over = error.may_another_help and not error.retryable
             if not self._settings.fallbacks or not is_over:
                 raise
         try:
@@ -146,7 +141,7 @@ class Asking:
         """Whether the model caches prompts that are marked; on Bedrock not all take a mark."""
         profile = lookup(self.name)
         told = None if profile is None else profile.supports("prompt_caching")
-        return told is True if self._dialect == "bedrock" else told is not False
+        return told is True if facts_of(self._dialect).refuses_marks else told is not False
 
     def _streams(self, options: Mapping[str, Any]) -> bool:
         """Whether to stream: as was said, else for who watches, and where a whole answer is long.
@@ -158,7 +153,7 @@ class Asking:
             return False
         if self._settings.stream is not None:
             return self._settings.stream
-        if is_stream_wanted() or self._dialect != "anthropic":
+        if is_stream_wanted() or not facts_of(self._dialect).streams_long:
             return is_stream_wanted()
         profile = lookup(self.name)
         most = None if profile is None else profile.max_output_tokens
@@ -187,9 +182,3 @@ _FOR_THE_FIRST = frozenset({"api", "extra_body", "extra_headers"})
 def _judge(error: CompletionError, attempts: Attempts) -> None:
     error.attempts = attempts.number
     error.retryable = error.retryable and attempts.may_go_on(error)
-
-
-def _may_another_help(error: CompletionError) -> bool:
-    """Whether another model may answer what this one did not: a wrong request is wrong for all."""
-    others = ContextWindowExceededError | ContentPolicyViolationError
-    return not isinstance(error, BadRequestError) or isinstance(error, others)

@@ -9,7 +9,7 @@ from inspect_ai.model import ModelCall, record_response_headers
 
 from ..errors import CompletionError
 from ..providers import request_id_header
-from ..types import CompletionResponse, is_base64
+from ..types import REMOVED, CompletionResponse, is_base64
 from ._private import attach_call, report_request_id, show_call
 
 _MEDIA = frozenset({"b64_json", "bytes", "data", "result"})  # where dialects put bare base64
@@ -54,4 +54,4 @@ class Call:
 
 def _without_media(key: Any, value: Any) -> Any:
     name = "data" if key in _MEDIA else key
-    return "<base64-data-removed>" if is_base64(name, value) else value
+    return REMOVED if is_base64(name, value) else value

@@ -6,20 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
-from inspect_ai.model import (
-    ChatMessage,
-    ChatMessageAssistant,
-    ChatMessageUser,
-    Content,
-    ContentText,
-    ModelOutput,
-    StopReason,
-)
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser, ModelOutput
 from pydantic_core import to_json
 
 from ..agent import Agent
 from ..chat import ChatEntry, MultiAgentChat, Policy, Stop, at_random, in_turn, says
+from ..chat.names import Audience
 from ..errors import ConfigError
+from ..inspect_logs.messages import headed
+from ..inspect_logs.model_events import STOP_REASONS
 from ..types import Role
 from ._completer import InspectCompleter
 from ._events import agent_span, keep_chat, note_decision, note_message
@@ -51,10 +46,11 @@ class SampleChat(MultiAgentChat):
         chat.add_message("Referee", "Begin.")
         await chat.speak("Red", visible_to="Blue")
 
-    An agent is a name, the arguments of an `Agent`, or one. Without a model it is asked of the
-    model role of its name where the eval has one, else of the model that is evaluated. Every turn
-    is an agent span, every message an info event, and the store has the transcript (`ChatLog`).
-    `options` are those of `MultiAgentChat`.
+    Each of the `agents` is a name, a dict of the arguments of an `Agent`, or an `Agent` (one with a
+    `client` is a ConfigError). One without a `model` asks the eval's model role of the agent's
+    name, or the model that is evaluated if there is no such role. In the log every turn is an agent
+    span and every message an info event; the store has the transcript (`ChatLog`). `options` are
+    those of `MultiAgentChat`.
     """
 
     def __init__(self, agents: Iterable[AgentSpec] = (), **options: Any) -> None:
@@ -63,9 +59,15 @@ class SampleChat(MultiAgentChat):
             self.add_agent(inside(agent))
         keep_chat(self)
 
-    def add_message(self, *args: Any, **kwargs: Any) -> ChatEntry:
+    def add_message(
+        self,
+        name: str,
+        text: str | Sequence[Mapping[str, Any]],
+        visible_to: Audience = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ChatEntry:
         """Put in what somebody says; see `MultiAgentChat`."""
-        entry = super().add_message(*args, **kwargs)
+        entry = super().add_message(name, text, visible_to, metadata)
         self._note(entry)
         return entry
 
@@ -139,16 +141,8 @@ def answer_of(chat: SampleChat, answers: str | None, outcome: Any) -> ModelOutpu
         return ModelOutput.from_content(model, text)
     if last is None:
         return None
-    reason = _STOP.get(last.finish_reason or "", "stop")
+    reason = STOP_REASONS.get(last.finish_reason or "", "stop")
     return ModelOutput.from_content(model, last.text, stop_reason=reason)
-
-
-_STOP: dict[str, StopReason] = {
-    "length": "max_tokens",
-    "model_length": "model_length",
-    "content_filter": "content_filter",
-    "tool_calls": "tool_calls",
-}
 
 
 def _policy(policy: Policy | str | None) -> Policy:
@@ -164,12 +158,9 @@ def _policy(policy: Policy | str | None) -> Policy:
 
 
 def _message(entry: ChatEntry) -> ChatMessage:
-    content, head = to_contents(entry.content), f"[{entry.author}]"  # no colon: as Inspect has it
-    headed: str | list[Content] = (
-        f"{head} {content}" if isinstance(content, str) else [ContentText(text=head), *content]
-    )
+    content, metadata = to_contents(headed(entry.content, entry.author)), {"from": entry.author}
     if not entry.is_turn:
-        return ChatMessageUser(content=headed, metadata={"from": entry.author})
+        return ChatMessageUser(content=content, metadata=metadata)
     return ChatMessageAssistant(
-        content=headed, model=entry.model, source="generate", metadata={"from": entry.author}
+        content=content, model=entry.model, source="generate", metadata=metadata
     )

@@ -41,12 +41,12 @@ class InspectCompleter:
         result = await agent.run("Find a way in.")
 
     Every call is Inspect's own: with its events, usage, limits, retries, hooks and cache. Without a
-    `model` it is that of the `role`, or the one that is evaluated. A `model`, here or of a call, is
-    a name, `role:<name>`, or the bare name of a role that the eval has. The calls of the
-    `tools(...)` are run by Inspect too.
+    `model` it asks the eval's model for the `role`, or if there is none the model that is
+    evaluated. A `model`, here or of a call, is a name, `role:<name>`, or just the name of a role
+    that the eval has. The calls of the `tools(...)` are run by Inspect too.
 
-    Have one for each agent: it knows an agent's messages again, so that they keep their ids. A
-    limit of Inspect that is reached ends the sample, also out of a tool.
+    Make one for each agent: it recognises the messages of that agent, so that they keep their ids.
+    If a limit of Inspect is reached, also inside of a tool, the sample ends.
     """
 
     fatal: ClassVar[tuple[type[Exception], ...]] = ENDING

@@ -45,10 +45,11 @@ def structured_judge(
 
         Task(dataset, solver=generate(), scorer=structured_judge(Rubric, judges=["a/x", "b/y"]))
 
-    A field's score is the mean over the judges; one that all leave open (`None`) is unscored. Of
-    several there is `agreement` too: the share of pairs of judges that say the same, over all
-    fields. The judges read the input, the answer and, if there is one, the target. Where a judge
-    has no verdict that fits, the sample is unscored.
+    The judges read the input, the answer and, if there is one, the target. A field's score is the
+    mean over the judges, with 1 for yes and 0 for no; a field that all of them leave open (`None`)
+    is unscored. With several judges there is `agreement` too, from 0 to 1: how often, over all
+    fields and all pairs of judges, two say the same. If the verdict of any judge does not fit the
+    rubric, the sample is unscored.
     """
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -81,7 +82,7 @@ def transcript_judge(
 
     Scores are named `<agent>.<field>`; with several judges there is `<agent>.agreement`. The judges
     read what was said to everybody; with `sees="agent"` what that agent could read, with "all"
-    every private message too. `{agent}` in the `instructions` is the name.
+    every private message too. `{agent}` in the `instructions` is replaced by the agent's name.
     """
     if sees not in ("public", "agent", "all"):
         raise ConfigError(f"sees is 'public', 'agent' or 'all'; got {sees!r:.80}")
@@ -125,9 +126,10 @@ def pairwise(
 
         Task(dataset, solver=generate(), scorer=pairwise(baseline="gpt_4_answer"))
 
-    `baseline` is "target", or the name of a metadata field with the other answer. Every judge is
-    asked twice, with the answers in either order, so that a liking for a place cancels out; the
-    share of judges that said the same both times is `consistency` in the score's metadata.
+    The other answer is the target, or the metadata field that `baseline` names; ConfigError is
+    raised for a sample without it. Every judge is asked twice, with the answers in either order, so
+    that a preference for the first or the second place cancels out. The score is the mean; the
+    share of judges that said the same both times is `consistency` in its metadata.
     """
 
     async def score(state: TaskState, target: Target) -> Score:

@@ -16,8 +16,10 @@ from inspect_ai.model import (
     ModelOutput,
 )
 
+from ..types import REMOVED
+
 _WHOLE = ("stop", "tool_calls", "max_tokens")
-_MISSING = re.compile(r"attachment://[0-9a-f]{32}|<base64-data-removed>")
+_MISSING = re.compile(r"attachment://[0-9a-f]{32}|" + REMOVED)
 
 
 def obstacle(event: ModelEvent) -> str | None:

@@ -19,17 +19,12 @@ from inspect_ai.model import (
     ContentToolUse,
 )
 
+from ..providers.dialects import facts_of
 from ..types import Message, Part, ToolCall, audio_part, image_part, text_part
 from ._citations import annotations_of
 from ._parts import to_parts
 from ._reasoning import from_reasoning, is_signed_by_claude
 from ._server_tools import from_content
-
-TOOL_MEDIA = frozenset({"anthropic", "azure_responses", "google", "responses", "vertex_ai"})
-"""Dialects in which the result of a tool may have more than text."""
-
-_MARKS_ERRORS = frozenset({"anthropic", "bedrock", "google", "vertex_ai"})
-_THINKS_BETWEEN = frozenset({"anthropic"})  # dialects in which thinking has a place among the texts
 
 
 def to_messages(messages: Sequence[ChatMessage], *, dialect: str = "") -> list[Message]:
@@ -58,13 +53,13 @@ def _is_marked(content: str | Content) -> bool:
 def _result(message: ChatMessageTool, dialect: str) -> Message:
     id = message.tool_call_id or ""
     if message.error is not None:
-        if dialect not in _MARKS_ERRORS:
+        if not facts_of(dialect).marks_errors:
             return Message.tool_result(id, f"Error: {message.error.message}")
         result = Message.tool_result(id, message.error.message or message.text or "error")
         result["is_error"] = True
         return result
     is_text = isinstance(message.content, str) or all(c.type == "text" for c in message.content)
-    if is_text or dialect not in TOOL_MEDIA:
+    if is_text or not facts_of(dialect).tool_media:
         return Message.tool_result(id, message.text)
     return Message.tool_result(id, to_parts(message.content, dialect=dialect))
 
@@ -112,10 +107,10 @@ def _said(parts: Iterable[Content], dialect: str) -> str | list[Part]:
 
 def _answered(parts: Iterable[Content], dialect: str) -> Iterator[Part]:
     """Yield the parts of an answer; thinking after the first text leaves a mark at its place."""
-    has_begun = False
+    has_begun, has_place = False, facts_of(dialect).thinks_between
     for part in parts:
         if isinstance(part, ContentReasoning):
-            if has_begun and dialect in _THINKS_BETWEEN and is_signed_by_claude(part):
+            if has_begun and has_place and is_signed_by_claude(part):
                 yield {"type": "thinking"}
             continue
         for spelled in _answer_parts(part, dialect):

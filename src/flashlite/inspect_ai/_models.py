@@ -89,7 +89,7 @@ def _info(profile: ModelProfile) -> ModelInfo:
 
 def _cost(prices: Prices | None) -> ModelCost | None:
     """Prices per million tokens; cached tokens at the full price where no other is known."""
-    if prices is None or prices.input is None or prices.output is None:
+    if prices is None:
         return None
     write = prices.input if prices.cache_write is None else prices.cache_write
     read = prices.input if prices.cached_input is None else prices.cached_input

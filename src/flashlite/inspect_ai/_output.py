@@ -14,25 +14,14 @@ from inspect_ai.model import (
     ModelUsage,
     StopCategory,
     StopDetails,
-    StopReason,
 )
 from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo
 
-from ..types import Choice, CompletionResponse, Message, ToolCall, Usage
+from ..inspect_logs.model_events import STOP_REASONS, to_usage
+from ..types import Choice, CompletionResponse, Message, ToolCall
 from ._answers import to_content
 from ._logprobs import answer_logprobs, prompt_logprobs
-
-_STOP_REASONS: dict[str, StopReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "length": "max_tokens",
-    "max_tokens": "max_tokens",
-    "model_length": "model_length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
 
 
 def to_output(
@@ -45,7 +34,7 @@ def to_output(
     used nothing; what it had used is there too.
     """
     name = response.model or model
-    usage = to_usage(response.usage) if response.usage else None
+    usage = ModelUsage(**to_usage(response.usage)) if response.usage else None
     return ModelOutput(
         model=name,
         choices=[_choice(choice, name, tools, dialect, response) for choice in response.choices],
@@ -55,20 +44,6 @@ def to_output(
         time=response.latency,
         response_id=response.id,
         metadata={"flashlite": _provenance(response)},
-    )
-
-
-def to_usage(usage: Usage) -> ModelUsage:
-    """Return tokens as Inspect counts them: its `input_tokens` leaves out cached ones."""
-    cached, written = usage.input_tokens_cached, usage.input_tokens_cache_write
-    return ModelUsage(
-        input_tokens=max(0, usage.input_tokens - cached - written),
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        input_tokens_cache_read=cached or None,
-        input_tokens_cache_write=written or None,
-        reasoning_tokens=usage.reasoning_tokens or None,
-        total_cost=usage.total_cost,
     )
 
 
@@ -102,7 +77,7 @@ def _choice(
     )
     return ChatCompletionChoice(
         message=message,
-        stop_reason=_STOP_REASONS.get(choice.finish_reason or "", "unknown"),
+        stop_reason=STOP_REASONS.get(choice.finish_reason or "", "unknown"),
         stop_details=_stop_details(response.facts.get("stop_details"), choice.message),
         logprobs=answer_logprobs(choice),
         prompt_logprobs=prompt_logprobs(response.raw),

@@ -15,13 +15,8 @@ from inspect_ai.model import (
 )
 
 from ..errors import ConfigError
+from ..providers.dialects import facts_of
 from ..types import Part, audio_part, file_part, image_part, text_part
-
-CITES = frozenset({"anthropic", "bedrock"})
-"""Dialects with a word for documents that are to be cited."""
-
-MARKS_CACHE = frozenset({"anthropic", "bedrock"})
-"""Dialects that are told where the cached part of a prompt ends."""
 
 _EPHEMERAL = {"type": "ephemeral"}
 
@@ -30,7 +25,7 @@ def to_parts(content: str | Sequence[Content], *, dialect: str) -> str | list[Pa
     """Spell a content; media are data URIs, which Inspect guarantees to a provider."""
     if isinstance(content, str):
         return content
-    cites = dialect in CITES and asks_for_citations(content)
+    cites = facts_of(dialect).cites and asks_for_citations(content)
     return [_part(one, dialect=dialect, cites=cites) for one in content]
 
 
@@ -61,5 +56,5 @@ def _part(content: Content, *, dialect: str, cites: bool) -> Part:
 
 
 def _text(content: ContentText, dialect: str) -> Part:
-    is_marked = content.cache_breakpoint and dialect in MARKS_CACHE
+    is_marked = content.cache_breakpoint and facts_of(dialect).marks_cache
     return text_part(content.text) | ({"cache_control": _EPHEMERAL} if is_marked else {})

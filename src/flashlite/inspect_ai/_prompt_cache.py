@@ -12,8 +12,8 @@ from itertools import takewhile
 
 from inspect_ai.model import ChatMessage, ContentText, GenerateConfig
 
+from ..providers.dialects import facts_of
 from ..types import Message
-from ._parts import MARKS_CACHE
 
 MARK = {"type": "ephemeral"}
 _SYSTEM = ("system", "developer")
@@ -23,7 +23,8 @@ def is_marked(
     input: Iterable[ChatMessage], config: GenerateConfig, *, dialect: str, can_cache: bool
 ) -> bool:
     """Whether this prompt is to be marked here."""
-    if dialect not in MARKS_CACHE or config.cache_prompt is False or not can_cache:
+    can_mark = can_cache and facts_of(dialect).marks_cache
+    if not can_mark or config.cache_prompt is False:
         return False
     return not any(
         isinstance(part, ContentText) and part.cache_breakpoint

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import sniffio
 from inspect_ai.model import (
@@ -31,13 +31,13 @@ from ..client import Flashlite
 from ..errors import BudgetExceededError, CompletionError, ConfigError
 from ..models import count_tokens
 from ..providers import Route, locate, resolve
+from ..providers.dialects import facts_of
 from ..types import Handler
 from ._asking import Asking, Question
 from ._attempts import count_attempt
 from ._batches import pace_of
 from ._call import Call
 from ._engine import by_litellm, engine_for, engine_in_jobs, litellm_name, mock, native
-from ._messages import TOOL_MEDIA
 from ._models import canonical_name, register_model_info, require_price, served_by
 from ._output import to_output
 from ._pool import Pool, pool_named
@@ -213,14 +213,14 @@ class FlashliteModelAPI(ModelAPI):
         return served_by(output, model=self.model_name, route=self._route)
 
     def tool_result_images(self) -> bool:
-        return self._dialect in TOOL_MEDIA
+        return facts_of(self._dialect).tool_media
 
     def tool_result_documents(self) -> bool:
-        return self._dialect in TOOL_MEDIA
+        return facts_of(self._dialect).tool_media
 
     def tools_required(self) -> bool:
         """Keep the tools of earlier calls in the request: Claude wants to know them."""
-        return self._dialect in ("anthropic", "bedrock")
+        return facts_of(self._dialect).keeps_tools
 
     async def count_text_tokens(self, text: str) -> int:
         """Count without asking anyone; Inspect's default would download an encoding."""
@@ -228,10 +228,10 @@ class FlashliteModelAPI(ModelAPI):
 
 
 def _route(name: str, base_url: str | None, settings: Settings) -> Route:
-    api = None
+    api: Literal["chat", "responses"] | None = None
     if settings.responses_api is not None:
         api = "responses" if settings.responses_api else "chat"
-    return resolve(name, base_url=base_url, api=api)  # type: ignore[arg-type]
+    return resolve(name, base_url=base_url, api=api)
 
 
 def _checked(client: Flashlite, arguments: Mapping[str, Any]) -> Flashlite:

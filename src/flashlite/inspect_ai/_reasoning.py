@@ -13,6 +13,7 @@ from typing import Any
 
 from inspect_ai.model import ContentReasoning
 
+from ..inspect_logs.messages import to_thought
 from ..models import family
 from ..types import Message
 
@@ -29,7 +30,7 @@ def to_reasoning(message: Message) -> list[ContentReasoning]:
     text = message.get("reasoning_content") or ""
     if blocks := message.get(_SIGNED):
         if all(map(_is_claudes, blocks)):
-            return [_from_block(block) for block in blocks]
+            return [ContentReasoning(**to_thought(block)) for block in blocks]
         return [ContentReasoning(reasoning=text, internal={_SIGNED: blocks})]
     if details := message.get(_DETAILS):
         kept = {_DETAILS: details} | ({} if text else {_ALONE: True})
@@ -74,14 +75,6 @@ def _is_claudes(block: Mapping[str, Any]) -> bool:
     """Whether a block is one of Claude's, which signs what it thought; Cohere does not."""
     proof = block.get(_PROOFS.get(str(block.get("type")), ""))
     return isinstance(proof, str) and bool(proof) and isinstance(block.get("thinking"), str | None)
-
-
-def _from_block(block: Mapping[str, Any]) -> ContentReasoning:
-    if block.get("type") == "redacted_thinking":
-        return ContentReasoning(reasoning=block.get("data") or "", redacted=True)
-    return ContentReasoning(
-        reasoning=block.get("signature") or "", summary=block.get("thinking") or "", redacted=True
-    )
 
 
 def _to_block(part: ContentReasoning) -> dict[str, Any] | None:

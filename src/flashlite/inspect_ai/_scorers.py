@@ -18,16 +18,18 @@ from ._types import Shape, type_of
 def schema_match(
     response_model: Shape, *, weights: dict[str, float] | None = None, tolerance: float = 0.0
 ) -> Scorer:
-    """Compare an answer with the target field by field; each that is right earns its part.
+    """Compare an answer with the target, field by field: the score is the share that is right.
 
         Task(dataset, solver=structured(Person), scorer=schema_match(Person))
 
-    The answer has to fit `response_model`, else it earns nothing; the target is JSON that does. A
-    field that is an object earns the share of it that is right, a list that of its places (those
-    that are too many or too few are wrong), a text all or nothing, apart from case and spacing.
-    Numbers may differ by a `tolerance`, relative to the target. `weights` are those of the fields
-    of the answer, 1 unless given. The score's metadata says whether the answer `fits`, and the
-    share of each of its `fields`.
+    The score, from 0 to 1, is the mean over the fields; `weights` are by their names, 1 unless
+    given. A text is right if it is the same apart from case and spacing, a number if it differs by
+    at most `tolerance` times the target. A field that is an object counts by the share of its own
+    fields that are right, a list by the share of its places; places that are missing or too many
+    are wrong. An answer that does not fit `response_model` scores 0.
+
+    The score's metadata says whether the answer `fits`, and the share of each of its `fields`.
+    Raises ConfigError for a target that is not JSON of that shape, and for weights of no field.
     """
 
     async def score(state: TaskState, target: Target) -> Score:

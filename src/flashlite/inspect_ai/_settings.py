@@ -22,9 +22,9 @@ class Settings:
     `rpm` and `tpm` are requests and tokens per minute, `budget` US dollars; they hold for all
     models of one `pool`: a name in this process, or the address of a place where processes meet
     (`redis://host:port/number#name`, `sqlite:<file>`, `env:<variable with an address>`). `cache`
-    names a store: `memory`, `disk:<file>` or `fs:<folder>`; with `cache_only` a call fails, unsent,
-    where that has no answer. `params` are parameters of each request under OpenAI's names, which
-    the eval's own config overrides.
+    names a store: `memory`, `disk:<file>` or `fs:<folder>`; with `cache_only` nothing is sent, and
+    a call fails where the store has no answer. `params` are parameters of each request, under
+    OpenAI's names; the eval's own config overrides them.
     """
 
     request_timeout: float = REQUEST_TIMEOUT

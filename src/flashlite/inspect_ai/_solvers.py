@@ -33,7 +33,7 @@ def structured(
     retries: int = 2,
     options: dict[str, Any] | None = None,
 ) -> Solver:
-    """Ask once for an answer of a shape, and again where it does not fit.
+    """Ask for an answer of a shape, and ask again while it does not fit.
 
         class Person(BaseModel):
             name: str
@@ -41,10 +41,11 @@ def structured(
 
         Task(dataset, solver=structured(Person), scorer=schema_match(Person))
 
-    `response_model` is a Pydantic model or any other type, or `package.module:Name` (as with
-    `--solver flashlite/structured -S response_model=…`). The output is the last answer as the model
-    wrote it, also where none of `1 + retries` fits, for a scorer to judge: the instance in it, with
-    or without text around it, is `flashlite.schema.validate(Person, state.output.completion)`.
+    `response_model` is a Pydantic model, any other type, or a text `package.module:Name` (for
+    `--solver flashlite/structured -S response_model=…`). The output is the last answer, as the
+    model wrote it. If none of `1 + retries` answers fits, that is no error: a scorer judges the
+    last one. `flashlite.schema.validate(Person, state.output.completion)` returns the instance,
+    also where there is text around the JSON, and raises InvalidAnswer where none fits.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -71,8 +72,9 @@ def tool_loop(
 
         Task(dataset, solver=[system_message("Use the tools."), tool_loop([search, calculate])])
 
-    `tools` are ours, plain functions, or Inspect's; those of `use_tools()` are there too. `options`
-    are those of `run_tool_loop` and call options.
+    `tools` are flashlite's, plain functions or Inspect's; those of `use_tools()` are added. At most
+    `max_iterations` rounds of calls are run; the output is the last answer. `options` are further
+    options of `run_tool_loop`, and call options.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -116,9 +118,10 @@ def converse(
         customer = {"name": "user", "system_prompt": "You want a refund. Say BYE when you have it."}
         Task(dataset, solver=converse(customer, turns=8, until="BYE"))
 
-    The sample's input is what is said first. A list is a script; an agent is asked of the model
-    role of its name ("user" above) where the eval has one, and reads the conversation from the
-    other side. It ends after `turns` answers, after the script, or when a user says `until`.
+    The sample's input is the user's first message. `user` is a list of the next ones, or an agent
+    that writes them; it reads the model's answers as messages of its own user, and asks the model
+    that `SampleChat` would (the role is "user" above). The conversation ends after `turns` answers,
+    at the end of the list, or when a message of the user contains `until`: that is not answered.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -187,9 +190,10 @@ def prompt_template(template: str, **variables: Any) -> Solver:
 
         Task(dataset, solver=[prompt_template("{{ prompt }}\\nThink of {{ topic }}."), generate()])
 
-    There are `prompt` (the text it replaces), the `metadata` of the sample by name, `choices`,
-    and these `variables`, which go first. A `template` is a text; filters are those of `Templates`.
-    What is undefined is an error.
+    `template` is the text itself, with the filters of `Templates`. It may use `prompt` (the text
+    that it replaces), `choices` (a list of texts), each field of the sample's metadata by its name,
+    and `variables`. Where names are the same, `variables` win, and metadata loses. ConfigError is
+    raised for a name that is undefined.
     """
     templates = Templates()
     templates.register("prompt", template)

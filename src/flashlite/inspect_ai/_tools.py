@@ -7,6 +7,8 @@ from typing import Any
 
 from inspect_ai.tool import ToolChoice, ToolFunction, ToolInfo
 
+from ..providers.dialects import facts_of
+
 
 def to_tools(
     tools: Sequence[ToolInfo], *, dialect: str = "", internal: bool = True
@@ -24,7 +26,7 @@ def picture_tools(modalities: Sequence[Any] | None, *, dialect: str) -> list[dic
 
     A modality is "image", or an object whose `options` say how each company is to make it.
     """
-    if dialect not in ("responses", "azure_responses"):
+    if not facts_of(dialect).draws_by_tool:
         return []
     told = [getattr(modality, "options", None) or {} for modality in modalities or ()]
     return [{"type": "image_generation", **options.get("openai", {})} for options in told[:1]]

@@ -10,9 +10,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from ..errors import ConfigError
 from ..streaming.around import Around, inside
-from ..types import CompletionResponse, Message, text_part
+from ..types import CompletionResponse, Message
 from .chat_lines import as_json, as_markdown
 from .hearing import HearingSample
+from .messages import headed
 from .samples import Log
 
 
@@ -226,9 +227,7 @@ def _headed(message: Message, author: str) -> Message:
     heard = {name: value for name, value in message.items() if name not in _THOUGHTS}
     if message["role"] == "tool" or not content:
         return Message(heard)
-    head = f"[{author}] "
-    said = head + content if isinstance(content, str) else [text_part(head.rstrip()), *content]
-    return Message({**heard, "content": said, "name": author})
+    return Message({**heard, "content": headed(content, author), "name": author})
 
 
 _THOUGHTS = frozenset({"reasoning_content", "thinking_blocks"})

@@ -13,12 +13,13 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..middleware.log import read_log
+from ..types.moments import timestamp
 from .files import Paths
 from .header import Run
 from .keys import Keys
 from .log_file import LogFile
 from .logged_calls import Record, about, has_content, seconds, to_call
-from .model_events import ModelCall, timestamp, to_error
+from .model_events import ModelCall, to_error
 from .samples import Sample
 from .transcript import Transcript
 
@@ -36,14 +37,15 @@ def convert(
 ) -> Path:
     """Write what a `StructuredLogger` wrote down as an `.eval` log, and return where that is.
 
-    Each call is a sample, but calls with a tag such as `sample:q7` are together the sample `q7`;
-    there each agent has a lane. Calls of several processes may be mixed. One that has no end is an
-    error, and so is the log then. What was left out or struck out stays so: it is marked, and named
-    in the sample's metadata. Embeddings are no samples.
+    Each call becomes a sample. Calls with the same tag, such as `sample:q7` (it begins with
+    `sample_tag`), become one sample `q7`, in which each agent has a lane. Embeddings are left out.
+    Several processes may have written the file. A call without an end is an error, and the status
+    of the log is then "error". Texts that were not recorded are "<not recorded>", and listed in the
+    sample's metadata.
 
-    Raises ConfigError where there are no calls, or records that nobody can read, and then leaves no
-    log behind. In memory are only calls that have no end so far,
-    samples of several calls from their first to their last, and the list of all samples.
+    Raises ConfigError for a file without calls, or with a record that cannot be read; no log is
+    left behind then. Memory holds only the calls that have not ended, the samples whose last call
+    is still to come, and the list of all samples.
     """
     path = Path(lines).expanduser()
     try:

@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from secrets import token_hex
 from typing import Any, Literal, TypeAlias
 
-from .model_events import NO_MODEL, timestamp
+from ..types.moments import timestamp
+from .model_events import NO_MODEL
 from .plain import plain
 from .scores import Results
 from .usage import add_usage

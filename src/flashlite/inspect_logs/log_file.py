@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from ..types.moments import timestamp
 from .files import Paths, hold
 from .header import Run, Status, Sum, header, named
 from .journal import Journal
 from .live import Live
-from .model_events import timestamp
 from .plain import Fragment, encode
 from .record_stream import RecordStream
 from .samples import Sample

@@ -13,7 +13,16 @@ from typing import Any
 
 import orjson
 
-from ..types import Message, MessageInput, ToolCall, normalize_messages, without_media
+from ..types import (
+    REMOVED,
+    Message,
+    MessageInput,
+    Part,
+    ToolCall,
+    normalize_messages,
+    text_part,
+    without_media,
+)
 from .plain import plain
 
 _ROLES = {
@@ -24,7 +33,6 @@ _ROLES = {
 }
 _ID_BYTES = 11
 _HASH_BYTES = 16
-_NOTE = "<base64-data-removed>"
 _SIGNED = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -40,7 +48,7 @@ class Attachments(dict[str, str]):
         if not uri.startswith("data:"):
             return uri
         if not self._keep:
-            return _NOTE
+            return REMOVED
         key = blake2b(uri.encode("utf-8", "replace"), digest_size=_HASH_BYTES).hexdigest()
         self[key] = uri
         return f"attachment://{key}"
@@ -191,7 +199,7 @@ def _reasoning(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Spell what an answer's author thought; a signature is kept, as Inspect keeps Claude's."""
     text, blocks = message.get("reasoning_content"), message.get("thinking_blocks")
     if isinstance(blocks, list) and all(_is_signed(block) for block in blocks) and blocks:
-        return [_block(block) for block in blocks]
+        return [to_thought(block) for block in blocks]
     return [{"type": "reasoning", "reasoning": str(text), "redacted": False}] if text else []
 
 
@@ -199,7 +207,11 @@ def _is_signed(block: Any) -> bool:
     return isinstance(block, Mapping) and block.get("type") in _SIGNED
 
 
-def _block(block: Mapping[str, Any]) -> dict[str, Any]:
+def to_thought(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell one of Claude's blocks of thinking as Inspect's own provider does.
+
+    The signature is the `reasoning`, and what can be read the `summary`.
+    """
     if block["type"] == "redacted_thinking":
         return {"type": "reasoning", "reasoning": str(block.get("data") or ""), "redacted": True}
     return {
@@ -212,9 +224,10 @@ def _block(block: Mapping[str, Any]) -> dict[str, Any]:
 
 def authored(message: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a spelled answer as a transcript of several speakers shows it."""
-    said, prefix = message["content"], f"[{name}] "
-    if isinstance(said, str):
-        content: Any = prefix + said
-    else:
-        content = [{"type": "text", "text": prefix.rstrip()}, *said]
-    return {**message, "content": content, "metadata": {"agent": name}}
+    return {**message, "content": headed(message["content"], name), "metadata": {"agent": name}}
+
+
+def headed(content: str | Sequence[Part], author: str) -> str | list[Part]:
+    """Return content, spelled or not, with who said it in front."""
+    head = f"[{author}]"  # no colon: as Inspect has it
+    return f"{head} {content}" if isinstance(content, str) else [text_part(head), *content]

@@ -6,10 +6,8 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from math import isfinite
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConfigError
 from ..types import (
@@ -21,12 +19,16 @@ from ..types import (
     normalize_messages,
     without_media,
 )
+from ..types.moments import timestamp
 from .messages import Attachments, chained_ids, text_of, to_message
 from .plain import plain
 from .settings import to_settings
 from .tools import to_tool_choice, to_tools
 
-_STOP_REASONS = {
+if TYPE_CHECKING:
+    from inspect_ai.model import StopReason
+
+STOP_REASONS: Mapping[str, StopReason] = {
     "stop": "stop",
     "eos": "stop",
     "length": "max_tokens",
@@ -36,6 +38,8 @@ _STOP_REASONS = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+"""Why an answer ended, and Inspect's word for it; any other reason is "unknown"."""
+
 NO_MODEL = "none/none"
 """Inspect's own name for no model: one that it can build without a key."""
 
@@ -159,17 +163,6 @@ def message_of(error: BaseException) -> str:
     return f"{name}: {error}" if isinstance(error, Exception) else f"{name}({str(error)!r})"
 
 
-def timestamp(seconds: float) -> str:
-    """Spell a moment, given in Unix seconds."""
-    microseconds = round(seconds * 1_000_000)
-    return f"{_second(microseconds // 1_000_000)}.{microseconds % 1_000_000:06d}+00:00"
-
-
-@lru_cache(maxsize=64)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-
-
 def to_output(call: ModelCall, ids: Sequence[str], attachments: Attachments) -> dict[str, Any]:
     """Spell an answer; `ids` are those of the messages before it."""
     response = call.response
@@ -201,7 +194,7 @@ def _choice(choice: Choice, model: str, before: str, attachments: Attachments) -
     message = {"role": "assistant", **choice.message}
     spelled = {
         "message": to_message(message, id=id, attachments=attachments, model=model),
-        "stop_reason": _STOP_REASONS.get(choice.finish_reason or "", "unknown"),
+        "stop_reason": STOP_REASONS.get(choice.finish_reason or "", "unknown"),
     }
     if choice.logprobs and (tokens := _logprobs(choice.logprobs.get("content"))):
         spelled["logprobs"] = {"content": tokens}

@@ -13,10 +13,11 @@ from ..errors import ConfigError
 from ..middleware.records import secrets_of
 from ..types import CompletionRequest, CompletionResponse, Message, MessageInput, ToolCall
 from ..types.ids import new_id
+from ..types.moments import timestamp
 from .current import places
 from .documents import to_document, to_summary
 from .messages import to_input, to_messages, to_target
-from .model_events import ModelCall, timestamp, to_error, to_output
+from .model_events import ModelCall, to_error, to_output
 from .plain import plain
 from .scores import to_score
 from .spans import Spans

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 from ..types.ids import new_id
+from ..types.moments import timestamp
 from .current import Place, at, current_place, places
-from .model_events import timestamp
 from .plain import plain
 from .transcript import Transcript
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..tools import ToolResult
 from ..types import ToolCall
-from .model_events import message_of, timestamp
+from ..types.moments import timestamp
+from .model_events import message_of
 from .plain import plain
 
 

@@ -10,14 +10,17 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..schema import schema_of
-from ..types import CompletionRequest, Target
+from ..types import CompletionRequest, Target, is_secret
 
 VERSION = 1
 """Changed when the same JSON would no longer mean the same answer."""
 
 # Names of what says who asks or traces the call; anything else may change the answer.
-_SECRET = re.compile(
-    "auth|api.?key|access.?key|secret|cookie|password|passwd|credential|signature|token$", re.I
+_WHO = re.compile(
+    "(?<![a-z])(?:auth|authorization|secret|cookie|password|passwd|credentials?|signature"
+    "|(?:api|access|secret|private|subscription)[-_]?key"
+    "|(?:auth|access|api|bearer|session|security)[-_]?token)$|^(?:key|token)$",
+    re.IGNORECASE,
 )
 _TRACE = re.compile("trace|request-id|baggage|idempotency|user-agent|-key$|-token$", re.I)
 _schemas: WeakKeyDictionary[type[Any], Any] = WeakKeyDictionary()
@@ -39,9 +42,7 @@ def decisive(request: CompletionRequest, target: Target) -> dict[str, Any]:
         "messages": request.messages,
         "params": {name: _number(value) for name, value in request.params.items()},
         "tools": request.tools,
-        "extra_body": {
-            name: value for name, value in request.extra_body.items() if not _SECRET.search(name)
-        },
+        "extra_body": request.extra_body and _decisive_fields(request.extra_body),
         "headers": _decisive_headers(request.extra_headers),
         "schema": _schema(request.response_model),
         "sample": request.sample,
@@ -49,6 +50,17 @@ def decisive(request: CompletionRequest, target: Target) -> dict[str, Any]:
     if request.api == "embeddings":  # not every dialect tells them from completions
         found["api"] = request.api
     return found
+
+
+def _decisive_fields(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a body; what may be a secret all the same goes by its digest."""
+    return {
+        name: f"sha256:{key_of(value.encode())}"
+        if isinstance(value, str) and is_secret(name)
+        else value
+        for name, value in body.items()
+        if not _WHO.search(name)
+    }
 
 
 def written(decisive: Mapping[str, Any]) -> bytes:
@@ -101,7 +113,7 @@ def _decisive_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {
         name.lower(): value
         for name, value in headers.items()
-        if not (_SECRET.search(name) or _TRACE.search(name))
+        if not (is_secret(name) or _WHO.search(name) or _TRACE.search(name))
     }
 
 

@@ -28,8 +28,8 @@ def refusal(amount: int, *, limit: int, spent: int) -> BudgetExceededError:
     """Return the error for a call that can never be paid for; amounts are in parts of a dollar."""
     dollars = {"limit": limit / UNIT, "spent": spent / UNIT, "needed": amount / UNIT}
     return BudgetExceededError(
-        f"${dollars['spent']:.4f} of the budget of ${dollars['limit']:.2f} are spent, and this call "
-        f"may cost up to ${dollars['needed']:.4f}; a smaller max_tokens lowers that",
+        f"${dollars['spent']:.4f} of the budget of ${dollars['limit']:.2f} are spent, and this "
+        f"call may cost up to ${dollars['needed']:.4f}; a smaller max_tokens lowers that",
         **dollars,
     )
 

@@ -18,6 +18,7 @@ from ..types import (
     ToolCall,
     is_secret,
     secrets_in,
+    secrets_inside,
     without_media,
     without_password,
 )
@@ -96,7 +97,7 @@ def secrets_of(request: CompletionRequest) -> tuple[str, ...]:
     """
     if not request.extra_headers and not request.extra_body:
         return _words_in(request.api_key, request.base_url)
-    hidden = [*secrets_in(request.extra_headers), *secrets_in(request.extra_body)]
+    hidden = [*secrets_in(request.extra_headers), *secrets_inside(request.extra_body)]
     return _words_in(request.api_key, request.base_url, *hidden)
 
 

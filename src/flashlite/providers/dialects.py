@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 
 from ..types import API
@@ -25,6 +26,52 @@ _HOMES = {
     "responses": "responses.ResponsesAdapter",
     "vertex_ai": "google.GoogleAdapter",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a dialect has a word for, or insists on, where others do not.
+
+    `tool_media`: the result of a tool may have more than text. `marks_errors`: it may be marked as
+    an error. `thinks_between`: thinking has a place among the texts of an answer. `cites`: a
+    document may be one that is to be cited. `marks_cache`: a mark says where the cached part of a
+    prompt ends. `refuses_marks`: a model without a prompt cache takes no such mark. `keeps_tools`:
+    a request must name the tools of the calls in it. `draws_by_tool`: pictures are asked for with a
+    tool. `streams_long`: an answer that may take more than ten minutes must be streamed.
+    """
+
+    tool_media: bool = False
+    marks_errors: bool = False
+    thinks_between: bool = False
+    cites: bool = False
+    marks_cache: bool = False
+    refuses_marks: bool = False
+    keeps_tools: bool = False
+    draws_by_tool: bool = False
+    streams_long: bool = False
+
+
+_GEMINI = Facts(tool_media=True, marks_errors=True)
+_RESPONSES = Facts(tool_media=True, draws_by_tool=True)
+_FACTS = {
+    "anthropic": Facts(
+        tool_media=True,
+        marks_errors=True,
+        thinks_between=True,
+        cites=True,
+        marks_cache=True,
+        keeps_tools=True,
+        streams_long=True,
+    ),
+    "azure_responses": _RESPONSES,
+    "bedrock": Facts(
+        marks_errors=True, cites=True, marks_cache=True, refuses_marks=True, keeps_tools=True
+    ),
+    "google": _GEMINI,
+    "responses": _RESPONSES,
+    "vertex_ai": _GEMINI,
+}
+_PLAIN = Facts()
 
 # The dialect of a service beside the one that a host's own dialect is for.
 _BESIDE = {
@@ -61,6 +108,11 @@ NOT_TAKEN: Mapping[API, frozenset[str]] = {
 def dialect_of(dialect: str, api: API | None) -> str | None:
     """Return what is spoken at a service of a host of this dialect; None where we speak it not."""
     return dialect if api is None else _BESIDE.get((dialect, api))
+
+
+def facts_of(dialect: str) -> Facts:
+    """Return what sets a dialect apart; nothing does where it is unknown or empty."""
+    return _FACTS.get(dialect, _PLAIN)
 
 
 def adapter_for(dialect: str) -> Adapter:

@@ -25,7 +25,16 @@ from ..wire import SSEvent, WireRequest
 from .adapter import Endpoint
 from .google.errors import read_error as read_google_error
 from .openai import raise_inner_error, usage_in
-from .reading import NOT_AN_ANSWER, count_in, index_in, load, name_in, not_an_answer, read_error
+from .reading import (
+    NOT_AN_ANSWER,
+    count_in,
+    index_in,
+    load,
+    name_in,
+    not_an_answer,
+    plausible,
+    read_error,
+)
 
 
 class _EmbeddingsAdapter:
@@ -153,6 +162,7 @@ def _wire(
     )
 
 
+@plausible
 def _used(tokens: Any) -> Usage | None:
     """Return what was used; a number that nobody told is not 0."""
     return None if tokens is None else Usage(input_tokens=count_in(tokens))

@@ -36,6 +36,7 @@ from .reading import (
     name_in,
     not_an_answer,
     not_an_event,
+    plausible,
     read_error,
     text_in,
 )
@@ -257,6 +258,7 @@ def _chunk_facts(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
+@plausible
 def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
     """Read what was used, as OpenAI counts it; None where nothing is told."""
     if not usage:

@@ -7,13 +7,14 @@ or raises TypeError; a dialect turns NOT_AN_ANSWER into the error of `not_an_ans
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import orjson
 
 from ..errors import CompletionError, MalformedResponseError, StreamInterruptedError
-from ..types import CompletionRequest, CompletionResponse, ToolCall
+from ..types import CompletionRequest, CompletionResponse, ToolCall, Usage
 from .refusals import refusal
 
 NOT_AN_ANSWER = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -114,6 +115,11 @@ def name_in(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def mapping_in(value: Any) -> Mapping[str, Any]:
+    """Return what a server tells beside its answer; for what is no mapping, an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def count_in(value: Any) -> int:
     """Return a number of tokens, 0 for null; raises TypeError for anything else."""
     if value is None:
@@ -121,6 +127,34 @@ def count_in(value: Any) -> int:
     if not isinstance(value, (int, float)):
         raise TypeError(f"{value!r:.80} is not a number of tokens")
     return int(value)
+
+
+def plausible(read: Callable[[Any], Usage | None]) -> Callable[[Any], Usage | None]:
+    """Have a reader of usage return None for what cannot be, as where nothing is told.
+
+    No answer is refused for its usage, and none is free: servers that do not count say 0.
+    """
+
+    @wraps(read)
+    def guarded(told: Any) -> Usage | None:
+        try:
+            usage = read(told)
+        except NOT_AN_ANSWER:
+            return None
+        return usage if usage is not None and _can_be(usage) else None
+
+    return guarded
+
+
+def _can_be(usage: Usage) -> bool:
+    counts = (
+        *(usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.reasoning_tokens),
+        *(usage.input_tokens_cached, usage.input_tokens_cache_write),
+    )
+    return min(counts) >= 0 and max(counts) < _TOO_MANY and bool(max(counts) or usage.total_cost)
+
+
+_TOO_MANY = 2**53  # tokens; beyond it, JSON's readers do not agree on a number
 
 
 def arguments_in(value: Any) -> str:

@@ -35,7 +35,7 @@ from .request import (
     thinking_enabled,
 )
 from .response import Choice, CompletionResponse
-from .secrets import SHORTEST_SECRET, is_secret, secrets_in, without_password
+from .secrets import SHORTEST_SECRET, is_secret, secrets_in, secrets_inside, without_password
 from .stream import Delta, StreamEvent, StreamEventType
 from .target import MAX_INPUTS, Target, place_of
 from .tool_call import FunctionCall, ToolCall, ToolCallDelta
@@ -84,6 +84,7 @@ __all__ = [
     "normalize_messages",
     "place_of",
     "secrets_in",
+    "secrets_inside",
     "system_message",
     "target_of",
     "text_part",

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...types import CompletionResponse, Delta, StreamAccumulator, ToolCallDelta, Usage
-from ..reading import NOT_AN_ANSWER, count_in, error_words, name_in, not_an_answer, text_in
+from ..reading import (
+    NOT_AN_ANSWER,
+    count_in,
+    error_words,
+    mapping_in,
+    name_in,
+    not_an_answer,
+    plausible,
+    text_in,
+)
 from ..refusals import inner_status, refusal
 from .blocks import Blocks
 
@@ -69,6 +78,7 @@ def deltas_in(event: Mapping[str, Any]) -> Iterator[Delta]:
             raise TypeError("the host's stream_parser is not BlockParser")
 
 
+@plausible
 def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
     """Read what was used; steps that shortened the context are billed and not in the total.
 
@@ -131,7 +141,7 @@ def _call(number: int, block: Mapping[str, Any]) -> ToolCallDelta:
 
 
 def _closing(event: Mapping[str, Any]) -> Iterator[Delta]:
-    delta, usage = event["delta"], event.get("usage") or {}
+    delta, usage = event["delta"], mapping_in(event.get("usage"))
     reason = text_in(delta.get("stop_reason")) or None
     told = {name: delta.get(name, event.get(name)) for name in _FACTS}
     told["server_tool_use"] = usage.get("server_tool_use")

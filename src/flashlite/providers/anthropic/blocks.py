@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from ...wire import SSEParser, SSEvent
-from ..reading import NOT_AN_ANSWER, load_event, not_an_event, text_in
+from ..reading import NOT_AN_ANSWER, load_event, mapping_in, not_an_event, text_in
 from .citations import annotation
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -85,7 +85,7 @@ class Blocks:
         """Yield the events that an event leads to; raises one of NOT_AN_ANSWER for any other."""
         match event.get("type"):
             case "message_start":
-                self._usage = event["message"].get("usage") or {}
+                self._usage = mapping_in(event["message"].get("usage"))
                 yield event
             case "content_block_start":
                 yield from self._begin(event["index"], event["content_block"])
@@ -96,7 +96,7 @@ class Blocks:
             case "message_delta":
                 for index in tuple(self._open):
                     yield from self._end(index)
-                told = {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
+                told = {k: v for k, v in mapping_in(event.get("usage")).items() if v is not None}
                 # Only the first report tells the written tokens apart by how long they are kept.
                 yield {**event, "usage": {**self._usage, **told}}
             case _:

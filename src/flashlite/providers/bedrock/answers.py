@@ -10,7 +10,15 @@ from typing import Any
 
 from ...errors import MalformedResponseError
 from ...types import Choice, CompletionResponse, Message, ToolCall, Usage, image_part
-from ..reading import NOT_AN_ANSWER, arguments_in, count_in, name_in, not_an_answer, text_in
+from ..reading import (
+    NOT_AN_ANSWER,
+    arguments_in,
+    count_in,
+    name_in,
+    not_an_answer,
+    plausible,
+    text_in,
+)
 
 Json = Mapping[str, Any]
 
@@ -61,6 +69,7 @@ def stop_facts(told: Json) -> dict[str, Any]:
     return {} if is_plain else {"stop_reason": reason}
 
 
+@plausible
 def usage_of(usage: Json | None) -> Usage | None:
     """Return the tokens; AWS counts what its cache read and wrote beside the rest of the prompt."""
     if not usage:

@@ -15,7 +15,17 @@ from ...types import (
     ToolCallDelta,
     Usage,
 )
-from ..reading import arguments_in, call_in, count_in, error_words, index_in, name_in, text_in
+from ..reading import (
+    arguments_in,
+    call_in,
+    count_in,
+    error_words,
+    index_in,
+    mapping_in,
+    name_in,
+    plausible,
+    text_in,
+)
 
 _FINISHED = {
     "COMPLETE": "stop",
@@ -31,7 +41,7 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
     """Read the JSON of a whole answer."""
     message = data["message"]
     blocks = message.get("content") or ()
-    usage = data.get("usage")
+    usage = mapping_in(data.get("usage"))
     answer = Message.assistant(
         "".join(text_in(block["text"]) for block in blocks if block["type"] == "text") or None,
         tool_calls=[call_in(call, n) for n, call in enumerate(message.get("tool_calls") or ())],
@@ -83,6 +93,7 @@ def _logprobs(items: Any) -> dict[str, Any] | None:
     return {"content": [{"token": text, "logprob": n, "top_logprobs": []} for text, n in told]}
 
 
+@plausible
 def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
     """Return what is billed: the prompt that Cohere writes around a request costs nothing."""
     counts = (usage.get("billed_units") or usage.get("tokens")) if usage else None

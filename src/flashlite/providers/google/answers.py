@@ -18,9 +18,11 @@ from ..reading import (
     index_in,
     load,
     load_event,
+    mapping_in,
     name_in,
     not_an_answer,
     not_an_event,
+    plausible,
     text_in,
 )
 from .errors import inner_error
@@ -117,7 +119,7 @@ def _deltas(chunk: Mapping[str, Any]) -> Iterator[Delta]:
         raise _blocked(feedback, chunk)
     for position, candidate in enumerate(candidates):
         yield from _candidate(candidate, index_in(candidate, position))
-    used = chunk.get("usageMetadata") or {}
+    used = mapping_in(chunk.get("usageMetadata"))
     yield Delta(index=None, facts=_facts(chunk, used))
     if used:
         yield Delta(index=None, usage=_usage(used))
@@ -225,6 +227,7 @@ def _tier(used: Mapping[str, Any]) -> str | None:
     return told or _TIERS.get(text_in(used.get("trafficType")))
 
 
+@plausible
 def _usage(told: Mapping[str, Any]) -> Usage:
     asked = count_in(told.get("promptTokenCount")) + count_in(told.get("toolUsePromptTokenCount"))
     said = count_in(told.get("candidatesTokenCount"))

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ... import env
-from ...types import SHORTEST_SECRET, secrets_in
+from ...types import SHORTEST_SECRET, secrets_in, secrets_inside
 
 _SPOKEN = frozenset({"messages", "tools", "response_format"})  # what the model is told
 
@@ -39,7 +39,8 @@ class Secrets:
 
     def __init__(self, arguments: Mapping[str, Any], model: str) -> None:
         said = {name: arguments[name] for name in arguments.keys() - _SPOKEN}
-        self._arguments = set(secrets_in(said))
+        self._arguments = {*secrets_in(said), *secrets_inside(said)}
+        self._arguments |= set(secrets_in(said.get("extra_headers") or {}))
         self._prefix = model.partition("/")[0].upper()
         self._sent: set[str] = set()
 
@@ -47,7 +48,7 @@ class Secrets:
         """Remember what litellm sent, wherever it had that from."""
         query = parse_qsl(address.partition("?")[2]) if isinstance(address, str) else ()
         named = headers if isinstance(headers, Mapping) else {}
-        self._sent |= set(secrets_in({"key": key, "query": dict(query), "headers": named}))
+        self._sent |= {*secrets_in({"key": key} | dict(query)), *secrets_in(named)}
 
     def as_headers(self) -> dict[str, str]:
         """Return all of them in the shape that `signed` strikes out of errors."""

@@ -21,6 +21,7 @@ from ..reading import (
     error_words,
     name_in,
     not_an_answer,
+    plausible,
     text_in,
 )
 from ..refusals import inner_status, refusal
@@ -134,6 +135,7 @@ def finish_reason(data: Mapping[str, Any]) -> str:
     return "tool_calls" if called else "stop"
 
 
+@plausible
 def read_usage(usage: Mapping[str, Any] | None) -> Usage | None:
     """Read the counts; `input_tokens` is the whole prompt, `output_tokens` has the reasoning."""
     if not usage:
