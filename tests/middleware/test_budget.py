@@ -27,6 +27,7 @@ from flashlite import (
     Prices,
     RateLimitConfig,
     StoreError,
+    StreamInterruptedError,
     Usage,
     register_model,
 )
@@ -64,7 +65,7 @@ async def test_a_call_that_can_never_fit_is_not_sent() -> None:
     with pytest.raises(BudgetExceededError) as caught:
         await handler(REQUEST)
     assert str(caught.value) == (
-        "$0.0000 of the budget of $0.10 are spent, and this call may cost up to $0.1001; a smaller "
+        "$0.00 of the budget of $0.10 are spent, and this call may cost up to $0.1001; a smaller "
         "max_tokens lowers that"
     )
     assert (provider.requests, budget.spent, budget.reserved) == ([], 0.0, 0.0)
@@ -182,6 +183,33 @@ async def test_cancelling_in_the_moment_of_the_grant_gives_it_back() -> None:
     assert (waiting.cancelled(), budget.reserved) == (True, 0.0)
 
 
+async def test_a_cancelled_call_that_says_it_was_not_sent_costs_nothing() -> None:
+    end = asyncio.CancelledError()
+    end.__dict__["may_be_billed"] = False
+    budget = Budget(1.0)
+    with pytest.raises(asyncio.CancelledError):
+        await within(budget, end)(REQUEST)
+    assert (budget.spent, budget.reserved) == (0.0, 0.0)
+
+
+async def test_a_stream_of_claude_that_breaks_costs_what_was_reserved() -> None:
+    """Its first event tells a usage, which counts one token of the answer."""
+    start = {"usage": {"input_tokens": 9, "output_tokens": 1}}
+    broken = Reply.stream([{"type": "message_start", "message": start}])
+    budget = Budget(10.0)
+    client = Flashlite(
+        "anthropic/claude-opus-4-6",
+        api_key="k",
+        transport=ReplayTransport([broken]),
+        budget_limit=budget,
+        max_tokens=1000,
+    )
+    with pytest.raises(StreamInterruptedError):
+        [event async for event in client.stream("Hi")]
+    assert budget.spent > 0.02
+    assert client.get_cost_report()["unknown"] == 1
+
+
 async def test_an_unknown_price_is_refused_unless_it_is_allowed() -> None:
     request = REQUEST.with_(model="vllm/my-model")
     target = Target(provider="vllm", dialect="openai", model="my-model")
@@ -250,6 +278,27 @@ def test_what_is_fetched_elsewhere_is_bounded_by_the_context_only() -> None:
 def test_a_bound_that_is_none_is_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is a whole number of at least 1"):
         worst_case(REQUEST.with_(params=params), TARGET)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tools": ({"type": "web_search_20250305", "name": "web_search"},)},
+        {"extra_body": {"tools": [{"google_search": {}}]}},
+        {"extra_body": {"web_search_options": {}}},
+    ],
+)
+def test_what_a_tool_of_the_provider_finds_is_bounded_by_the_context_only(given: Any) -> None:
+    profile = ModelProfile(name="m", provider="p", context_window=200_000)
+    assert most_input(REQUEST.with_(**given), profile) == 200_000
+    own = {"type": "function", "function": {"name": "f"}}
+    assert most_input(REQUEST.with_(tools=(own,)), profile) < 200
+
+
+def test_a_bound_in_the_words_of_a_dialect_counts_too() -> None:
+    profile = ModelProfile(name="m", provider="p", max_output_tokens=100_000)
+    body = {"generationConfig": {"maxOutputTokens": 60_000}, "x": {"maxTokens": {"type": "x"}}}
+    assert most_output(REQUEST.with_(extra_body=body), profile) == 60_000
 
 
 def test_the_larger_of_two_bounds_counts_for_the_server_takes_one() -> None:
@@ -368,6 +417,27 @@ asyncio.run(main())
     assert Budget(1, file=tmp_path / "spend.jsonl").spent == 0.25
 
 
+def test_a_line_that_a_full_disk_tore_takes_no_other_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "spend.jsonl"
+    code = f"""
+import asyncio, resource, signal
+from flashlite import Budget, StoreError
+async def main():
+    budget = Budget(1, file={str(path)!r})
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, -1))
+    try:
+        await budget.reserve(0.25)
+    except StoreError:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+        await budget.reserve(0.5)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Budget(1, file=path).spent == 0.5
+
+
 def test_a_budget_is_a_number_of_dollars() -> None:
     with pytest.raises(ConfigError) as caught:
         Budget("5")  # type: ignore[arg-type]
@@ -392,8 +462,13 @@ async def test_a_killed_process_does_not_forget_what_it_spent(tmp_path: Path) ->
     await asyncio.to_thread(subprocess.run, killed, check=False)
     budget = Budget(10, file=file)
     assert budget.spent == 4.5  # 1.50 spent, and 3.00 that may have been
-    with pytest.raises(BudgetExceededError):
+    with pytest.raises(BudgetExceededError) as caught:
         await budget.reserve(6)
+    assert str(caught.value) == (
+        "$1.50 of the budget of $10.00 are spent, $3.00 are held for calls of other processes (1), "
+        "which run or were killed and may be billed, and this call may cost up to $6.00; a smaller "
+        "max_tokens lowers that"
+    )
     budget.settle(await budget.reserve(5.5), 0.5)
     assert (budget.spent, Budget(10, file=file).spent) == (5.0, 5.0)
 

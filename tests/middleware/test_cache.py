@@ -299,7 +299,7 @@ async def test_stats_count_hits_and_misses_for_every_store(store: Store) -> None
     assert await engine.clear_cache() == 2
 
 
-class Broken:
+class Broken(MemoryCache):
     """A store that is down."""
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
@@ -312,10 +312,26 @@ class Broken:
         raise StoreError("the disk is gone")
 
 
+class Faulty(MemoryCache):
+    """A store of one's own that has a mistake."""
+
+    async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        raise OSError("no such table")
+
+
+async def test_a_mistake_of_a_store_of_ones_own_costs_no_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, _ = client("a", store=Faulty())
+    with caplog.at_level(logging.ERROR, "flashlite.cache"):
+        assert (await engine.complete("Hi")).content == "a"
+    assert caplog.messages == ["a stored answer of m could not be looked up"]
+
+
 async def test_a_store_that_is_down_is_a_miss_with_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    engine, provider = client("a", "b", store=Broken())  # type: ignore[arg-type]
+    engine, provider = client("a", "b", store=Broken())
     with caplog.at_level(logging.WARNING, "flashlite.cache"):
         assert [(await engine.complete("Hi")).content for _ in range(2)] == ["a", "b"]
     assert len(provider.requests) == 2

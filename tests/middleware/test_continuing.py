@@ -96,7 +96,10 @@ async def test_what_runs_in_a_container_goes_on_in_it_and_calls_of_tools_are_cou
     request = REQUEST.with_(extra_body={"mcp_servers": []})
     response = await Continuing()(request, provider := ScriptedProvider(parts))
     assert provider.requests[1].extra_body == {"mcp_servers": [], "container": "c1"}
-    assert response.facts == {"server_tool_use": {"searches": 3, "fetches": 1}}
+    assert response.facts == {
+        "server_tool_use": {"searches": 3, "fetches": 1},
+        "context_tokens": 10,
+    }
 
 
 async def test_an_answer_that_never_ends_is_one_that_was_cut() -> None:

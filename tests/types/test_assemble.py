@@ -73,16 +73,28 @@ async def test_a_server_that_does_not_say_them_leaves_id_and_model_as_they_were(
 
 
 async def test_usage_has_its_price_before_anybody_sees_it() -> None:
+    response, priced = priced_stream(Delta(usage=Usage(input_tokens=3)), STOP)
+    first, *_ = [event async for event in priced]
+    assert first == StreamEvent(USAGE, Usage(input_tokens=3, total_cost=1.5))
+    assert response.usage == first.data
+
+
+async def test_what_a_stream_costs_that_was_not_read_to_its_end_nobody_knows() -> None:
+    response, priced = priced_stream(Delta(usage=Usage(input_tokens=3)), Delta(text="Hel"), STOP)
+    async with aclosing(priced):
+        await anext(priced)
+    assert (response.usage, response.cost) == (Usage(input_tokens=3), None)
+
+
+def priced_stream(*deltas: Delta) -> tuple[CompletionResponse, AsyncGenerator[StreamEvent]]:
+    """Return a stream that costs half a dollar a token, and its answer."""
     response = CompletionResponse()
-    priced = assemble(
-        stream([STOP, Delta(usage=Usage(input_tokens=3))]),
+    events = assemble(
+        stream(deltas),
         response,
         price=lambda usage: replace(usage, total_cost=usage.input_tokens * 0.5),
     )
-    first = await anext(priced)
-    assert first == StreamEvent(USAGE, Usage(input_tokens=3, total_cost=1.5))
-    assert response.cost == 1.5
-    await priced.aclose()
+    return response, events
 
 
 async def test_a_reader_who_stops_early_leaves_what_had_arrived() -> None:

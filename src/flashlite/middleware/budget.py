@@ -27,10 +27,14 @@ class Budget:
     A call that does not fit waits, first come first served, while running calls may give something
     back, and fails unsent when they cannot. With a `file`, what was spent outlives the process, and
     processes that name the same file share one budget: what another one has reserved counts as
-    spent. With a `pool`, or its address, they may be on several machines: it has one budget, of
+    spent, and what a killed one had reserved too, for it may be billed: `max_tokens` bounds that.
+    With a `pool`, or its address, they may be on several machines: it has one budget, of
     which `spent` and `reserved` say what was last heard; a Redis should keep it on disk; what a
     process had reserved counts as spent half a minute after it died. With `allow_unknown_prices`,
     calls whose price nobody knows pass by and are not counted.
+
+    What tools that a provider runs itself read is bounded by the context of the model; their fees
+    by the call are in no price, and neither is a dearer tier that a server chose by itself.
     """
 
     def __init__(

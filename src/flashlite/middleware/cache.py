@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import APITimeoutError, CacheMiss, CompletionError
+from ..errors import APITimeoutError, CacheMiss, CompletionError, FlashliteError
 from ..models import lookup
 from ..stores import Entry, Leasing, Semantic, Store, StoreError
 from ..types import CompletionRequest, CompletionResponse, Handler, Target
@@ -150,7 +150,11 @@ class Cache:
                     return known
                 return await self._ask(kept, request, call_next)
         except BaseException as error:
-            kept.flight.land(error if isinstance(error, CompletionError) else None)
+            # The time was the leader's; a follower may have some left.
+            is_theirs = isinstance(error, CompletionError) and not isinstance(
+                error, APITimeoutError
+            )
+            kept.flight.land(error if is_theirs else None)
             raise
 
     def _known(
@@ -206,6 +210,11 @@ class Cache:
             self._report(error)
             if self._required:
                 raise
+            return None
+        except Exception as error:  # a store of the caller's own; what it does not find is asked
+            if self._required or isinstance(error, FlashliteError):
+                raise
+            log.exception("a stored answer of %s could not be looked up", request.model)
             return None
 
     def _count_hit(

@@ -20,7 +20,7 @@ from ..types import (
     Usage,
     continued,
 )
-from .tries import ask_after
+from .tries import ask_after, sum_up, total
 
 _MOST = 20  # parts of an answer, each of up to ten rounds of a provider's own tools
 
@@ -120,13 +120,11 @@ def _join(whole: CompletionResponse, parts: Sequence[CompletionResponse]) -> Com
     if last.choices:
         message = reduce(continued, [part.message for part in parts])
         whole.choices = (replace(last.choices[0], message=message),)
-    whole.usage = Usage.total_of(part.usage for part in parts)
-    whole.wasted = Usage.total_of(part.wasted for part in parts)
-    whole.attempts = sum(part.attempts for part in parts)
-    whole.lost = sum(part.lost for part in parts)
+    sum_up(whole, parts)
+    whole.wasted = total([part.wasted for part in parts])
     whole.latency = sum(part.latency or 0.0 for part in parts)
-    if any("server_tool_use" in part.facts for part in parts):
-        whole.facts = {**last.facts, "server_tool_use": _tools_used(parts)}
+    if len(parts) > 1:
+        whole.facts = {**last.facts, **_facts(parts)}
     return whole
 
 
@@ -136,9 +134,11 @@ _OF_THE_LAST = (
 )
 
 
-def _tools_used(parts: Sequence[CompletionResponse]) -> dict[str, Any]:
-    """Return how often each tool of the provider ran, which it bills by the call."""
+def _facts(parts: Sequence[CompletionResponse]) -> dict[str, Any]:
+    """Return what is true of all parts: how often each tool of the provider ran, and the prompt."""
     used = Counter[str]()
     for part in parts:
         used.update(part.facts.get("server_tool_use") or {})
-    return dict(used)
+    prompt = parts[-1].usage and parts[-1].usage.input_tokens
+    told = {"server_tool_use": dict(used), "context_tokens": prompt}
+    return {name: value for name, value in told.items() if value}

@@ -58,11 +58,13 @@ class Flights(Generic[T]):
     async def join(self, key: Hashable, *, within: float | None) -> Flight[T] | T:
         """Return the outcome of a call in flight, or a flight of one's own to lead.
 
-        Raises TimeoutError when a leader takes longer than `within` seconds.
+        Raises TimeoutError when leaders take longer than `within` seconds.
         """
-        name = (asyncio.get_running_loop(), key)
+        loop = asyncio.get_running_loop()
+        name, deadline = (loop, key), None if within is None else loop.time() + within
         while (flight := self.running.get(name)) is not None:
-            outcome = await flight.outcome(within=within)
+            left = None if deadline is None else max(0.0, deadline - loop.time())
+            outcome = await flight.outcome(within=left)
             if outcome is not None:
                 return outcome
         flight = self.running[name] = Flight(name, self)

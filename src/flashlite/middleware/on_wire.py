@@ -45,7 +45,11 @@ class OnWire:
         assert task is not None
         if task in self._ending:
             task.cancel()
-            await asyncio.sleep(0)
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError as end:
+                end.__dict__["may_be_billed"] = False  # for nothing is sent
+                raise
         if (tell := before_sending.get()) is not None:
             tell()
         self._tasks.add(task)

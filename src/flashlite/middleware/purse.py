@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
 from ..errors import BudgetExceededError, FlashliteError, StoreError
+from ..types.dollars import dollars
 from .spend_file import SpendFile
 
 log = logging.getLogger("flashlite.budget")
@@ -24,13 +26,24 @@ class Reservation:
     line: str = ""
 
 
-def refusal(amount: int, *, limit: int, spent: int) -> BudgetExceededError:
-    """Return the error for a call that can never be paid for; amounts are in parts of a dollar."""
-    dollars = {"limit": limit / UNIT, "spent": spent / UNIT, "needed": amount / UNIT}
+def refusal(
+    amount: int, *, limit: int, spent: int, held: Sequence[int] = ()
+) -> BudgetExceededError:
+    """Return the error for a call that can never be paid for; amounts are in parts of a dollar.
+
+    `held` is the part of `spent` that others have reserved, for each of their calls.
+    """
+    amounts = {"limit": limit / UNIT, "spent": spent / UNIT, "needed": amount / UNIT}
+    known = dollars((spent - sum(held)) / UNIT)
+    others = (
+        f", {dollars(sum(held) / UNIT)} are held for calls of other processes ({len(held)}), which "
+        "run or were killed and may be billed"
+    )
     return BudgetExceededError(
-        f"${dollars['spent']:.4f} of the budget of ${dollars['limit']:.2f} are spent, and this "
-        f"call may cost up to ${dollars['needed']:.4f}; a smaller max_tokens lowers that",
-        **dollars,
+        f"{known} of the budget of {dollars(amounts['limit'])} are spent{others if held else ''}, "
+        f"and this call may cost up to {dollars(amounts['needed'])}; a smaller max_tokens lowers "
+        "that",
+        **amounts,
     )
 
 
@@ -47,13 +60,17 @@ class Purse:
         """Return what no running call can give back any more."""
         return self.spent
 
+    def held(self) -> Sequence[int]:
+        """Return the part of it that others have reserved, for each of their calls."""
+        return ()
+
     def opens_at(self, amount: int, now: float) -> float:
         left = self.limit - self.gone() - amount
         return now if left < 0 or left >= self.reserved else inf
 
     def take(self, amount: int, now: float) -> Reservation | FlashliteError:
         if self.gone() + self.reserved + amount > self.limit:
-            return refusal(amount, limit=self.limit, spent=self.gone())
+            return refusal(amount, limit=self.limit, spent=self.gone(), held=self.held())
         self.reserved += amount
         reservation = Reservation(amount)
         self._running.add(reservation)
@@ -88,6 +105,9 @@ class FiledPurse(Purse):
         with suppress(OSError):  # who wants to take something will hear of it
             self._file.refresh()
         return self.spent + self._file.others
+
+    def held(self) -> Sequence[int]:
+        return self._file.held
 
     def take(self, amount: int, now: float) -> Reservation | FlashliteError:
         taken: Reservation | FlashliteError | None = None

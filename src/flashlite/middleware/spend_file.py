@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -24,9 +24,14 @@ class SpendFile:
         self._descriptor: int | None = None
         self._process = 0
         self._offset = 0
-        self._torn = b""
+        self._torn, self._ends_torn = b"", False
         self._mine: set[str] = set()
         self._reserved: dict[str, int] = {}
+
+    @property
+    def held(self) -> list[int]:
+        """What is reserved for each call of others that run, or were killed."""
+        return list(self._reserved.values())
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -77,10 +82,11 @@ class SpendFile:
             self.others += spent - self._reserved.pop(name, 0)
 
     def _write(self, entry: dict[str, str | int]) -> None:
-        line = json.dumps(entry).encode() + b"\n"
-        if os.write(self._open(), line) < len(line):
-            with suppress(OSError):  # what is torn is not read, and takes no other line with it
-                os.write(self._open(), b"\n")
+        descriptor = self._open()
+        line = (b"\n" if self._ends_torn else b"") + json.dumps(entry).encode() + b"\n"
+        # What is torn is not read; the next line takes no harm, for it begins anew.
+        self._ends_torn = os.write(descriptor, line) < len(line)
+        if self._ends_torn:
             raise OSError("the disk is full")
 
     def _open(self) -> int:
@@ -90,6 +96,7 @@ class SpendFile:
             self._descriptor = os.open(self._path, flags, 0o644)
             # A forked child opens the file anew, or a lock would hold for parent and child alike.
             self._process, self._offset, self._torn = os.getpid(), 0, b""
+            self._ends_torn = False
             self.others = 0
             self._mine.clear()
             self._reserved.clear()

@@ -22,14 +22,15 @@ from ..types import (
     StreamEvent,
     StreamEventType,
     Target,
-    Usage,
     text_part,
 )
-from .tries import ask_after
+from .tries import ask_after, sum_up, total
 
 log = logging.getLogger("flashlite.structured")
 
 _CUT = "the answer was cut off by max_tokens before it was finished"
+_FULL = "the conversation is longer than the model's context"
+_ENDS = {"length": _CUT, "model_length": _FULL}
 
 
 class Structured:
@@ -67,7 +68,8 @@ class Structured:
         while (problem := _problem(response, model)) is not None:
             unfit.append(response)
             left = deadline - self._clock()
-            if len(unfit) > request.structured_retries or left <= 0:
+            is_full = response.finish_reason == "model_length"  # asking again only adds to it
+            if len(unfit) > request.structured_retries or left <= 0 or is_full:
                 raise _failure(unfit, model, problem) from problem
             log.info("try %d did not fit: %s", len(unfit), _first(problem))
             again = _again(asked, response, problem, left)
@@ -108,8 +110,8 @@ def _problem(response: CompletionResponse, model: type[Any]) -> InvalidAnswer | 
     """
     if response.has_tool_calls or response.refusal or response.finish_reason == "content_filter":
         return None
-    if response.finish_reason == "length":
-        return InvalidAnswer(_CUT)
+    if response.finish_reason in _ENDS:
+        return InvalidAnswer(_ENDS[response.finish_reason])
     try:
         response.parsed = validate(model, response.content)
     except InvalidAnswer as problem:
@@ -163,10 +165,10 @@ def _again(
 def _summed(response: CompletionResponse, unfit: list[CompletionResponse]) -> CompletionResponse:
     """Add to a response what the tries before it have used, all of it in vain."""
     if unfit:
-        spent = [other.usage for other in unfit]
-        response.usage = Usage.total_of([*spent, response.usage])
-        response.wasted = Usage.total_of([*spent, response.wasted])
-        response.attempts += sum(other.attempts for other in unfit)
+        if response.usage is not None:
+            response.facts = {**response.facts, "context_tokens": response.usage.input_tokens}
+        response.wasted = total([*(other.usage for other in unfit), response.wasted])
+        sum_up(response, [*unfit, response])
     return response
 
 
@@ -188,7 +190,7 @@ def _failure(
         model=response.model,
         request_id=response.request_id,
     )
-    error.attempts = response.attempts
+    error.attempts, error.lost = response.attempts, response.lost
     return error
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Sequence
+from typing import Any
 
-from ..errors import CompletionError, FlashliteError
+from ..errors import FlashliteError
 from ..types import CompletionRequest, CompletionResponse, Handler, Usage
 
 
@@ -16,8 +17,41 @@ async def ask_after(
     try:
         return await call_next(request)
     except (FlashliteError, CancelledError) as error:
-        used = getattr(error, "usage", None)
-        error.usage = Usage.total_of([*(response.usage for response in before), used])  # type: ignore[union-attr]
-        if isinstance(error, CompletionError):
-            error.attempts += sum(response.attempts for response in before)
+        _note(error, before)
         raise
+
+
+def sum_up(whole: CompletionResponse, tries: Sequence[CompletionResponse]) -> None:
+    """Count in a response what several have used.
+
+    One whose cost nobody knows is among the `lost` ones; its tokens count, as far as they are told.
+    """
+    unknown = sum(not _is_priced(one.usage) for one in tries)
+    whole.usage = total([one.usage for one in tries])
+    # Where all are unknown, the usage says so of one of them.
+    whole.lost = sum(one.lost for one in tries) + unknown - (unknown == len(tries))
+    whole.attempts = sum(one.attempts for one in tries)
+
+
+def _note(error: FlashliteError | CancelledError, before: Sequence[CompletionResponse]) -> None:
+    used: Usage | None = getattr(error, "usage", None)
+    may_be_billed = getattr(error, "may_be_billed", isinstance(error, CancelledError))
+    if used is None and not may_be_billed:
+        used = Usage().costing(0.0, 0.0)
+    told: dict[str, Any] = {name: getattr(error, name, 0) for name in ("lost", "attempts")}
+    sums = CompletionResponse()
+    sum_up(sums, [*before, CompletionResponse(usage=used, **told)])
+    error.__dict__.update(usage=sums.usage, lost=sums.lost, attempts=sums.attempts)
+
+
+def total(usages: Sequence[Usage | None]) -> Usage | None:
+    """Return the sum; of a usage without a price beside others that have one, the tokens."""
+    if not any(_is_priced(usage) for usage in usages):
+        return Usage.total_of(usages)
+    return Usage.total_of(
+        usage if usage is None or _is_priced(usage) else usage.costing(0.0, 0.0) for usage in usages
+    )
+
+
+def _is_priced(usage: Usage | None) -> bool:
+    return usage is not None and usage.total_cost is not None

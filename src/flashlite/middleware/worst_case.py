@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import ConfigError
@@ -45,7 +45,13 @@ def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
     most = sum(_PER_MESSAGE + _most_tokens(message) for message in request.messages)
     most += sum(_PER_MESSAGE + _most_tokens(tool) for tool in request.tools)
     most += _most_tokens(request.params.get("response_format")) + _most_tokens(request.extra_body)
-    return _within(most, profile)
+    return _within(_UNBOUNDED if _runs_tools(request) else most, profile)
+
+
+def _runs_tools(request: CompletionRequest) -> bool:
+    """Whether the provider runs tools of its own, whose results the model reads as well."""
+    said = request.extra_body.keys() & {"tools", "mcp_servers", "web_search_options"}
+    return bool(said) or any("function" not in tool for tool in request.tools)
 
 
 def _within(tokens: int, profile: ModelProfile) -> int:
@@ -56,6 +62,7 @@ def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
     """Return the most tokens that all answers together can have, reasoning included."""
     sent = {**request.params, **request.extra_body}
     asked = [_positive(name, sent[name]) for name in _LIMITS if sent.get(name) is not None]
+    asked += _limits_in(request.extra_body)
     # Where several are given, the server takes one of them.
     known = [bound for bound in (max(asked, default=0), profile.max_output_tokens) if bound]
     if not known:
@@ -66,6 +73,15 @@ def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
 
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_NATIVE_LIMITS = frozenset({"maxOutputTokens", "maxTokens"})  # Google's and AWS's, deep in a body
+
+
+def _limits_in(body: Mapping[str, Any]) -> Iterator[int]:
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            yield from _limits_in(value)
+        elif name in _NATIVE_LIMITS and isinstance(value, int):
+            yield value
 
 
 def _positive(name: str, value: Any) -> int:

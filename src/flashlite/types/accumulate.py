@@ -27,7 +27,8 @@ async def assemble(
     """Yield the events of a stream, fill `response` in on the way, and end with DONE.
 
     `choices` is how many answers were asked for. A stream that breaks and a reader who stops early
-    leave in the response what had arrived, and in `response.error` that it is no answer.
+    leave in the response what had arrived, and in `response.error` that it is no answer; what it
+    costs nobody knows then, for what it had used is told at its beginning and at its end.
     """
     parts = StreamAccumulator(choices=choices)
     used: Usage | None = None
@@ -37,9 +38,8 @@ async def assemble(
         async with aclosing(deltas):
             async for delta in deltas:
                 if delta.usage is not None:
-                    used = _latest(used, delta.usage)
-                    response.usage = price(used)
-                    yield StreamEvent(StreamEventType.USAGE, response.usage)
+                    response.usage = used = _latest(used, delta.usage)
+                    yield StreamEvent(StreamEventType.USAGE, price(used))
                 for event in parts.feed(delta):
                     yield event
         whole = parts.choices()
@@ -51,6 +51,7 @@ async def assemble(
         response.id = parts.facts.pop("id", response.id)
         response.model = parts.facts.pop("model", response.model)
     response.choices, response.error = whole, None
+    response.usage = used and price(used)
     yield StreamEvent(StreamEventType.DONE, response)
 
 

@@ -57,10 +57,11 @@ class CompletionResponse:
     its key, when it was stored, what it had cost, and for the answer to a similar question its
     `similarity` and that `question`.
 
-    `attempts` counts the requests on the wire, `lost` those that failed and may be billed all the
-    same. `latency` is the time on the wire in seconds, without any waiting for limits or retries,
-    `duration` that of the whole call; `raw` is the provider's JSON (None for a stream); `facts` is
-    what else the provider told.
+    `attempts` counts the requests on the wire, `lost` those whose cost nobody knows: they
+    failed and may be billed all the same, or told no usage. `latency` is the time on the wire
+    in seconds, without any waiting for limits or retries, `duration` that of the whole call;
+    `raw` is the provider's JSON (None for a stream); `facts` is what else the provider told,
+    and `context_tokens`, the prompt of the last of several requests.
     """
 
     choices: tuple[Choice, ...] = ()

@@ -1,0 +1,16 @@
+"""Money as a reader sees it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+
+def dollars(amount: float) -> str:
+    """Return US dollars as text: cents, and smaller parts of them where there are some.
+
+    That is hundredths of a cent, and of less the first two digits: only nothing is "$0.00".
+    """
+    is_tiny = 0 < amount < 0.001
+    text = f"{Decimal(f'{amount:.1e}'):f}" if is_tiny else f"{amount:,.4f}"
+    whole, _, part = text.partition(".")
+    return f"${whole}.{part.rstrip('0'):0<2}"
