@@ -29,6 +29,7 @@ from flashlite import (
 )
 from flashlite.middleware import RetryConfig
 from flashlite.testing import MockServer
+from flashlite.types import Target
 
 CANARY = "sk-canary-0123456789abcdef"
 FAST = RetryConfig(max_attempts=3, initial_delay=0)
@@ -151,6 +152,10 @@ class Wire:
         finally:
             self.on_it -= 1
 
+    def target(self, request: CompletionRequest) -> Target:
+        """Say whose prices hold: without them the budget would let all calls pass by."""
+        return Target(provider="openai", dialect="openai", model="gpt-4o")
+
 
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
@@ -158,7 +163,7 @@ def test_cancelling_anything_at_any_time_leaves_nothing_behind(seed: int) -> Non
     chance = random.Random(seed)
 
     async def main() -> None:
-        wire, budget = Wire(chance), Budget(1000, allow_unknown_prices=True)
+        wire, budget = Wire(chance), Budget(1000)
         client = Flashlite(
             "openai/gpt-4o",
             provider=wire,

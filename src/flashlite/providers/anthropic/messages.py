@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice, takewhile
+from itertools import groupby, takewhile
 from typing import Any, NamedTuple
 
 from ...types import Message, Role, ToolCall
@@ -73,8 +73,10 @@ def _answered(message: Message) -> list[Block]:
     }
     blocks: list[Block] = [*thoughts[:first]]
     for part in parts:
-        is_place = part.get("type") in [*waiting] and part.keys() <= _PLACE
-        blocks += [part | b for b in islice(waiting[part["type"]], 1)] if is_place else [part]
+        if part.get("type") not in waiting or not part.keys() <= _PLACE:
+            blocks.append(part)
+        elif (block := next(waiting[part["type"]], None)) is not None:
+            blocks.append(part | block)
     blocks += waiting["tool_use"]
     return [block for block in blocks if not _is_foreign(block)]
 
