@@ -163,6 +163,7 @@ def talking() -> tuple[MultiAgentChat, ScriptedProvider]:
     [
         (lambda chat: chat.add_agent(Agent("Ann")), "there is an agent named 'Ann' already"),
         (lambda chat: chat.add_agent(Agent("ann")), "'ann' is too like 'Ann': spell both alike"),
+        (lambda chat: chat.add_agent("Bob"), r"an agent is Agent\(\.\.\.\); got 'Bob'"),
         (lambda chat: chat.add_agent(Agent()), "a name is one line of text without brackets"),
         (lambda chat: chat.speak("Eve"), "there is no agent named 'Eve'; there are Ann, Bob"),
         (lambda chat: chat.round_robin(1, ["Ann", "Eve"]), "there is no agent named 'Eve'"),
@@ -226,3 +227,23 @@ async def test_a_file_of_another_version_is_refused_and_the_talk_goes_on(
     with pytest.raises(ConfigError, match=sentence.format("chat")):
         MultiAgentChat.load(versioned(path, "version", version), tools=[weather])
     assert await chat.speak("Ann") == "Hello."
+
+
+def test_what_was_saved_of_another_kind_is_named(tmp_path: Path) -> None:
+    chat, session, conversation = (tmp_path / name for name in ("chat", "session", "conversation"))
+    talking()[0].save(chat)
+    Agent("Ann").save_session(session)
+    Conversation("Be brief.").save(conversation)
+
+    refused = [
+        (Conversation.load, chat, "this is a saved chat, not a conversation: MultiAgentChat.load"),
+        (Conversation.load, session, "this is a saved session, not a conversation: Agent.load_"),
+        (MultiAgentChat.load, session, "this is a saved session, not a chat: Agent.load_session"),
+        (MultiAgentChat.load, conversation, "this is a saved conversation, not a chat: Convers"),
+        (Agent.load_session, chat, "this is a saved chat, not a session: MultiAgentChat.load"),
+        (Agent.load_session, conversation, "this is a saved conversation, not a session: Conv"),
+    ]
+    for load, path, sentence in refused:
+        with pytest.raises(ConfigError) as caught:
+            load(path)
+        assert str(caught.value).startswith(f"{path}: {sentence}")

@@ -457,6 +457,26 @@ async def test_a_call_that_cannot_work_says_why(call: Any, complaint: str) -> No
     assert provider.requests == []
 
 
+def test_agents_in_the_place_of_a_client_are_refused() -> None:
+    agents: Any = [Agent("Ann")]
+
+    with pytest.raises(ConfigError) as caught:
+        MultiAgentChat(agents)
+
+    assert str(caught.value) == (
+        "a client is what completes, such as Flashlite(...); got [Agent('Ann', model=None, "
+        "tools=[])]; agents are the second argument: MultiAgentChat(client, agents)"
+    )
+
+
+async def test_a_round_without_agents_is_no_round() -> None:
+    chat = MultiAgentChat(Parrot())
+
+    for taking_turns in (chat.round_robin, chat.simultaneous):
+        with pytest.raises(ConfigError, match="there are no agents in this chat: add_agent"):
+            await taking_turns()
+
+
 async def test_without_a_client_nobody_can_speak() -> None:
     with pytest.raises(ConfigError, match="Ann has nobody to ask"):
         await MultiAgentChat(agents=[Agent("Ann")]).speak("Ann")

@@ -110,11 +110,20 @@ async def test_what_is_said_at_loading_goes_before_what_was_saved() -> None:
     assert (loaded.model, loaded.options) == ("m3", {"top_p": 0.1})
 
 
-async def test_tools_that_are_missing_are_named() -> None:
-    state = (await rich_chat()).save()
+def test_all_tools_that_are_missing_are_named() -> None:
+    def tool_named(name: str) -> Any:
+        return tool(lambda: "", name=name, description="Do it.")
 
-    with pytest.raises(ConfigError, match="Ann had tools that are not given: weather"):
-        MultiAgentChat.load(state)
+    agents = [
+        Agent("Ann", tools=[tool_named("look"), weather]),
+        Agent("Bob", tools=[tool_named("hear")]),
+    ]
+    state = MultiAgentChat(agents=agents).save()
+
+    with pytest.raises(ConfigError) as caught:
+        MultiAgentChat.load(state, tools=[weather])
+
+    assert str(caught.value) == "the agents had tools that are not given: hear, look: tools=[...]"
 
 
 @pytest.mark.parametrize(

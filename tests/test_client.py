@@ -7,7 +7,7 @@ import gc
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from flashlite import (
     APITimeoutError,
+    BaseProvider,
     CallbackManager,
     CompletionRequest,
     CompletionResponse,
@@ -26,8 +27,10 @@ from flashlite import (
     InternalServerError,
     MemoryCache,
     Message,
+    MessageInput,
     RateLimitConfig,
     RetryConfig,
+    StreamEvent,
     StreamEventType,
     StreamInterruptedError,
     StructuredLogger,
@@ -145,6 +148,18 @@ BAD_CALLS: list[tuple[Any, dict[str, Any], str]] = [
         {"zzz": 0},
         "unknown parameter 'zzz': a provider's own fields go into extra_body={...}",
     ),
+    (
+        "Hi",
+        {"max_retries": 1},
+        "unknown parameter 'max_retries': retries are the client's: "
+        "Flashlite(retry=RetryConfig(max_attempts=...))",
+    ),
+    (
+        "Hi",
+        {"stream": True},
+        "unknown parameter 'stream': client.stream(...) yields an answer piece by piece",
+    ),
+    ("Hi", {"tag": "a"}, "unknown parameter 'tag': did you mean 'tags'?"),
     ("Hi", {"temperature": float("nan")}, "temperature is a finite number; got nan"),
     ("Hi", {"timeout": -1}, "a timeout is a positive number of seconds or None; got -1"),
     ("Hi", {"tools": ["add"]}, "a tool is a Tool or a dict in OpenAI's form; got 'add'"),
@@ -201,13 +216,88 @@ async def test_a_call_that_cannot_work_says_what_to_do_and_sends_nothing(
     assert (str(caught.value), provider.requests) == (sentence, [])
 
 
+class OwnProvider(BaseProvider):
+    """A provider that completes."""
+
+    async def complete(self, messages: MessageInput, **options: Any) -> CompletionResponse:
+        raise AssertionError("unreachable")
+
+    def stream(self, messages: MessageInput, **options: Any) -> AsyncIterator[StreamEvent]:
+        raise AssertionError("unreachable")
+
+    def __repr__(self) -> str:
+        return "OwnProvider()"
+
+
+class HalfAStore:
+    """A store that nobody could clear."""
+
+    async def get(self, key: str, *, collection: str = "") -> None:
+        raise AssertionError("unreachable")
+
+    async def put(self, entry: Any, *, collection: str = "") -> None:
+        raise AssertionError("unreachable")
+
+    def __repr__(self) -> str:
+        return "HalfAStore()"
+
+
+WHERE_A_PROVIDER_GOES = (
+    "a BaseProvider goes to Agent(client=...), Conversation(client=...) or run_tool_loop(...)"
+)
+A_LAYER = (
+    "a layer is an `async def layer(request, call_next)`, or an object that is called like one"
+)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"model": "m"}, "a client's own model is default_model=...: Flashlite('openai/gpt-4o')"),
         ({"temprature": 0}, "unknown parameter 'temprature': did you mean 'temperature'?"),
         ({"middleware": print}, "middleware is a list of layers: middleware=[layer]"),
+        ({"middleware": [5]}, f"{A_LAYER}; got 5"),
+        ({"middleware": [dict]}, f"{A_LAYER}; got <class 'dict'>"),
         ({"retry": 5}, "retry is a RetryConfig(max_attempts=...); got 5"),
+        ({"callback": 5}, "unknown parameter 'callback': did you mean 'callbacks'?"),
+        (
+            {"num_retries": 5},
+            "unknown parameter 'num_retries': retries are the client's: "
+            "Flashlite(retry=RetryConfig(max_attempts=...))",
+        ),
+        (
+            {"budget": 5},
+            "unknown parameter 'budget': write Flashlite(budget_limit=...), in dollars",
+        ),
+        ({"api_base": "http://x"}, "unknown parameter 'api_base': write base_url=..."),
+        (
+            {"request_timeout": 5},
+            "unknown parameter 'request_timeout': write timeout=..., in seconds",
+        ),
+        (
+            {"response_model": Timeout},
+            "unknown parameter 'response_model': it is for one call: pass it to complete(...)",
+        ),
+        (
+            {"provider": OwnProvider()},
+            "provider is a function from a request to an answer; got OwnProvider(); "
+            f"{WHERE_A_PROVIDER_GOES}",
+        ),
+        (
+            {"provider": dict},
+            "provider is a function from a request to an answer; got <class 'dict'>; "
+            f"{WHERE_A_PROVIDER_GOES}",
+        ),
+        (
+            {"cache": MemoryCache},
+            "cache is a store such as MemoryCache(); got <class "
+            "'flashlite.stores.memory.MemoryCache'>",
+        ),
+        (
+            {"cache": HalfAStore()},
+            "cache is a store such as MemoryCache(); got HalfAStore() without delete, clear, "
+            "stats, entries, flush, aclose",
+        ),
     ],
 )
 def test_a_client_that_cannot_work_says_what_to_do(options: Any, sentence: str) -> None:

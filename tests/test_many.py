@@ -231,10 +231,10 @@ async def test_progress_is_counted_and_passed_on(capsys: pytest.CaptureFixture[s
 def test_a_tally_says_what_came() -> None:
     tally = Tally()
     tally.add(CompletionResponse.of("x", usage=Usage(input_tokens=1234, total_cost=0.25)))
-    assert str(tally) == "1,234 tokens, $0.2500"
+    assert str(tally) == "1,234 tokens, $0.25"
     tally.add(CompletionResponse.of("x", cached=True, usage=Usage(input_tokens=1)))
     tally.add(ConfigError("no"))
-    assert str(tally) == "1 failed, 1 cached, 1,234 tokens, $0.2500"
+    assert str(tally) == "1 failed, 1 cached, 1,234 tokens, $0.25"
 
 
 async def test_a_bar_is_drawn_on_a_terminal(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import flashlite
+from flashlite.options import CallOptions, ClientOptions, EmbeddingOptions
 
 HEAVY = ("litellm", "inspect_ai", "aiohttp", "pydantic", "openai", "tiktoken", "jinja2", "pytest")
 
@@ -46,6 +50,21 @@ def test_the_public_names_are_sorted_and_listed() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'flashlite' has no attribute 'nope'"):
         getattr(flashlite, "no" + "pe")
+
+
+def test_modules_that_a_caller_may_name_are_there_without_an_import() -> None:
+    names = sorted(flashlite._MODULES)
+    code = f"import flashlite; print(*[getattr(flashlite, name).__name__ for name in {names!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"flashlite.{name}" for name in names]
+    assert set(names) <= set(dir(flashlite))
+
+
+@pytest.mark.parametrize("options", [ClientOptions, CallOptions, EmbeddingOptions])
+def test_the_help_of_options_tells_of_all_that_there_are(options: Any) -> None:
+    told = inspect.getdoc(options) or ""
+    assert "`timeout` is seconds in total" in told
+    assert [name for name in options.__annotations__ if not re.search(rf"\b{name}\b", told)] == []
 
 
 def test_the_version_is_that_of_the_installed_package() -> None:

@@ -187,11 +187,14 @@ _ALIASES = {
     "ResponseTimeoutError": "APITimeoutError",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_MODULES = {home.partition(".")[0] for home in _HOMES} | {"ray", "testing"}
 
 __all__ = sorted([*_HOME_OF, *_ALIASES])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     target = _ALIASES.get(name, name)
     if target not in _HOME_OF:
         if name == "__version__":
@@ -205,4 +208,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_MODULES, "__version__"]

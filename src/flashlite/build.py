@@ -8,7 +8,9 @@ from math import isfinite
 from typing import Any, get_args
 
 from .errors import ConfigError
-from .options import ClientOptions
+from .middleware import Middleware
+from .options import CallOptions, ClientOptions
+from .stores import Store
 from .tools import Tool
 from .types import (
     PARAMS,
@@ -60,18 +62,36 @@ def build_request(
 
 
 def check_client(
-    defaults: Mapping[str, Any], *, middleware: Any, cache: Any, provider: Any
+    defaults: Mapping[str, Any], settings: Set[str], *, cache: Any, provider: Any
 ) -> None:
-    """Refuse what a client cannot work with; what a call cannot is refused there."""
+    """Refuse what a client cannot work with; what a call cannot is refused there.
+
+    `settings` are the names of what only a client takes.
+    """
     if "model" in defaults:
         raise ConfigError("a client's own model is default_model=...: Flashlite('openai/gpt-4o')")
-    check_names(defaults, ClientOptions.__annotations__.keys())
+    check_names(defaults, ClientOptions.__annotations__.keys(), others=settings)
+    if cache is not None:
+        _check_store(cache)
+    if provider is not None and (isinstance(provider, type) or not callable(provider)):
+        raise ConfigError(
+            f"provider is a function from a request to an answer; got {provider!r:.80}; a "
+            "BaseProvider goes to Agent(client=...), Conversation(client=...) or run_tool_loop(...)"
+        )
+
+
+def layers_of(middleware: Any) -> list[Middleware]:
+    """Return a caller's layers, None among them; raises ConfigError for what is no layer."""
     if callable(middleware) or not isinstance(middleware, Iterable):
         raise ConfigError("middleware is a list of layers: middleware=[layer]")
-    if cache is not None and (isinstance(cache, type) or not hasattr(cache, "get")):
-        raise ConfigError(f"cache is a store such as MemoryCache(); got {cache!r:.80}")
-    if provider is not None and not callable(provider):
-        raise ConfigError(f"provider is a function from a request to an answer; got {provider!r}")
+    layers = list(middleware)
+    for layer in layers:
+        if isinstance(layer, type) or not (layer is None or callable(layer)):
+            raise ConfigError(
+                "a layer is an `async def layer(request, call_next)`, or an object that is called "
+                f"like one; got {layer!r:.80}"
+            )
+    return layers
 
 
 def kept(defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,22 +102,56 @@ def kept(defaults: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_names(names: Iterable[str], known: Set[str]) -> None:
-    """Refuse arguments that no call knows, and say which one was meant."""
+def check_names(names: Iterable[str], known: Set[str], *, others: Set[str] = frozenset()) -> None:
+    """Refuse arguments that no call knows, and say which one was meant, maybe one of `others`."""
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else "a provider's own fields go into extra_body={...}"
-            )
-            raise ConfigError(f"unknown parameter {name!r}: {hint}")
+            raise ConfigError(f"unknown parameter {name!r}: {_meant(name, known | others)}")
+
+
+def _meant(name: str, known: Set[str]) -> str:
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    if near := get_close_matches(name, known, n=1):
+        return f"did you mean {near[0]!r}?"
+    return "a provider's own fields go into extra_body={...}"
+
+
+_RETRIES = "retries are the client's: Flashlite(retry=RetryConfig(max_attempts=...))"
+_MINUTE = "write Flashlite(rate_limit=RateLimitConfig(requests_per_minute=...))"
+_BUDGET = "write Flashlite(budget_limit=...), in dollars"
+_SYSTEM = "write a system message first, or client.conversation(system=...)"
+_ONE_CALL = "it is for one call: pass it to complete(...)"
+
+_ELSEWHERE = {
+    **dict.fromkeys(("max_retries", "num_retries", "retries", "retry"), _RETRIES),
+    **dict.fromkeys(("rpm", "tpm"), _MINUTE),
+    **dict.fromkeys(("budget", "max_budget"), _BUDGET),
+    **dict.fromkeys(("system", "system_prompt"), _SYSTEM),
+    **dict.fromkeys(("response_model", "sample", "template", "variables"), _ONE_CALL),
+    "api_base": "write base_url=...",
+    "functions": "write tools=[...]",
+    "organization": "write extra_headers={'OpenAI-Organization': ...}",
+    "request_timeout": "write timeout=..., in seconds",
+    "stop_sequences": "write stop=[...]",
+    "stream": "client.stream(...) yields an answer piece by piece",
+}
+"""What other libraries call it, or what belongs elsewhere, where what sounds alike is not meant."""
+
+
+def _check_store(cache: Any) -> None:
+    lacking = [name for name in _STORE if not callable(getattr(cache, name, None))]
+    if isinstance(cache, type) or lacking:
+        without = f" without {', '.join(lacking)}" if lacking else ""
+        raise ConfigError(f"cache is a store such as MemoryCache(); got {cache!r:.80}{without}")
+
+
+_STORE = [name for name in vars(Store) if not name.startswith("_")]
 
 
 def _params(params: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in params.items() if value is not None}
-    check_names(given, PARAMS)
+    check_names(given, PARAMS, others=CallOptions.__annotations__.keys())
     for name, value in given.items():
         if isinstance(value, float) and not isfinite(value):
             raise ConfigError(f"{name} is a finite number; got {value!r}")

@@ -73,7 +73,7 @@ class Flashlite(Engine):
 
         Raises ConfigError, before anything is sent, when the call cannot work as written,
         CompletionError when it was tried and brought no answer, and StructuredOutputError when
-        no answer fitted the `response_model`.
+        no answer fitted the `response_model`, which was asked for `structured_retries` times more.
         """
         response = await self._fitting(
             messages, model=model, response_model=response_model, **options
@@ -219,7 +219,15 @@ class Flashlite(Engine):
         return self.ledger.total.tokens["total"]
 
     def get_cost_report(self) -> dict[str, Any]:
-        """Return what was paid, saved by the cache and wasted: in all, per model, agent and tag."""
+        """Return what was paid, saved and wasted: in all, and `by_model`, `by_agent` and `by_tag`.
+
+        `total_requests` counts calls, each with all its attempts; `cached` are those that the cache
+        answered, with what had cost `saved_usd`; `failed` those that brought no answer.
+        `total_cost_usd` and `total_tokens` are what providers bill, as far as that is known:
+        `unknown` counts the requests of which it is not, failed ones that may be billed among them.
+        `wasted_usd` is the part that was paid for answers which did not fit, and for calls that
+        failed in the end.
+        """
         return self.ledger.report()
 
     async def cache_stats(self) -> dict[str, Any]:

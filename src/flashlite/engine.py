@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -9,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Self, Unpack
 
 from . import env
-from .build import build_request, check_client, kept
+from .build import build_request, check_client, kept, layers_of
 from .errors import ConfigError, StoreError
 from .inspect_logs import InspectLog, InspectLogger
 from .many import Crowd
@@ -80,7 +81,7 @@ class Engine:
         template_dir: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
         **defaults: Unpack[ClientOptions],
     ) -> None:
-        check_client(defaults, middleware=middleware, cache=cache, provider=provider)
+        check_client(defaults, _SETTINGS, cache=cache, provider=provider)
         self.default_model, self.defaults = default_model, kept(defaults)
         self.ledger, self._on_wire, self._entered = Ledger(), OnWire(), 0
         self.templates, self.inspect_logger = Templates(template_dir), inspect_logger
@@ -92,7 +93,7 @@ class Engine:
         budget, limit = self._limits = Budget.of(budget_limit), RateLimit.of(rate_limit)
         self._layers = [
             *_FIRST,
-            *middleware,
+            *layers_of(middleware),
             Fallback(self.target),
             InspectLog(inspect_logger, target=self.target),
             Events(callbacks) if callbacks else None,
@@ -137,8 +138,10 @@ class Engine:
         """Ask for one answer and yield it piece by piece; the last event is DONE.
 
         A stream that ends before the answer is whole raises StreamInterruptedError. With a
-        `response_model`, PARTIAL events have the value as far as it is written. A reader who may
-        stop early wraps the call in `contextlib.aclosing`, which closes the connection.
+        `response_model`, PARTIAL events have the value as far as it is written; an answer that does
+        not fit raises StructuredOutputError and is not asked for again, since it was read already.
+        A reader who may stop early wraps the call in `contextlib.aclosing`, which closes the
+        connection.
         """
         request = self.build(messages, model, options, response_model).with_(stream=True)
         response = await self.handle(request)
@@ -240,6 +243,7 @@ class Engine:
         return build_request(messages or (), model=model, params=given, **own)
 
 
+_SETTINGS = inspect.signature(Engine.__init__).parameters.keys() - {"self", "defaults"}
 _FIRST = (outermost, local_files)
 _BELOW = (
     *(Aim, Cache, Structured, Continuing),

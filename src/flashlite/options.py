@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from inspect import getdoc
+from textwrap import fill
 from typing import Any, Literal, TypedDict
 
 from .tools import Tool
@@ -35,9 +37,9 @@ class ClientOptions(CompletionParams, DeliveryOptions, total=False):
     """What holds for every call of a client, and may be said for one call too.
 
     `structured_retries` is how often an answer that does not fit a `response_model` is asked for
-    again. `fallbacks` are models to ask in turn when one fails for good. `api` chooses between
-    OpenAI's Chat Completions and its Responses API where a host has both; without it, a model is
-    asked by the first unless only the second serves it.
+    again (2 times, unless said). `fallbacks` are models to ask in turn when one fails for good.
+    `api` chooses between OpenAI's Chat Completions and its Responses API where a host has both;
+    without it, a model is asked by the first unless only the second serves it.
     """
 
     api: Literal["chat", "responses"] | None
@@ -72,3 +74,15 @@ class EmbeddingOptions(DeliveryOptions, total=False):
     encoding_format: Literal["float", "base64"] | None
     user: str | None
     cache: CacheMode
+
+
+def _with_all(options: Any, *parents: Any) -> str:
+    """Join docstrings, and name all options: pydoc takes a TypedDict for one without parents."""
+    said = [getdoc(one) or "" for one in (options, *parents)]
+    names = fill(f"All of them: {', '.join(sorted(options.__annotations__))}.", width=96)
+    return "\n\n".join([*said, names])
+
+
+CallOptions.__doc__ = _with_all(CallOptions, ClientOptions, CompletionParams, DeliveryOptions)
+ClientOptions.__doc__ = _with_all(ClientOptions, CompletionParams, DeliveryOptions)
+EmbeddingOptions.__doc__ = _with_all(EmbeddingOptions, DeliveryOptions)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .types import Usage
+from .types.dollars import dollars
 
 
 async def shown(
@@ -61,4 +62,4 @@ class Tally:
     def __str__(self) -> str:
         facts = [f"{self.failed} failed"] if self.failed else []
         facts += [f"{self.cached} cached"] if self.cached else []
-        return ", ".join([*facts, f"{self.tokens:,} tokens", f"${self.dollars:.4f}"])
+        return ", ".join([*facts, f"{self.tokens:,} tokens", dollars(self.dollars)])

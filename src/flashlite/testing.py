@@ -130,6 +130,12 @@ class MockServer:
     A request's `model` names the behaviour (`echo`, `calculator?skill=0.8`). Where a behaviour is
     given here, it answers for every model. `requests` is what arrived, in order.
 
+    `options` are those of the behaviour: `answers` of `script` (a list), `skill` of `calculator` (0
+    to 1) and its `seed`; `latency` before an answer and `chunk_latency` before each chunk of a
+    stream, in seconds; and faults: `status` (300 to 599) with `retry_after` in seconds, `malformed`
+    (json, empty, html or choices), `cut` after so many chunks, all of them for the first `times`
+    requests.
+
         with MockServer("echo", status=429, times=2) as server:
             client = Flashlite("openai/any", base_url=server.base_url)
     """

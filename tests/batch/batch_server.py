@@ -43,10 +43,11 @@ class Job:
 class BatchServer:
     """Jobs are over when they were looked at `looks` times.
 
-    `fate` decides what becomes of a prompt, given how often the server has had it. `bill` counts
-    the answers to each prompt: what is paid for. `cut` is called with the method and the path of
-    each request when its work is done: if it returns True, the connection breaks before the answer.
-    `refusals` are the codes with which the next jobs are refused after they were created.
+    `fate` decides what becomes of a prompt, given how often the server has had it, and `says` what
+    an answer to it is. `bill` counts the answers to each prompt: what is paid for. `cut` is called
+    with the method and the path of each request when its work is done: if it returns True, the
+    connection breaks before the answer. `refusals` are the codes with which the next jobs are
+    refused after they were created.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class BatchServer:
         *,
         looks: int = 2,
         fate: Callable[[str, int], Fate] = lambda prompt, time: "answer",
+        says: Callable[[str], str] = str.upper,
         cut: Callable[[str, str], bool] = lambda method, path: False,
         status: Callable[[str, str], int] = lambda method, path: 200,
         refusals: tuple[str, ...] = (),
         page: int = 100,
     ) -> None:
         self.looks, self.fate, self.cut, self.status = looks, fate, cut, status
+        self.says = says
         self.refusals, self.page = list(refusals), page
         self.jobs: list[Job] = []
         self.files: dict[str, bytes] = {}
@@ -126,7 +129,7 @@ class BatchServer:
         fate = self.fate(prompt, self.had[prompt])
         if fate == "answer":
             self.bill[prompt] += 1
-        return _RESULTS[dialect](line, prompt.upper(), fate)
+        return _RESULTS[dialect](line, self.says(prompt), fate)
 
     def _job(self, id: str) -> Job:
         for job in self.jobs:

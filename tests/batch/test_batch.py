@@ -397,10 +397,39 @@ async def test_a_cancelled_batch_keeps_what_is_done_and_says_what_may_be_paid_fo
         batch = run_batch(client, requests, checkpoint=path)
         assert contents(await batch) == requests
     assert (batch.restored, batch.lost) == (2, 1)
-    assert "1 requests were sent by a run that ended before their answers came" in caplog.text
+    assert "1 requests were sent by a run that ended before they left an answer" in caplog.text
     assert asked == ["a", "b", "slow", "slow", "c"]
     [lost] = [line for line in lines(path) if line["kind"] == "lost"]
     assert lost["position"] == 2
+
+
+async def test_what_was_lost_are_all_requests_of_a_killed_run_without_an_answer_on_file(
+    path: Path,
+) -> None:
+    hanging, asked = asyncio.Event(), 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            hanging.set()
+            await asyncio.Event().wait()
+        return CompletionResponse.of("no JSON" if asked < 3 else '{"score": 3}')
+
+    client = Flashlite("m", provider=provider)
+    requests = [{"messages": "Judge.", "response_model": Verdict}]
+    task = asyncio.ensure_future(collected(run_batch(client, requests, checkpoint=path)))
+    await hanging.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    told = []
+    for _ in range(3):
+        batch = run_batch(client, requests, checkpoint=path)
+        assert await batch == [Verdict(score=3)]
+        told.append((batch.restored, batch.lost))
+    assert told == [(0, 3), (1, 3), (1, 3)]
+    assert kinds(path) == ["intent"] * 3 + ["lost"] * 3 + ["intent", "answer"]
 
 
 async def collected(batch: Any) -> list[Any]:

@@ -26,6 +26,7 @@ from flashlite import (
     StoreError,
     run_batch,
 )
+from flashlite.batch.checkpoint import Checkpoint
 from flashlite.testing import MockServer
 
 from .child import questions
@@ -124,6 +125,19 @@ async def test_a_kill_at_any_byte_of_the_file_can_be_gone_on_from(tmp_path: Path
         done, lost = left["answer"], left["intent"] - left["answer"]
         assert (batch.restored, batch.lost, len(asked)) == (done, lost, 3 - done), cut
         assert kinds(path).count("answer") == 3
+
+
+def test_a_kill_while_it_is_noted_what_was_lost_counts_nothing_twice(tmp_path: Path) -> None:
+    path, item = tmp_path / "run.jsonl", "a" * 64
+    killed = Checkpoint(path)
+    for position in (0, 0, 0, 1):
+        killed.intend(item, position)
+    killed.close()
+    for _ in range(2):
+        again = Checkpoint(path)
+        again.close()
+        assert (again.lost, kinds(path)) == (4, ["intent"] * 4 + ["lost"] * 4)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
 
 
 async def test_an_answer_that_lacks_only_its_line_feed_counts(tmp_path: Path) -> None:

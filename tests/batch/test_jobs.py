@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashlite.batch.jobs import Pace, Submission, Submissions
+from flashlite.batch.jobs import Jobs, Pace, Submission, Submissions
 from flashlite.batch.jobs.gathering import Gathering
 from flashlite.batch.jobs.remote import Remote
 from flashlite.batch.jobs.results import Results
 from flashlite.batch.jobs.stillness import Stillness
 from flashlite.batch.jobs.submissions import key_of
-from flashlite.errors import CompletionError, ConfigError
+from flashlite.errors import APIConnectionError, CompletionError, ConfigError
 from flashlite.providers.batches import BatchLimits, batch_adapter_for
 from flashlite.providers.openai_batches import OpenAIBatches
 from flashlite.testing import ReplayTransport, Reply
@@ -37,6 +37,10 @@ class Small(OpenAIBatches):
     """Jobs of three requests, or a thousand bytes."""
 
     limits = BatchLimits(requests=3, bytes=1000)
+
+
+def nobody() -> Remote:
+    return Remote(Small(), ReplayTransport([]), asking("like"), provider="openai")
 
 
 def test_a_request_is_known_by_where_it_goes_and_what_it_asks() -> None:
@@ -87,7 +91,7 @@ def gather(pace: Pace, arrivals: list[tuple[float, str]]) -> list[tuple[float, i
         complete.append((round(now(), 3), len(gathering.lines)))
 
     async def main() -> None:
-        gathering = Gathering(Remote(Small(), ReplayTransport([]), asking("like")), pace, note)
+        gathering = Gathering(nobody(), pace, note)
         for at, text in arrivals:
             await asyncio.sleep(at - now())
             if not complete:
@@ -120,7 +124,7 @@ def test_requests_wait_for_one_another(
 
 
 async def test_a_request_for_which_no_job_has_room_is_refused() -> None:
-    remote = Remote(Small(), ReplayTransport([]), asking("like"))
+    remote = nobody()
     gathering = Gathering(remote, Pace(), lambda it: None)
     with pytest.raises(ConfigError, match=r"bytes; a job takes 1,000 at most"):
         gathering.add(asking("x" * 1000), "k")
@@ -130,7 +134,7 @@ async def test_a_request_for_which_no_job_has_room_is_refused() -> None:
 @given(lengths=st.lists(st.integers(0, 800), max_size=12))
 def test_a_job_is_never_larger_than_its_provider_allows(lengths: list[int]) -> None:
     async def main() -> list[list[bytes]]:
-        remote, full = Remote(Small(), ReplayTransport([]), asking("like")), list[list[bytes]]()
+        remote, full = nobody(), list[list[bytes]]()
         gatherings = [Gathering(remote, Pace(), lambda it: None)]
         for length in lengths:
             if len(gatherings[-1].lines) == 3 or not gatherings[-1].add(asking("x" * length), "k"):
@@ -147,7 +151,7 @@ def test_a_job_is_never_larger_than_its_provider_allows(lengths: list[int]) -> N
 
 
 async def test_who_gives_up_before_a_job_is_submitted_is_not_in_it() -> None:
-    remote = Remote(Small(), ReplayTransport([]), asking("like"))
+    remote = nobody()
     gathering = Gathering(remote, Pace(), lambda it: None)
     ids = [gathering.add(asking(text), "k") for text in "ab"]
     assert ids[0] is not None
@@ -155,6 +159,21 @@ async def test_who_gives_up_before_a_job_is_submitted_is_not_in_it() -> None:
     gathering.drop(ids[0])
     assert list(gathering.lines) == ids[1:]
     gathering.close()
+
+
+def test_what_was_not_submitted_is_given_up_within_minutes() -> None:
+    away = APIConnectionError("no line")
+    away.was_sent = False
+    transport = ReplayTransport([away] * 6)
+
+    async def main() -> float:
+        jobs = Jobs(transport)
+        with pytest.raises(APIConnectionError, match="no line; no job was submitted"):
+            await jobs.answer(Small(), asking("a"), provider="openai")
+        await jobs.aclose()
+        return now()
+
+    assert (round(run(main())), len(transport.requests)) == (124, 6)
 
 
 def result_of(custom_id: str) -> bytes:
@@ -199,7 +218,10 @@ async def test_lines_are_whole_however_they_arrive(cuts: list[int]) -> None:
     transport = ReplayTransport([Reply(chunks=chunks)])
     adapter = batch_adapter_for("openai")
     job = adapter.read_job(b'{"id": "b", "status": "completed", "output_file_id": "o"}')
-    lines = [line async for line in Remote(adapter, transport, asking("like")).lines(job)]
+    lines = [
+        line
+        async for line in Remote(adapter, transport, asking("like"), provider="openai").lines(job)
+    ]
     assert lines == content.split(b"\n")
 
 

@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from flashlite import (
+    APIConnectionError,
     APITimeoutError,
     BadRequestError,
     BudgetExceededError,
@@ -32,7 +33,7 @@ from flashlite.batch.jobs import Pace
 from flashlite.testing import ScriptedProvider
 
 from .batch_server import BatchServer
-from .files import kinds, read
+from .files import kinds, read, write
 
 MODELS = {
     "openai": "openai/gpt-4o-mini",
@@ -365,6 +366,25 @@ async def test_calls_are_refused_where_a_job_would_bring_the_same_answers(path: 
                 await client.batch(PROMPTS, checkpoint=path)
 
 
+@pytest.mark.parametrize("first", ["answer", "expire"])
+async def test_calls_go_on_where_all_that_jobs_brought_for_an_answer_is_on_file(
+    path: Path, dialect: str, first: Any
+) -> None:
+    """Each answer takes two jobs, and the run is killed right before it says that they are over."""
+    requests = [{"messages": prompt, "response_model": Loud} for prompt in PROMPTS]
+    with BatchServer(
+        fate=lambda prompt, time: first if time == 1 else "answer",
+        says=lambda prompt: "no JSON" if prompt in PROMPTS else '{"loud": "x"}',
+    ) as server:
+        async with client_of(server, dialect) as client:
+            await batch_of(client, requests, path)
+            whole = read(path).splitlines(keepends=True)
+            write(path, "".join(line for line in whole if '"closed"' not in line))
+            said = len(server.paths)
+            assert await client.batch(requests, checkpoint=path) == [Loud(loud="x")] * 6
+    assert (len(server.jobs) > 1, len(server.paths)) == (True, said)
+
+
 async def test_a_job_that_its_provider_does_not_know_is_not_paid_for_again(path: Path) -> None:
     with BatchServer(looks=10**9) as server:
         async with client_of(server) as client:
@@ -388,6 +408,56 @@ async def test_a_job_that_its_provider_does_not_know_can_be_given_up(path: Path)
             assert {type(answer) for answer in await batch} == {CompletionError}
             assert contents(await batch_of(client, PROMPTS, path))[5] == "Q5"
     assert len(server.jobs) == 1
+
+
+async def test_where_no_job_was_submitted_it_is_given_up_after_a_few_tries(
+    path: Path, dialect: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BatchServer() as server:
+        client = client_of(server, dialect)  # of a server that is gone by then
+    async with client:
+        with pytest.raises(APIConnectionError, match="; no job was submitted") as raised:
+            await batch_of(client, PROMPTS, path)
+        assert (raised.value.provider, raised.value.retryable) == (dialect, False)
+        told = caplog.messages
+        assert [message.partition(",")[0] for message in told[:-1]] == [
+            f"try {number} of 6 failed" for number in range(1, 6)
+        ]
+        assert all(f"{dialect}: could not connect to 127.0.0.1" in message for message in told)
+        assert told[-1].startswith("a job of 6 requests failed: ")
+        with pytest.raises(APIConnectionError, match="could not connect"):
+            await client.batch(PROMPTS, checkpoint=path)
+
+
+async def test_a_job_that_runs_is_worth_more_tries(path: Path, dialect: str) -> None:
+    troubles = 0
+
+    def trouble(method: str, path: str) -> int:
+        nonlocal troubles
+        troubles += method == "GET"
+        return 503 if method == "GET" and troubles < 10 else 200
+
+    with BatchServer(status=trouble) as server:
+        async with client_of(server, dialect) as client:
+            assert contents(await batch_of(client, PROMPTS, path))[5] == "Q5"
+
+
+async def test_a_server_without_a_batch_api_is_named_once_a_job(
+    path: Path, dialect: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    places = {"openai": "/v1/files", "anthropic": "/v1/messages/batches"}
+    place = places.get(dialect, "/upload/v1beta/files")
+    with BatchServer(status=lambda method, path: 404) as server:
+        async with client_of(server, dialect) as client:
+            with pytest.raises(NotFoundError) as raised:
+                await batch_of(client, PROMPTS, path)
+    assert raised.value.reason.endswith(
+        f" at {server.root}{place}; perhaps there is no batch API: "
+        "leave mode='provider' (--provider) out"
+    )
+    [told] = caplog.messages
+    assert raised.value.reason in told
+    assert "key-of-nobody" not in told
 
 
 @pytest.mark.parametrize("is_second_run", [False, True])

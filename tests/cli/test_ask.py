@@ -71,6 +71,7 @@ def test_a_tool_call_is_printed_too() -> None:
         (("--model", "nope"), 2, "flashlite: unknown model 'nope': say whose it is"),
         ((), 2, "flashlite: no model given"),
         (("--model", "mock/echo", "-M", "temprature=1"), 2, "did you mean 'temperature'?"),
+        (("--model", "mock/echo", "-M", "api_base=x"), 2, "'api_base': write base_url=..."),
         (("--model", "mock/echo", "-M", "temperature"), 2, "write name=value; got 'temperature'"),
         (("--model", "mock/echo", "--template", "{{ x }}"), 2, "are two prompts"),
         (("--model", "mock/echo", "-V", "x=1"), 2, "-V fills in a template"),

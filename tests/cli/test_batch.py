@@ -101,6 +101,7 @@ def test_templates_and_system_messages_hold_for_every_line(mock_server: MockServ
     ("content", "error"),
     [
         ('"a"\n{"x": \n', "in.jsonl, line 2 is no JSON"),
+        ("id,prompt\n", "in.jsonl, line 1 is no JSON; each line is a value of it: "),
         ('"a"\n\n{"temperature": 0}\n', "in.jsonl, line 3 has no messages"),
         ("5\n", "in.jsonl, line 1 has no messages"),
         ('""\n', "in.jsonl, line 1 has no messages"),
@@ -225,7 +226,7 @@ def test_jobs_at_a_provider_answer_at_half_the_price() -> None:
     with BatchServer() as server:
         ran = run(*by_jobs(server))
     assert ran.code == 0
-    assert ran.err == "2 answers, 2,200 tokens, $0.0002 → out.jsonl\n"
+    assert ran.err == "2 answers, 2,200 tokens, $0.00021 → out.jsonl\n"
     assert [(a["position"], a.get("id"), a["content"]) for a in answers()] == [
         (0, None, "A"),
         (1, 7, "B"),

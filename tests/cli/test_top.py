@@ -54,7 +54,7 @@ def test_a_table_shows_rates_spend_and_who_waits(pool_file: Path) -> None:
         f"pool default in {pool_file}: 1 process",
         "model requests/min tokens/min waiting processes ETA",
         "openai/gpt-4o 2 of 2 (100%) 200 of 1,000 (20%) 1 1 30 s",
-        "budget: $0.2500 of $5.00 spent, $0.1250 reserved",
+        "budget: $0.25 of $5.00 spent, $0.125 reserved",
         "process program waiting last heard of",
         f"{os.getpid()} on {socket.gethostname()} {program} 1 now",
     ]

@@ -140,6 +140,16 @@ class Opaque:
     pass
 
 
+@pytest.mark.parametrize("instance", [Task(title="a"), Point(1, 2)])
+def test_an_instance_is_not_taken_for_its_class(instance: Any) -> None:
+    name = type(instance).__name__
+    with pytest.raises(ConfigError) as caught:
+        schema_of(instance)
+    assert str(caught.value) == (
+        f"response_model is a class: got an instance of {name}; pass {name}"
+    )
+
+
 @pytest.mark.parametrize("wrong", [Opaque, 5, "Task", type])
 def test_what_pydantic_cannot_validate_is_the_callers_mistake(wrong: Any) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from .. import saved
 from ..conversation import Conversation
+from ..conversation.state import no_saved
 from ..errors import ConfigError
 from .config import AgentConfig
 
@@ -31,7 +32,7 @@ class Session:
     def from_dict(cls, found: Any) -> Self:
         """Read what `to_dict()` wrote; raises ConfigError where that is something else."""
         if not isinstance(found, Mapping) or not _is_whole(found):
-            raise ConfigError("this is no saved session of an agent")
+            raise no_saved("session", found)
         return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
     @classmethod
@@ -40,8 +41,9 @@ class Session:
         content = saved.read_file(path)
         try:
             found = saved.from_json(content, what="session")
-            version = found.get("flashlite_session") if isinstance(found, dict) else None
-            saved.check_version(version, VERSION, what="session")
+            if not isinstance(found, dict) or "flashlite_session" not in found:
+                raise no_saved("session", found)
+            saved.check_version(found["flashlite_session"], VERSION, what="session")
             return cls.from_dict(found)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error

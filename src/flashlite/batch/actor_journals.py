@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -40,11 +41,11 @@ class ActorJournals:
         """Return all journals that there are."""
         return sorted(self._folder.glob("*.jsonl"))
 
-    def answers(self, sent: Mapping[int, str]) -> Iterator[bytes]:
-        """Yield the lines of the answers to what was sent: an item's hash under each position."""
+    def answers(self, sent: Counter[tuple[int, str]]) -> Iterator[bytes]:
+        """Yield the lines of the answers to what was sent, by its positions and items."""
         for path in self.paths():
             for line, text in read_journal(path):
-                if line["kind"] == "answer" and sent.get(line["position"]) == line["item"]:
+                if line["kind"] == "answer" and sent[line["position"], line["item"]] > 0:
                     yield text
 
     def remove(self) -> None:

@@ -78,9 +78,9 @@ class Batch:
 
     Every answer is read back from the file when it is handed out, so that memory does not grow and
     an answer is the same whichever run asked for it: with the usage and the cost that it had, and
-    without the raw JSON and the headers. `restored` counts the answers of earlier runs; `lost` the
-    requests of killed runs whose answers never came, which may have been paid for and are sent
-    again.
+    without the raw JSON and the headers. `restored` counts the answers of earlier runs. `lost`
+    counts the requests of all killed runs of this checkpoint that left no answer in it: each may
+    have been paid for. What they were for is asked for again, and they stay in the count.
     """
 
     def __init__(
@@ -194,6 +194,8 @@ class Batch:
         if is_failure(result):
             checkpoint.fail(result, **about)
             return result
+        if intent.parts:
+            about["parts"] = intent.parts
         try:
             offset = checkpoint.keep(result, **about)
             await checkpoint.sync()

@@ -2,10 +2,11 @@
 
 One JSON object a line, told apart by `kind`. The first is `checkpoint`, with the `version` of the
 form. `intent` is written before a request is sent, then `answer` or `failure` when the call has
-come to its end. Where a process was killed in between, the next one writes `lost`: that request may
-have been paid for. `item` is the hash of what was asked, by which an answer is found again, and
-`request` some words of it for whoever reads the file; `position` is the place in the source.
-Where requests travel in jobs, `submission`, `job` and `closed` tell of these instead of `intent`.
+come to its end. Where a process was killed in between, the next one writes `lost` for each intent:
+those requests may have been paid for. `item` is the hash of what was asked, by which an answer is
+found again, and `request` some words of it for whoever reads the file; `position` is the place in
+the source. Where requests travel in jobs, `submission`, `job` and `closed` tell of these instead of
+`intent`, and the `parts` of an answer are the ids of all that was asked there for it.
 Actors of Ray have files of the same form beside this one (see `ActorJournals`).
 """
 
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
@@ -38,7 +40,7 @@ class Checkpoint:
 
     Answers are a multiset: each is taken by one item, so that of equal items each has its own.
     Only their hashes and places are in memory, about 150 bytes each, until they are taken.
-    `lost` is how many requests were sent, by runs that were killed, whose answers never came.
+    `lost` is how many requests were sent, by runs that were killed, and left no answer here.
     `submissions` are the jobs of earlier runs.
     """
 
@@ -108,7 +110,7 @@ class Checkpoint:
         return self._journal.append(text)
 
     def _read(self) -> None:
-        sent: dict[int, str] = {}
+        sent = Counter[tuple[int, str]]()
         unreadable = 0
         for offset, text in self._journal.lines():
             try:
@@ -121,17 +123,18 @@ class Checkpoint:
         for places in self._answers.values():
             if isinstance(places, list):
                 places.sort(reverse=True)  # of equal items, the first gets what was the first's
-        for position, item in sent.items():
+        lost = [*sent.elements()]
+        for position, item in lost:
             self.lose(item, position)
-        if sent:
+        if lost:
             log.warning(
-                "%s: %d requests were sent by a run that ended before their answers came; they may "
-                "have been paid for, and are sent again",
+                "%s: %d requests were sent by a run that ended before they left an answer; they "
+                "may have been paid for, and what they were for is asked for again",
                 self.path,
-                len(sent),
+                len(lost),
             )
 
-    def _take_over(self, sent: dict[int, str]) -> None:
+    def _take_over(self, sent: Counter[tuple[int, str]]) -> None:
         """Copy the answers that actors had on file when their batch was killed."""
         journals = ActorJournals(self.path)
         if journals.paths():
@@ -140,7 +143,10 @@ class Checkpoint:
             self._journal.flush()
             journals.remove()
 
-    def _read_line(self, line: Mapping[str, Any], offset: int, sent: dict[int, str]) -> None:
+    def _read_line(
+        self, line: Mapping[str, Any], offset: int, sent: Counter[tuple[int, str]]
+    ) -> None:
+        """Take a line in; `sent` counts the requests that have left nothing else so far."""
         if line["kind"] in _OF_JOBS:
             self.submissions.read(line)
             return
@@ -148,12 +154,16 @@ class Checkpoint:
         if not isinstance(position, int):
             raise TypeError("a position is a number")
         if kind == "intent":
-            sent[position] = item
+            sent[position, item] += 1
             return
-        sent.pop(position, None)
-        self.lost += kind == "lost"
+        if kind == "lost":
+            sent[position, item] -= 1
+            self.lost += 1
+            return
+        sent.pop((position, item), None)
         if kind == "answer":
-            self.submissions.note_taken(line.get("response", {}).get("request_id"))
+            id = line.get("response", {}).get("request_id")
+            self.submissions.note_taken(id, *line.get("parts", ()))
             name, place = _short(item), position * _FARTHEST + offset
             known = self._answers.setdefault(name, place)
             if isinstance(known, list):
@@ -164,11 +174,15 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What becomes of one item on its way: call it right before a request is sent."""
+    """What becomes of one item on its way: call it right before a request is sent.
+
+    `parts` are the ids of its requests in jobs, as far as their results came.
+    """
 
     checkpoint: Checkpoint
     item: str
     position: int
+    parts: list[str] = field(default_factory=list[str])
 
     def __call__(self) -> None:
         self.checkpoint.intend(self.item, self.position)

@@ -15,7 +15,7 @@ from ..types import CompletionResponse, Handler
 from .batch import Batch, Item
 from .checkpoint import Checkpoint, Intent
 from .items import item_of, request_of
-from .jobs import JobProvider, Jobs, Pace
+from .jobs import JobProvider, Jobs, Pace, told
 
 log = logging.getLogger("flashlite.batch")
 
@@ -78,8 +78,12 @@ class ProviderBatch(Batch):
         request = await request_of(self._client, one)
         patient = request.with_(timeout=replace(request.timeout, total=None))
 
-        async def call(_: Intent) -> CompletionResponse:
+        async def call(intent: Intent) -> CompletionResponse:
             assert self._handle is not None
-            return fitting(await self._handle(patient), request.response_model)
+            token = told.set(intent.parts)
+            try:
+                return fitting(await self._handle(patient), request.response_model)
+            finally:
+                told.reset(token)
 
         return item_of(request, call)

@@ -74,6 +74,11 @@ class MultiAgentChat(Room):
         metadata: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        if client is not None and not hasattr(client, "complete"):
+            raise ConfigError(
+                f"a client is what completes, such as Flashlite(...); got {client!r:.80}; agents "
+                "are the second argument: MultiAgentChat(client, agents)"
+            )
         super().__init__(
             agents,
             introduction=introduction,
@@ -116,7 +121,7 @@ class MultiAgentChat(Room):
         self, rounds: int = 1, names: Iterable[str] | None = None, **options: Any
     ) -> list[Any]:
         """Let all agents speak in the order in which they joined, or in that of `names`."""
-        order = self._known(self._agents if names is None else names)
+        order = self._require_agents() if names is None else self._known(names)
         return await self.speak_sequence(order * rounds, **options)
 
     async def simultaneous(
@@ -133,7 +138,8 @@ class MultiAgentChat(Room):
         again by `simultaneous(names, answered=error.answers)`. So has the CancelledError of a round
         that is cancelled the turns that were over.
         """
-        order, known = self._known(self._agents if names is None else names), answered or {}
+        order = self._require_agents() if names is None else self._known(names)
+        known = answered or {}
         if len(set(order)) < len(order):
             raise ConfigError(f"who speaks at once speaks once; got {', '.join(order)}")
         tasks = {
@@ -224,6 +230,7 @@ class MultiAgentChat(Room):
             "metadata": deepcopy(state.metadata),
         }
         registry = ToolRegistry.of(tools)
+        state.check_tools(registry.names)
         agents = [
             Agent.from_dict(agent, tools=[one for one in registry if one.name in agent["tools"]])
             for agent in state.agents

@@ -55,6 +55,8 @@ class Room:
 
     def add_agent(self, agent: Agent) -> None:
         """Let an agent join; it reads what was said to everybody before."""
+        if not isinstance(agent, Agent):
+            raise ConfigError(f"an agent is Agent(...); got {agent!r:.80}")
         name = checked_name(agent.name, self._names())
         if name in self._agents:
             raise ConfigError(f"there is an agent named {name!r} already")
@@ -136,6 +138,12 @@ class Room:
                 listed = ", ".join(self._agents) or "none: add_agent(Agent(name=...))"
                 raise ConfigError(f"there is no agent named {name!r}; there are {listed}")
         return known
+
+    def _require_agents(self) -> list[str]:
+        """Return the names of all agents; raises ConfigError where there are none."""
+        if not self._agents:
+            raise ConfigError("there are no agents in this chat: add_agent(Agent(name=...))")
+        return list(self._agents)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*self._agents, *(entry.author for entry in self._entries)]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from .. import saved
 from ..agent.session import Session
+from ..conversation.state import no_saved
 from ..errors import ConfigError
 
 VERSION = 1
@@ -35,13 +36,22 @@ class ChatState:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what `model_dump()` wrote; raises ConfigError where that is something else."""
-        version = data.get("version") if isinstance(data, Mapping) else None
-        saved.check_version(version, VERSION, what="chat")
+        if not isinstance(data, Mapping) or "agents" not in data:
+            raise no_saved("chat", data)
+        saved.check_version(data.get("version"), VERSION, what="chat")
         if not _is_whole(data):
-            raise ConfigError(f"this is no saved chat: {data!r:.80}")
+            raise no_saved("chat", data)
         for agent in data["agents"]:
             Session.from_dict(agent)
         return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
+
+    def check_tools(self, given: Iterable[str]) -> None:
+        """Raise ConfigError for tools that agents had and that are not among those given."""
+        if missing := {name for agent in self.agents for name in agent["tools"]} - set(given):
+            raise ConfigError(
+                f"the agents had tools that are not given: {', '.join(sorted(missing))}: "
+                "tools=[...]"
+            )
 
     def model_dump(self) -> dict[str, Any]:
         """Return the state as a dict that is JSON."""

@@ -71,7 +71,10 @@ def convert(files: tuple[Path, ...], output: Path, task: str | None, sample_tag:
     """Write the FILES of a StructuredLogger as .eval logs.
 
     Each call is a sample, unless a tag such as sample:q7 says of which it is a part. What was not
-    recorded is marked as such.
+    recorded is marked as such. A file is converted into a folder once: its samples would count
+    twice there.
+
+    `flashlite cache import` takes nothing from such a log: it does not hold the whole requests.
     """
     from ..inspect_logs import convert
 

@@ -46,7 +46,7 @@ class RequestsFile:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{place} is no JSON: {error}") from error
+            raise ConfigError(f"{place} is no JSON; each line is a value of it: {error}") from error
         name = None
         if isinstance(value, dict) and "role" not in value:
             name = next((value[key] for key in _IDS if value.get(key) is not None), None)

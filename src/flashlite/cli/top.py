@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError, StoreError
+from ..types.dollars import dollars
 from . import options
 from .options import print_json
 
@@ -196,8 +197,8 @@ def _budget(purse: PurseSight, eta: float | None) -> str:
 
     waiting = waiting_of(purse.members)
     parts = [
-        f"budget: ${purse.spent:,.4f} of ${purse.limit:,.2f} spent",
-        f"${purse.reserved:,.4f} reserved",
+        f"budget: {dollars(purse.spent)} of {dollars(purse.limit)} spent",
+        f"{dollars(purse.reserved)} reserved",
         f"{waiting:,} waiting" if waiting else "",
         f"spent in {_duration(eta)}" if eta is not None else "",
     ]

@@ -37,7 +37,7 @@ class ConversationState:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what `model_dump()` wrote; raises ConfigError where that is something else."""
         if not isinstance(data, Mapping) or not isinstance(data.get("messages"), list):
-            raise ConfigError(f"this is no saved conversation: {data!r:.80}")
+            raise no_saved("conversation", data)
         saved.check_version(data.get("version", VERSION), VERSION, what="conversation")
         known: dict[str, Any] = {n: data[n] for n in cls.__dataclass_fields__ if n in data}
         for name in ("config", "options", "metadata"):
@@ -71,3 +71,19 @@ class ConversationState:
     def to_json(self) -> str:
         """Return the state as JSON text; raises ConfigError where something in it is no JSON."""
         return saved.to_json(self.model_dump(), what="conversation")
+
+
+def no_saved(what: str, data: Any) -> ConfigError:
+    """Return the error for something saved that is of another kind, and say who reads that."""
+    for key, (kind, reader) in _READERS.items():
+        if kind != what and isinstance(data, Mapping) and key in data:
+            return ConfigError(f"this is a saved {kind}, not a {what}: {reader} reads it")
+    return ConfigError(f"this is no saved {what}: {data!r:.80}")
+
+
+_READERS = {
+    "agents": ("chat", "MultiAgentChat.load"),
+    "tools": ("session", "Agent.load_session"),
+    "messages": ("conversation", "Conversation.load"),
+}
+"""Kinds by a key that no other one has."""

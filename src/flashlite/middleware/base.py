@@ -13,6 +13,10 @@ class Middleware(Protocol):
 
     `call_next` is the rest of the stack. A response may still be open; what must wait for its
     last byte is said with `await response.on_complete(...)`. A plain async function will do.
+
+    A layer of yours, in `Flashlite(middleware=[...])`, sees each call once: cache, retries and
+    limits are below it. How often a call was tried again is `response.attempts - 1`, or
+    `error.attempts - 1` where it raised a CompletionError.
     """
 
     async def __call__(

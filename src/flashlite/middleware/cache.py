@@ -150,11 +150,7 @@ class Cache:
                     return known
                 return await self._ask(kept, request, call_next)
         except BaseException as error:
-            # The time was the leader's; a follower may have some left.
-            is_theirs = isinstance(error, CompletionError) and not isinstance(
-                error, APITimeoutError
-            )
-            kept.flight.land(error if is_theirs else None)
+            kept.flight.land(error if isinstance(error, CompletionError) else None)
             raise
 
     def _known(

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,9 @@ def adapter_of(kind: Any, what: str) -> TypeAdapter[Any]:
     """Return pydantic's adapter of a type; `what` names it in the ConfigError for a wrong one."""
     from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
 
+    if is_dataclass(type(kind)) or hasattr(type(kind), "__pydantic_fields__"):
+        name = type(kind).__name__
+        raise ConfigError(f"{what} is a class: got an instance of {name}; pass {name}")
     try:
         return TypeAdapter(kind)
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:

@@ -63,6 +63,7 @@ class Course:
         self.submission, self.results = submission, results or Results(remote.adapter)
         self._remote, self._means, self._lines = remote, means, lines
         self._is_cancelled = False
+        self._may_run = lines is None  # a job of it, which is paid for
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(self._tell)
 
@@ -87,20 +88,32 @@ class Course:
             async with self._means.seats:
                 undone = await self._undone()
         except FlashliteError as error:
-            self.results.fail(self._explained(error))
+            failure = self._explained(error)
+            log.warning("a job of %d requests failed: %s", self.submission.count, failure)
+            self.results.fail(failure)
         else:
             await self.results.finish(undone)
         finally:
             self._lines = None
 
     def _explained(self, error: FlashliteError) -> FlashliteError:
-        """Say what a failure leaves open; where that is a job, nobody may ask a second time."""
+        """Say what a failure leaves open; nobody may ask again: it was tried, or there is a job."""
+        if not isinstance(error, CompletionError):
+            return error
+        error.sign(self._remote.provider, "")
         if isinstance(error, NotFoundError) and self._lines is None:
             error.reason += (
                 f"; an earlier run has submitted {self.submission.job}: perhaps with another key, "
                 "or too long ago; cancel gives it up"
             )
-        if not (isinstance(error, CompletionError) and error.retryable and self.submission.at):
+        elif isinstance(error, NotFoundError) and self.submission.job is None:
+            error.reason += (
+                "; perhaps there is no batch API: leave mode='provider' (--provider) out"
+            )
+        if error.retryable and not self._may_run:
+            error.reason += "; no job was submitted"
+            error.retryable = False
+        if not error.retryable:
             return error
         job = self.submission.job or "the job, if there is one,"
         unheard = CompletionError(
@@ -165,23 +178,22 @@ class Course:
             raise cancelled()
         submission.at = self._means.clock()
         await self._means.note("submission", submission.to_dict())
-        tries = islice(self._means.pace.waits(), self._means.pace.max_failures)
-        while True:
+        for failures, wait in enumerate(self._means.pace.waits(), 1):
             try:
                 job = await remote.create(submission.name, file=submission.file, lines=lines)
             except CompletionError as error:
-                wait = next(tries, None)
-                if not error.retryable:
-                    await self._means.note("closed", {"name": submission.name})
-                if wait is None or not error.retryable:
+                self._may_run |= error.was_sent
+                if not await self._pause(error, failures, wait):
+                    if not (self._may_run and error.retryable):
+                        await self._means.note("closed", {"name": submission.name})
                     raise
-                log.warning("a job was not submitted, next try in %.0f s: %s", wait, error)
             else:
+                self._may_run = True
                 log.info("%s has %d requests", job.id, len(lines))
                 return job
-            await self._means.sleep(wait)
-            if (found := await self._found()) is not None:
+            if self._may_run and (found := await self._found()) is not None:
                 return found
+        raise AssertionError("unreachable")
 
     async def _found(self) -> RemoteJob | None:
         others, until_over = self._means.known, self._until_over
@@ -211,17 +223,26 @@ class Course:
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask again as long as the failure says that this is worth it."""
-        tries = islice(self._means.pace.waits(), self._means.pace.max_failures)
-        while True:
+        for failures, wait in enumerate(self._means.pace.waits(), 1):
             try:
                 return await ask()
             except CompletionError as error:
-                wait = next(tries, None)
-                if wait is None or not error.retryable:
+                if not await self._pause(error, failures, wait):
                     raise
-                log.warning("a provider is asked again in %.0f s: %s", wait, error)
-                wait = max(wait, error.retry_after or 0.0)
-            await self._means.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _pause(self, error: CompletionError, failures: int, wait: float) -> bool:
+        """Wait until an exchange is tried again; return False where it is not."""
+        pace, most = self._means.pace, self._means.pace.max_failures
+        if not (self._may_run or self._means.known):
+            most = min(most, pace.max_failures_at_first)
+        if not error.retryable or failures > most:
+            return False
+        wait = max(wait, error.retry_after or 0.0)
+        error.sign(self._remote.provider, "")
+        log.warning("try %d of %d failed, the next in %.0f s: %s", failures, most + 1, wait, error)
+        await self._means.sleep(wait)
+        return True
 
     def _tell(self, task: asyncio.Task[None]) -> None:
         """Leave nobody waiting for a task that ended by a mistake of ours."""

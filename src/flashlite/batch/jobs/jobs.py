@@ -51,20 +51,22 @@ class Jobs:
         self._stillness = Stillness()
         self._is_cancelled = False
 
-    async def answer(self, adapter: BatchAdapter, request: WireRequest) -> JobResult:
+    async def answer(
+        self, adapter: BatchAdapter, request: WireRequest, *, provider: str
+    ) -> JobResult:
         """Wait for the result of a request: hours perhaps.
 
         Raises what kept us from submitting it or from hearing of it.
         """
-        key = key_of(request)
+        key, remote = key_of(request), Remote(adapter, self.transport, request, provider=provider)
         self._stillness.add()
         while (found := self._earlier.take(key)) is not None:
             submission, custom_id = found
-            course = self._adopted(submission, Remote(adapter, self.transport, request))
+            course = self._adopted(submission, remote)
             result = await course.results.get(custom_id)
             if result.is_answer:
                 return result
-        gathering, custom_id = self._gathered(adapter, request, key)
+        gathering, custom_id = self._gathered(remote, request, key)
         try:
             return await gathering.results.get(custom_id)
         finally:
@@ -94,12 +96,10 @@ class Jobs:
         ending = [course.close() for course in self._courses.values()]
         await asyncio.gather(*ending, return_exceptions=True)
 
-    def _gathered(
-        self, adapter: BatchAdapter, request: WireRequest, key: str
-    ) -> tuple[Gathering, str]:
+    def _gathered(self, remote: Remote, request: WireRequest, key: str) -> tuple[Gathering, str]:
         """Put a request to those with which it can travel."""
         together = (
-            type(adapter),
+            type(remote.adapter),
             request.url,
             tuple(sorted(request.headers.items())),
             request.json.get("model"),
@@ -107,7 +107,6 @@ class Jobs:
         while True:
             gathering = self._gatherings.get(together)
             if gathering is None:
-                remote = Remote(adapter, self.transport, request)
                 gathering = Gathering(remote, self._pace, self._submit)
                 self._gatherings[together] = gathering
             custom_id = gathering.add(request, key)

@@ -19,7 +19,8 @@ class Pace:
     Requests are submitted when they are `most` (None for as many as a job takes), when they are
     `least` and no other came for `idle`, or when the first has waited for `patience`. A job is
     asked how it is after `poll_interval`, and then more and more seldom. `max_jobs` are at work at
-    once. An exchange that fails is repeated `max_failures` times, as slowly.
+    once. An exchange that fails is repeated `max_failures` times, as slowly; as long as nothing was
+    submitted that may be paid for, `max_failures_at_first` times at most.
     """
 
     least: int = 1
@@ -29,12 +30,14 @@ class Pace:
     poll_interval: float = 15.0
     max_jobs: int = 100
     max_failures: int = 100
+    max_failures_at_first: int = 5
 
     def __post_init__(self) -> None:
         if not 0 < self.poll_interval < inf:
             raise ConfigError(f"poll_interval is a number of seconds; got {self.poll_interval!r}")
         most = self.least if self.most is None else self.most
-        if min(self.max_jobs, self.max_failures, self.least, most) < 1:
+        failures = (self.max_failures, self.max_failures_at_first)
+        if min(self.max_jobs, *failures, self.least, most) < 1:
             raise ConfigError(f"sizes and counts of jobs are at least 1; got {self!r:.200}")
 
     def waits(self) -> Iterator[float]:

@@ -44,24 +44,24 @@ class JobProvider:
             )
         name = (host.name, host.dialect)
         if name not in self._providers:
-            transport = JobTransport(batch_adapter_for(host.batches), self._jobs)
+            transport = JobTransport(batch_adapter_for(host.batches), self._jobs, host.name)
             adapter = adapter_for(host.dialect)
             self._providers[name] = HTTPProvider(host, adapter, transport, batch=True)
         return self._providers[name]
 
 
 class JobTransport:
-    """Send requests in jobs, with as much patience as that takes."""
+    """Send requests in jobs of a provider, with as much patience as that takes."""
 
-    def __init__(self, adapter: BatchAdapter, jobs: Jobs) -> None:
-        self._adapter, self._jobs = adapter, jobs
+    def __init__(self, adapter: BatchAdapter, jobs: Jobs, provider: str) -> None:
+        self._adapter, self._jobs, self._provider = adapter, jobs, provider
 
     async def send(self, request: WireRequest) -> WireResponse:
         if request.method == "GET":
             return await self._jobs.transport.send(request)
         if request.json.get("stream"):
             raise ConfigError("a provider's batch API does not stream: leave stream=True out")
-        result = await self._jobs.answer(self._adapter, request)
+        result = await self._jobs.answer(self._adapter, request, provider=self._provider)
         if result.error is not None:
             raise result.error
         headers = {"content-type": "application/json", "x-request-id": result.custom_id}

@@ -8,17 +8,22 @@ from dataclasses import replace
 
 from ...providers.batches import BatchAdapter, RemoteJob
 from ...providers.refusals import signed
-from ...types import Timeout
+from ...types import Timeout, place_of
 from ...wire import Transport, WireRequest, WireResponse
 
 _TIMEOUT = Timeout(total=1800.0, connect=60.0)  # for 200 MB
 
 
 class Remote:
-    """The jobs of one account; `like` is a request of them, whose address and headers they have."""
+    """The jobs of one account; `like` is a request of them, whose address and headers they have.
 
-    def __init__(self, adapter: BatchAdapter, transport: Transport, like: WireRequest) -> None:
-        self.adapter, self._transport = adapter, transport
+    `provider` is the name of whose account it is.
+    """
+
+    def __init__(
+        self, adapter: BatchAdapter, transport: Transport, like: WireRequest, *, provider: str
+    ) -> None:
+        self.adapter, self._transport, self.provider = adapter, transport, provider
         self._like = replace(like, json={}, timeout=_TIMEOUT)
 
     async def upload(self, name: str, lines: Sequence[bytes]) -> str | None:
@@ -92,8 +97,12 @@ class Remote:
         if http.status == 200:
             return http
         try:
-            # The provider's name is added further up; a key that it repeats never gets there.
-            with signed("", "", api_key=None, sent=self._like.headers, received=http.headers):
-                raise self.adapter.parse_error(http.status, http.headers, await http.read())
+            error = self.adapter.parse_error(http.status, http.headers, await http.read())
+            if http.status == 404:
+                error.reason += f" at {place_of(request.url)}"
+            # The model's name is added further up; a key that it repeats never gets there.
+            sent, received = self._like.headers, http.headers
+            with signed(self.provider, "", api_key=None, sent=sent, received=received):
+                raise error
         finally:
             await http.aclose()

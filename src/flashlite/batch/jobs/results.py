@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import ContextVar
 from tempfile import SpooledTemporaryFile
 
 from ...errors import CompletionError, FlashliteError, MalformedResponseError
@@ -13,6 +14,10 @@ log = logging.getLogger("flashlite.batch")
 
 _IN_MEMORY = 8_000_000  # bytes of results that nobody asked for yet
 _AT_ONCE = 100  # requests that go on before others get their turn
+
+
+told: ContextVar[list[str] | None] = ContextVar("told", default=None)
+"""The ids of all requests whose results a task was given: one answer may take several."""
 
 
 class Results:
@@ -40,6 +45,8 @@ class Results:
             finally:
                 self._waiting.pop(custom_id, None)
         self.given.add(custom_id)
+        if (ids := told.get()) is not None:
+            ids.append(custom_id)
         return result
 
     async def add(self, line: bytes) -> None:

@@ -101,10 +101,11 @@ class Submissions:
         else:
             self._by_name.pop(name, None)
 
-    def note_taken(self, custom_id: object) -> None:
-        """Note that the answer of this request is on file, if it is a request of a job."""
-        if isinstance(custom_id, str) and custom_id.partition("-")[0] in self._by_name:
-            self._taken.add(custom_id)
+    def note_taken(self, *custom_ids: object) -> None:
+        """Note that what came of these requests is on file, as far as they are requests of jobs."""
+        for custom_id in custom_ids:
+            if isinstance(custom_id, str) and custom_id.partition("-")[0] in self._by_name:
+                self._taken.add(custom_id)
 
     def take(self, key: str) -> tuple[Submission, str] | None:
         """Return a submission that has the same request, and its id there; each is had once."""
@@ -112,7 +113,7 @@ class Submissions:
         return kept.pop() if kept else None
 
     def is_taken(self, custom_id: str) -> bool:
-        """Whether the answer of this request is on file."""
+        """Whether what came of this request is on file."""
         return custom_id in self._taken
 
     def known(self) -> list[str]:
