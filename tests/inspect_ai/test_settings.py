@@ -142,7 +142,9 @@ def test_an_attempt_that_only_waited_says_so() -> None:
     }
 
 
-def test_a_spent_budget_ends_samples_with_the_reason_and_a_score() -> None:
+def test_a_spent_budget_ends_samples_with_the_reason_and_a_score(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with MockServer("echo") as server:
         options: dict[str, Any] = {
             "model_base_url": server.base_url,
@@ -160,12 +162,14 @@ def test_a_spent_budget_ends_samples_with_the_reason_and_a_score() -> None:
         assert (sample.limit.type, sample.error) == ("custom", None)
         [reason] = [e.message for e in sample.events if isinstance(e, SampleLimitEvent)]
         assert sample.limit.reason == reason
-        assert "of the budget of $0.00 are spent, and this call may cost up to" in reason
+        assert "of the budget of $0.002 are spent, and this call may cost up to" in reason
         assert sample.scores is not None
     scores = [sample.scores["includes"].value for sample in samples if sample.scores]
     assert scores == ["C", "C"]  # by the answers that they had
     used = [log.stats.model_usage["flashlite/openai/gpt-4o"] for log in (first, second)]
     assert 0.0015 < sum(usage.total_cost or 0 for usage in used) < 0.002
+    [warning] = [one.getMessage() for one in caplog.records if one.name == "flashlite.inspect_ai"]
+    assert "What is left of the budget of $0.002 does not pay for" in warning
 
 
 def test_a_budget_without_a_price_stops_an_eval_before_it_starts() -> None:
@@ -243,6 +247,10 @@ def test_a_wrong_shape_is_the_answer_when_all_tries_are_over() -> None:
     told = sample.output.metadata
     assert told is not None
     assert (log.status, sample.output.completion) == ("success", '{"x": "one"}')
+    [event] = _events(sample)
+    assert event.call is not None
+    assert event.call.response is not None
+    assert event.call.response["choices"][0]["message"]["content"] == '{"x": "one"}'  # type: ignore[index,call-overload]
     assert told["flashlite"]["unfit"] == (
         "the answer did not fit answer after 2 tries: the answer: x: 'one' is not of type 'integer'"
     )

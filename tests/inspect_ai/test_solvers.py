@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from inspect_ai.agent import agent_with, handoff
 from inspect_ai.dataset import Sample
@@ -11,7 +17,14 @@ from inspect_ai.tool import Tool as InspectTool
 from inspect_ai.tool import tool as inspect_tool
 from pydantic import BaseModel
 
-from flashlite.inspect_ai import converse, flashlite_agent, prompt_template, structured, tool_loop
+from flashlite.inspect_ai import (
+    converse,
+    flashlite_agent,
+    multi_agent,
+    prompt_template,
+    structured,
+    tool_loop,
+)
 
 from .running import (
     INSPECTS_OWN,
@@ -121,6 +134,22 @@ def test_an_agent_hands_its_conversation_over_too() -> None:
         ("user", "The expert agent has completed its work."),
         ("assistant", "Thank you."),
     ]
+
+
+def test_so_it_does_in_a_process_where_inspect_has_seen_no_tool_before() -> None:
+    code = (
+        f"from {__name__} import {test_an_agent_hands_its_conversation_over_too.__name__} as f; f()"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("made", [converse, multi_agent])
+def test_a_talk_without_turns_is_refused(made: Callable[..., Any]) -> None:
+    log = run_log(made(["Ann"], turns=0), saying("never"), samples=["Begin."])
+    assert log.error is not None
+    assert "turns is at least 1; got 0" in log.error.message
 
 
 def test_a_script_is_said_line_by_line() -> None:

@@ -17,8 +17,8 @@ from inspect_ai.model import (
 from ..types import Message
 from ._citations import citations_in
 from ._reasoning import think_tag, to_reasoning
+from ._server_tools import Parts, with_results
 from ._server_tools import to_content as from_server
-from ._server_tools import with_results
 
 _THOUGHT = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 _BESIDE = frozenset(
@@ -67,7 +67,8 @@ def _in_order(
     yield from reasoning[:first]
     late = iter(reasoning[first:])
     start, texts = 0, sum(part.get("type") == "text" for part in parts)
-    for part, result in with_results(parts):
+    for run, result in with_results(parts):
+        part = run[0]
         if part == _PLACE:
             yield from (thought for thought in [next(late, None)] if thought is not None)
         elif part.get("type") == "text":
@@ -78,11 +79,11 @@ def _in_order(
             if text:
                 yield ContentText(text=text, citations=found)
         else:
-            yield _other(part, result, dialect)
+            yield _other(run, result, dialect)
 
 
-def _other(part: Mapping[str, Any], result: Mapping[str, Any] | None, dialect: str) -> Content:
-    match part:
+def _other(parts: Parts, result: Mapping[str, Any] | None, dialect: str) -> Content:
+    match part := parts[0]:
         case {"type": "refusal", "refusal": str(text)}:
             return ContentText(text=text, refusal=True)
         case {"type": "image_url", "image_url": {"url": str(url)}}:
@@ -91,7 +92,7 @@ def _other(part: Mapping[str, Any], result: Mapping[str, Any] | None, dialect: s
         case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(format)}}:
             if format in ("wav", "mp3"):
                 return ContentAudio(audio=_sound(data, format), format=format)  # type: ignore[arg-type]
-    return from_server(part, result, dialect=dialect)
+    return from_server(parts, result, dialect=dialect)
 
 
 def _spoken(audio: Any) -> Iterator[Content]:

@@ -20,6 +20,7 @@ from ._config import to_options, with_beta
 from ._messages import to_messages
 from ._private import is_stream_wanted
 from ._prompt_cache import is_marked, mark
+from ._server_tools import container_of
 from ._settings import Settings
 from ._stream import read
 from ._structured import type_of
@@ -87,6 +88,7 @@ class Asking:
             is_over = error.may_another_help and not error.retryable
             if not self._settings.fallbacks or not is_over:
                 raise
+            attempts.add(error.usage)
         try:
             return await self._fall_back(messages, options)
         except CompletionError as error:
@@ -131,6 +133,8 @@ class Asking:
             options["structured_retries"] = settings.structured_retries
         if settings.responses_api is not None:
             options["api"] = "responses" if settings.responses_api else "chat"
+        if (container := container_of(question.input, dialect=dialect)) is not None:
+            options["extra_body"] = {"container": container, **options.get("extra_body", {})}
         if settings.cache_only:
             options["cache"] = "only"
         options["strict_params"] = settings.strict_params

@@ -14,6 +14,7 @@ from math import ceil
 from inspect_ai.model import GenerateConfig
 
 from ..errors import CompletionError, MalformedResponseError
+from ..types import Usage
 from ._private import live_setting
 
 _MALFORMED = 3  # answers with status 200 that were none, in one generate
@@ -28,7 +29,12 @@ class Attempts:
     config: GenerateConfig
     number: int = 0
     malformed: int = 0
+    used: Usage | None = None
     started: float = field(default_factory=time.monotonic)
+
+    def add(self, used: Usage | None) -> None:
+        """Note what was used in vain: whoever answers in the end tells it."""
+        self.used = Usage.total_of([self.used, used])
 
     def may_go_on(self, error: CompletionError) -> bool:
         """Whether another attempt follows: a status 200 was paid for, so its faults are bounded."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from inspect_ai.model import ModelCall, record_response_headers
 
-from ..errors import CompletionError
+from ..errors import CompletionError, StructuredOutputError
 from ..providers import request_id_header
 from ..types import REMOVED, CompletionResponse, is_base64
 from ._private import attach_call, report_request_id, show_call
@@ -42,6 +42,9 @@ class Call:
         self._note_request_id(response.headers, 200)
 
     def fail(self, error: CompletionError) -> None:
+        if isinstance(error, StructuredOutputError) and error.response is not None:
+            self.succeed(error.response)
+            return
         body = error.body if isinstance(error.body, Mapping) else {"error": str(error)}
         self.record.set_error(body)
         attach_call(self.record)

@@ -115,10 +115,16 @@ async def held(
             note_decision("protocol", outcome)
         keep_chat(chat, outcome)
         return outcome
-    await chat.run(
-        _policy(policy), max_turns=turns, stop=says(stop) if isinstance(stop, str) else stop
-    )
+    stop = says(stop) if isinstance(stop, str) else stop
+    await chat.run(_policy(policy), max_turns=checked_turns(turns), stop=stop)
     return None
+
+
+def checked_turns(turns: int) -> int:
+    """Return a number of turns; raises ConfigError where nobody would have one."""
+    if turns < 1:
+        raise ConfigError(f"turns is at least 1; got {turns}")
+    return turns
 
 
 def opened(chat: SampleChat, messages: Sequence[ChatMessage], moderator: str) -> int:

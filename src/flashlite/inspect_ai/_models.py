@@ -63,11 +63,12 @@ def served_by(
     """
     if output.usage is None:
         return None
+    told = (output.metadata or {}).get("flashlite", {})
     if output.fallback is not None:
-        name = output.fallback.fallback_model
+        name = "/".join(filter(None, [told.get("provider"), output.fallback.fallback_model]))
         profile = lookup(name)
         prices = None if profile is None else profile.prices
-    elif (output.metadata or {}).get("flashlite", {}).get("service_tier") == "batch":
+    elif told.get("service_tier") == "batch":
         name, profile = model, profile_of(model, route)
         usual = None if profile is None else profile.prices
         prices = None if usual is None else usual.in_batch

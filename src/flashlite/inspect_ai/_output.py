@@ -19,40 +19,51 @@ from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo
 
 from ..inspect_logs.model_events import STOP_REASONS, to_usage
-from ..types import Choice, CompletionResponse, Message, ToolCall
+from ..types import Choice, CompletionResponse, Message, ToolCall, Usage
 from ._answers import to_content
 from ._logprobs import answer_logprobs, prompt_logprobs
+from ._server_tools import keep_container
 
 
 def to_output(
-    response: CompletionResponse, *, model: str, tools: Sequence[ToolInfo] = (), dialect: str = ""
+    response: CompletionResponse,
+    *,
+    model: str,
+    tools: Sequence[ToolInfo] = (),
+    dialect: str = "",
+    before: Usage | None = None,
 ) -> ModelOutput:
     """Return the answer as Inspect wants it.
 
     What the provider told beyond Inspect's fields is in `metadata["flashlite"]`: who served it,
     what it billed (Inspect computes costs from prices), its fingerprint. An answer from our cache
-    used nothing; what it had used is there too.
+    used nothing; what it had used is there too. `before` is what attempts have used that failed:
+    Inspect counts what is told with an answer, and nothing else.
     """
     name = response.model or model
-    usage = ModelUsage(**to_usage(response.usage)) if response.usage else None
+    used = Usage.total_of([before, None if response.cached else response.usage])
     return ModelOutput(
         model=name,
         choices=[_choice(choice, name, tools, dialect, response) for choice in response.choices],
-        usage=None if response.cached else usage,
-        input_context_tokens=_context(response),
+        usage=usage_of(used),
+        input_context_tokens=_context(response, is_all=used == response.usage),
         fallback=_fallback(response),
         time=response.latency,
         response_id=response.id,
-        metadata={"flashlite": _provenance(response)},
+        metadata={"flashlite": _provenance(response, before)},
     )
 
 
-def _context(response: CompletionResponse) -> int | None:
+def usage_of(used: Usage | None) -> ModelUsage | None:
+    """Return what was used as Inspect counts it."""
+    return None if used is None else ModelUsage(**to_usage(used))
+
+
+def _context(response: CompletionResponse, *, is_all: bool) -> int | None:
     """Return the size of the last prompt where the usage does not tell it by itself."""
-    if response.usage is None or not (response.cached or response.wasted):
-        return None
-    wasted = response.wasted.input_tokens if response.wasted else 0
-    return response.usage.input_tokens - wasted
+    if isinstance(known := response.facts.get("context_tokens"), int):
+        return known
+    return None if is_all or response.usage is None else response.usage.input_tokens
 
 
 def _fallback(response: CompletionResponse) -> ModelFallback | None:
@@ -69,8 +80,10 @@ def _choice(
     response: CompletionResponse,
 ) -> ChatCompletionChoice:
     calls = [_call(call, tools) for call in choice.message.tool_calls or ()]
+    content = to_content(choice.message, dialect=dialect)
+    keep_container(content, response.facts.get("container"))
     message = ChatMessageAssistant(
-        content=to_content(choice.message, dialect=dialect),
+        content=content,
         tool_calls=calls or None,
         model=model,
         source="generate",
@@ -143,11 +156,14 @@ def _loose_value(text: str) -> Any:
         return text
 
 
-def _provenance(response: CompletionResponse) -> Mapping[str, Any]:
+def _provenance(response: CompletionResponse, before: Usage | None) -> Mapping[str, Any]:
     lineage = response.lineage or {}
+    used = Usage.total_of([before, response.usage])
+    wasted = Usage.total_of([before, response.wasted])
     told = {
         "provider": response.provider,
-        "cost": response.cost,
+        "cost": used and used.total_cost,
+        "wasted": wasted and wasted.to_dict(),
         "request_id": response.request_id,
         "unfit": response.error,
         "cached": response.cached or None,
@@ -156,5 +172,6 @@ def _provenance(response: CompletionResponse) -> Mapping[str, Any]:
         "similarity": lineage.get("similarity"),
         "similar_question": lineage.get("question"),
         **response.facts,
+        "context_tokens": None,  # Inspect has a field for it
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -7,6 +7,7 @@ and errors. What is done here and why is written in Inspect's `model/_model.py`,
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import ceil
@@ -23,7 +24,7 @@ from inspect_ai.model import (
     ServedModelUsage,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
-from inspect_ai.util import LimitExceededError
+from inspect_ai.util import LimitExceededError, warn_once
 
 from .. import env
 from ..batch.jobs import Pace
@@ -33,6 +34,7 @@ from ..models import count_tokens
 from ..providers import Route, locate, resolve
 from ..providers.dialects import facts_of
 from ..types import Handler
+from ..types.dollars import dollars
 from ._asking import Asking, Question
 from ._attempts import count_attempt
 from ._batches import pace_of
@@ -45,6 +47,14 @@ from ._private import PrerequisiteError, current_epoch, note_cache_hit, note_lim
 from ._refusals import answered_by_refusing
 from ._retry import RetryAfterWait, decide, is_auth_failure
 from ._settings import Settings, read_settings, refuse_unknown
+
+log = logging.getLogger("flashlite.inspect_ai")
+
+_SPENT = (
+    "What is left of the budget of {} does not pay for the next call of a sample: it ends here, "
+    "and is scored on what it has. So metrics count answers that were never asked for. Raise the "
+    "budget and run again with a cache, or read only the samples that have no limit."
+)
 
 
 class FlashliteModelAPI(ModelAPI):
@@ -102,6 +112,8 @@ class FlashliteModelAPI(ModelAPI):
         settings, pool = self._settings, self._pool
         if settings.budget is not None:
             require_price(self.model_name, self._route)
+            for name in settings.fallbacks:
+                require_price(name, resolve(name))
         return engine_for(self._handler(rest), pool, settings)
 
     @property
@@ -156,6 +168,7 @@ class FlashliteModelAPI(ModelAPI):
         except ConfigError as error:
             raise PrerequisiteError(str(error)) from error
         except BudgetExceededError as error:
+            warn_once(log, _SPENT.format(dollars(error.limit)))
             note_limit(str(error), limit=error.limit)
             raise LimitExceededError(
                 "custom", value=error.spent, limit=error.limit, message=str(error)
@@ -170,13 +183,14 @@ class FlashliteModelAPI(ModelAPI):
             response = await self._asking(question, call=call, attempts=attempts, **whom)
         except CompletionError as error:
             call.fail(error)
-            if (output := answered_by_refusing(error, **told)) is None:
+            if (output := answered_by_refusing(error, **told, before=attempts.used)) is None:
+                attempts.add(error.usage)
                 raise
             return output, call.record
         if response.cached:
             note_cache_hit()
         call.succeed(response)
-        return to_output(response, **told), call.record
+        return to_output(response, **told, before=attempts.used), call.record
 
     def should_retry(self, ex: BaseException) -> RetryDecision:
         return decide(ex)

@@ -118,6 +118,9 @@ def _answer(output: ModelOutput, dialect: str) -> CompletionResponse:
     facts = dict((output.metadata or {}).get("flashlite") or output.metadata or {})
     response.provider = facts.pop("provider", None)
     response.request_id = facts.pop("request_id", None)
-    facts.pop("cost", None)
+    for name in ("cost", "wasted"):
+        facts.pop(name, None)
+    if output.input_context_tokens is not None:
+        facts["context_tokens"] = output.input_context_tokens
     response.facts = facts
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from inspect_ai.model import ModelOutput, StopDetails
 from inspect_ai.tool import ToolInfo
@@ -13,22 +14,31 @@ from ..errors import (
     ContextWindowExceededError,
     StructuredOutputError,
 )
-from ._output import to_output
+from ..types import Usage
+from ._output import to_output, usage_of
 
 
 def answered_by_refusing(
-    error: CompletionError, *, model: str, tools: Sequence[ToolInfo], dialect: str
+    error: CompletionError,
+    *,
+    model: str,
+    tools: Sequence[ToolInfo],
+    dialect: str,
+    before: Usage | None,
 ) -> ModelOutput | None:
     """Return the output that an overflow, a refusal or a wrong shape is; None for a failure.
 
     What a model wrote in the wrong shape, after all its tries, is its answer: scorers judge it.
     """
+    if isinstance(error, StructuredOutputError) and error.response is not None:
+        told: Any = {"model": model, "tools": tools, "dialect": dialect, "before": before}
+        return to_output(error.response, **told)
     if isinstance(error, ContextWindowExceededError):
-        return ModelOutput.from_content(model, error.reason, stop_reason="model_length")
-    if isinstance(error, ContentPolicyViolationError):
+        output = ModelOutput.from_content(model, error.reason, stop_reason="model_length")
+    elif isinstance(error, ContentPolicyViolationError):
         output = ModelOutput.from_content(model, error.reason, stop_reason="content_filter")
         output.choices[0].stop_details = StopDetails(type="refusal", explanation=error.reason)
-        return output
-    if isinstance(error, StructuredOutputError) and error.response is not None:
-        return to_output(error.response, model=model, tools=tools, dialect=dialect)
-    return None
+    else:
+        return None
+    output.usage = usage_of(Usage.total_of([before, error.usage]))
+    return output

@@ -10,7 +10,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from inspect_ai.model import Content, ContentData, ContentImage, ContentToolUse
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    Content,
+    ContentData,
+    ContentImage,
+    ContentToolUse,
+)
 
 Kind = Literal["web_search", "mcp_call", "code_execution"]
 _KINDS: Mapping[str, Kind] = {
@@ -24,24 +31,36 @@ _SERVER = "server_tool_use"  # Anthropic's, whose name says which
 _PICTURE = "image_generation_call"
 
 
-def with_results(
-    parts: Sequence[Mapping[str, Any]],
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
-    """Yield the parts, each call of a server's tool with the result that stands right behind it."""
-    used = None
-    for part, after in zip(parts, [*parts[1:], {}], strict=True):
-        if part is used:
-            continue
-        is_result = part.get("id") is not None and after.get("tool_use_id") == part["id"]
-        used = after if is_result else None
-        yield part, used
+Parts = Sequence[Mapping[str, Any]]
 
 
-def to_content(
-    part: Mapping[str, Any], result: Mapping[str, Any] | None, *, dialect: str
-) -> Content:
-    """Return a part that only its provider understands, so that a reader of the log does too."""
-    kept: Any = {dialect: [dict(one) for one in (part, result) if one is not None]}
+def with_results(parts: Parts) -> Iterator[tuple[Parts, Mapping[str, Any] | None]]:
+    """Yield the parts, each call of a server's tool with its result, where that is among them.
+
+    Results that stand right behind a call come with it, also those of other calls: of calls that
+    ran at once, all results stand behind the last one, and go back in their order.
+    """
+    calls = {str(part["id"]) for part in parts if part.get("id")}
+    results: dict[str, Mapping[str, Any]] = {}
+    runs: list[list[Mapping[str, Any]]] = []
+    for part in parts:
+        if (used := str(part.get("tool_use_id"))) in calls:
+            results[used] = part
+        if used in calls and runs and runs[-1][0].get("id"):
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    for run in runs:
+        yield run, results.get(str(run[0].get("id")))
+
+
+def to_content(parts: Parts, result: Mapping[str, Any] | None, *, dialect: str) -> Content:
+    """Return a part that only its provider understands, so that a reader of the log does too.
+
+    `parts` are those that go back in its place, itself first.
+    """
+    kept: Any = {dialect: [dict(one) for one in parts]}
+    part = parts[0]
     kind = _kind(part)
     if kind is not None:
         return ContentToolUse(
@@ -68,6 +87,25 @@ def from_content(content: Content, *, dialect: str) -> list[dict[str, Any]]:
         if part.get("type") == _PICTURE and isinstance(content, ContentImage):
             part["result"] = content.image.partition(",")[2]
     return parts
+
+
+def keep_container(content: str | Sequence[Content], container: Any) -> None:
+    """Note with the calls that still run in which container: whoever goes on has to name it."""
+    if not isinstance(container, Mapping):
+        return
+    for one in content:
+        if isinstance(one, ContentToolUse) and isinstance(one.internal, dict) and not one.result:
+            one.internal["container"] = container.get("id")
+
+
+def container_of(messages: Sequence[ChatMessage], *, dialect: str) -> str | None:
+    """Return the container in which a call of the last answer still runs, None if none does."""
+    answers = (one for one in reversed(messages) if isinstance(one, ChatMessageAssistant))
+    for part in next((one.content for one in answers), ""):
+        kept: Any = part.internal if isinstance(part, ContentToolUse) else None
+        if isinstance(kept, dict) and dialect in kept and kept.get("container"):
+            return str(kept["container"])
+    return None
 
 
 def _kind(part: Mapping[str, Any]) -> Kind | None:

@@ -17,7 +17,7 @@ from ..templating import Templates
 from ..tools import run_tool_loop
 from ..types import Message
 from ._agents import multi_agent_chat
-from ._chats import CRITIQUE, AgentSpec, Protocol, inside
+from ._chats import CRITIQUE, AgentSpec, Protocol, checked_turns, inside
 from ._completer import InspectCompleter
 from ._events import agent_span
 from ._states import handed_back, taken_up
@@ -127,7 +127,7 @@ def converse(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         completer, player = InspectCompleter(model), _player(user)
         conversation = taken_up(state, completer, system_prompt=system_prompt)
-        last = conversation.iteration + turns
+        last = conversation.iteration + checked_turns(turns)
         with handed_back(state, completer, conversation):
             await conversation.ask()
             while conversation.iteration < last:

@@ -110,14 +110,15 @@ def as_flashlite_tool(tool: TheirTool | ToolDef) -> Tool[..., Any]:
 
     Where an agent gets tools in an eval, Inspect's may also be given as they are.
     """
-    return _Theirs(tool if isinstance(tool, ToolDef) else ToolDef(tool))
+    return _Theirs(tool)
 
 
 class _Theirs(Tool[..., Any]):
-    """A tool of Inspect's."""
+    """A tool of Inspect's, which gets it back as it was given: only so does it run a handoff."""
 
-    def __init__(self, definition: ToolDef) -> None:
-        self.definition = definition
+    def __init__(self, tool: TheirTool | ToolDef) -> None:
+        self.theirs = tool
+        self.definition = definition = tool if isinstance(tool, ToolDef) else ToolDef(tool)
         super().__init__(
             definition.tool,
             name=definition.name,
@@ -140,10 +141,10 @@ class _Outcome:
 
 def _definition(
     tool: Tool[..., Any], call: ToolCall, limit: float | None, outcome: _Outcome
-) -> ToolDef:
+) -> TheirTool | ToolDef:
     """Return what Inspect runs for a call; our tools check their arguments themselves."""
     if isinstance(tool, _Theirs):
-        return tool.definition
+        return tool.theirs
 
     async def execute(**kwargs: Any) -> Any:
         outcome.result = await tool.run(kwargs, limit=limit, call_id=call.id)
