@@ -34,6 +34,15 @@ def test_lines_are_converted_into_a_folder(tmp_path: Path) -> None:
     assert ran == Ran(0, f"{log}\n", "")
 
 
+def test_a_file_that_was_converted_is_not_converted_again(tmp_path: Path) -> None:
+    asyncio.run(_log(tmp_path))
+    command = ("logs", "convert", tmp_path / "run.jsonl", "-o", tmp_path / "out")
+    log = run(*command).out.strip()
+    said = f"{tmp_path / 'run.jsonl'} was already converted to {log}"
+    again = f"flashlite: {said}: delete it first, or pass another folder\n"
+    assert run(*command) == Ran(2, "", again)
+
+
 def test_a_file_that_is_no_record_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("{}\n")
     ran = run("logs", "convert", tmp_path / "x.jsonl", "-o", tmp_path)
@@ -59,6 +68,13 @@ def test_what_was_left_out_is_said(tmp_path: Path) -> None:
         "answers: 0 stored, 0 known\n"
         "1 left out: they were not to be cached, or do not say all that decided their answers\n"
     )
+
+
+def test_nothing_of_a_converted_log_is_imported(tmp_path: Path) -> None:
+    asyncio.run(_log(tmp_path))
+    log = run("logs", "convert", tmp_path / "run.jsonl", "-o", tmp_path / "out").out.strip()
+    ran = run("cache", "import", log, "--cache", f"disk:{tmp_path / 'c.db'}")
+    assert ran.out.startswith("answers: 0 stored, 0 known\n2 left out: ")
 
 
 def test_a_log_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

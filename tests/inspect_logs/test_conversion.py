@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from inspect_ai.log import EvalLog, EvalSample
 from flashlite import Flashlite, StructuredLogger
 from flashlite.errors import BadRequestError, ConfigError
 from flashlite.inspect_logs import convert
+from flashlite.inspect_logs.files import take_over
 from flashlite.testing import ScriptedProvider
 from flashlite.types import CompletionResponse, Usage
 
@@ -201,6 +203,46 @@ def test_texts_that_were_cut_or_struck_out_stay_so(tmp_path: Path) -> None:
         "aaaa… (6 more characters)",
         "my key is ***",
     )
+
+
+def test_a_file_is_converted_into_a_folder_once(tmp_path: Path) -> None:
+    file, folder = tmp_path / "run.jsonl", tmp_path / "logs"
+    _converted(tmp_path, BEGUN, ENDED)
+    [log] = folder.iterdir()
+    said = "run.jsonl was already converted to {}: delete it first, or pass another folder"
+    with file.open("a") as lines:
+        lines.writelines(json.dumps({**r, "request_id": "r2"}) + "\n" for r in (BEGUN, ENDED))
+    with pytest.raises(ConfigError, match=re.escape(said.format(log))):
+        convert(file, folder, task="another")
+    moved = file.rename(tmp_path / "old-run.jsonl")
+    with pytest.raises(ConfigError, match=re.escape(said.format(log))):
+        convert(moved, folder)
+    assert list(folder.iterdir()) == [log]
+    log.unlink()
+    assert [convert(moved, folder).exists(), convert(moved, tmp_path / "x").exists()] == [True] * 2
+
+
+def test_another_run_in_a_file_of_the_same_name_is_another_log(tmp_path: Path) -> None:
+    _converted(tmp_path, BEGUN, ENDED)
+    file = tmp_path / "run.jsonl"
+    file.write_text(file.read_text().replace('"r1"', '"r2"'))
+    convert(file, tmp_path / "logs")
+    assert len(list((tmp_path / "logs").iterdir())) == 2
+
+
+def test_a_conversion_that_was_killed_is_done_anew_and_one_that_runs_left_alone(
+    tmp_path: Path,
+) -> None:
+    _converted(tmp_path, BEGUN, ENDED)
+    [log] = (tmp_path / "logs").iterdir()
+    part = log.rename(tmp_path / "logs" / f".{log.name.replace('run', 'mine')}.part")
+    with (
+        take_over(part) or pytest.fail("it has an owner"),
+        pytest.raises(ConfigError, match=r"run\.jsonl is being converted to .*logs by another"),
+    ):
+        convert(tmp_path / "run.jsonl", tmp_path / "logs")
+    assert convert(tmp_path / "run.jsonl", tmp_path / "logs") == log
+    assert list((tmp_path / "logs").iterdir()) == [log]
 
 
 def test_a_file_without_calls_is_none(tmp_path: Path) -> None:

@@ -50,15 +50,16 @@ def talk(logger: InspectLogger) -> str:
     return str(conversation.messages[-1].text)
 
 
-def test_a_read_only_folder_costs_the_log_and_is_said_once(
+def test_a_read_only_folder_costs_the_log_and_is_said_once_and_at_the_end(
     read_only: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "flashlite.inspect_logs"):
         with InspectLogger(read_only) as logger:
             assert [talk(logger), talk(logger)] == ["Hello", "Hello"]
             logger.log("x", "y")
-        assert [record.message.split(": ")[0] for record in caplog.records] == [
-            "the log cannot be written (said once)"
+        assert [message.partition(": [Errno")[0] for message in caplog.messages] == [
+            f"the log cannot be written (said once): {read_only}",
+            f"the log is not complete: {read_only}: 3 samples could not be written",
         ]
     assert list(read_only.iterdir()) == []
 
@@ -67,6 +68,7 @@ def test_a_read_only_folder_is_an_error_where_logs_are_wanted_strictly(read_only
     logger = InspectLogger(read_only, strict=True)
     with pytest.raises(StoreError, match=f"{read_only}: the log cannot be written: .*denied"):
         talk(logger)
+    logger.close()
 
 
 FULL = """

@@ -20,6 +20,7 @@ from flashlite.types import (
     CompletionResponse,
     Message,
     ToolCall,
+    Usage,
     audio_part,
     file_part,
     image_part,
@@ -198,6 +199,21 @@ def test_a_schema_of_any_kind_is_read(tmp_path: Path) -> None:
         "c": {"type": "array", "items": {"type": "string", "enum": ["x", 1]}},
     }
     assert (info.parameters.required, info.parameters.additionalProperties) == (["a"], False)
+
+
+@pytest.mark.parametrize("tokens", [10**30, 2**63, float("inf"), float("nan"), -(10**30)])
+def test_any_usage_is_used(tmp_path: Path, tokens: Any) -> None:
+    used = dict.fromkeys(("input_tokens", "input_tokens_cached", "reasoning_tokens"), tokens)
+    usage = Usage(**used, output_tokens=5, total_tokens=tokens, total_cost=float(tokens))
+    with InspectLogger(tmp_path) as logger:
+        for number in range(3):
+            with logger.sample(number) as s:
+                for _ in range(3):
+                    s.model("x", answer(usage=usage))
+    log = read(tmp_path)
+    stats = json.loads(log.model_dump_json())["stats"]["model_usage"]["openai/gpt-4o-2024"]
+    assert log.status == "success"
+    assert 0 <= stats["total_tokens"] <= 2**53
 
 
 @pytest.mark.parametrize("id", ["a/b", "..", "", "Ünïcode", "half \ud83d", 2**70, 1.5, True, None])

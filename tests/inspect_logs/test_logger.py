@@ -78,8 +78,9 @@ def test_an_epoch_that_is_there_is_the_callers_mistake(tmp_path: Path) -> None:
         logger.log("Hi", "there", "a", epoch=3)
         with pytest.raises(ConfigError, match="sample 'a' of epoch 3: leave `epoch` out"):
             logger.log("Hi", "there", "a", epoch=3)
-        with pytest.raises(ConfigError, match="a whole number from 1; got 0"):
-            logger.log("Hi", "there", "a", epoch=0)
+        for epoch in (0, 10**30):
+            with pytest.raises(ConfigError, match=f"a whole number from 1; got {epoch}"):
+                logger.log("Hi", "there", "a", epoch=epoch)
 
 
 def test_scores_have_the_metrics_that_inspect_works_out(tmp_path: Path) -> None:
@@ -338,11 +339,14 @@ def test_a_folder_that_cannot_be_written_costs_the_log_only(
         with logger.sample("s") as s:
             s.model("Hi", "there")
     assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "the log cannot be written (said once)"
+        "the log cannot be written (said once)",
+        "the log is not complete",
     ]
     strict = InspectLogger(tmp_path / "file", strict=True)
     with pytest.raises(StoreError, match="the log cannot be written"):
         strict.log("Hi", "there")
+    with pytest.raises(StoreError, match="the log is not complete: 1 sample could not be written"):
+        strict.close()
 
 
 def test_a_folder_that_is_removed_costs_nothing(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 from ..errors import ConfigError
 from ..middleware.log import read_log
 from ..types.moments import timestamp
-from .files import Paths
+from .ended import Ended
+from .files import Paths, take_over
 from .header import Run
 from .keys import Keys
 from .log_file import LogFile
@@ -26,6 +29,7 @@ from .transcript import Transcript
 log = logging.getLogger("flashlite.inspect_logs")
 
 _BEGIN, _END = "request", frozenset({"response", "error", "cancelled"})
+_ID_BYTES = 11
 
 
 def convert(
@@ -41,11 +45,16 @@ def convert(
     `sample_tag`), become one sample `q7`, in which each agent has a lane. Embeddings are left out.
     Several processes may have written the file. A call without an end is an error, and the status
     of the log is then "error". Texts that were not recorded are "<not recorded>", and listed in the
-    sample's metadata.
+    sample's metadata. The log cannot be imported into a cache (`import_logs`): it does not hold the
+    whole requests.
 
     Raises ConfigError for a file without calls, or with a record that cannot be read; no log is
-    left behind then. Memory holds only the calls that have not ended, the samples whose last call
-    is still to come, and the list of all samples.
+    left behind then. Raises it too where the folder has the log of this file already, even if the
+    file grew or was moved since: whoever reads the folder would count every sample twice. The file
+    is known by its first record, from which the log's `task_id` follows.
+
+    Memory holds only the calls that have not ended, the samples whose last call is still to come,
+    and the list of all samples.
     """
     path = Path(lines).expanduser()
     try:
@@ -58,7 +67,9 @@ def _convert(path: Path, folder: Path, task: str | None, sample_tag: str) -> Pat
     survey = _survey(path, sample_tag)
     if not survey.calls:
         raise ConfigError(f"{path} has no calls: it is no file of a StructuredLogger")
+    _require_new(path, folder, survey.id)
     run = Run(
+        task_id=survey.id,
         task=task or path.stem,
         label=path.stem,
         metadata={"converted_from": path.name},
@@ -76,10 +87,27 @@ def _convert(path: Path, folder: Path, task: str | None, sample_tag: str) -> Pat
     return paths.log
 
 
+def _require_new(path: Path, folder: Path, id: str) -> None:
+    """Raise ConfigError where a folder has a file's log; one that was killed halfway is removed."""
+    for found in folder.glob(f"*_{id}*"):
+        if not found.name.startswith("."):
+            raise ConfigError(
+                f"{path} was already converted to {found}: delete it first, or pass another folder"
+            )
+    for part in folder.glob(f".*_{id}.eval.part"):
+        left = take_over(part)
+        if left is None:
+            raise ConfigError(f"{path} is being converted to {folder} by another process")
+        with left:
+            part.unlink()
+
+
 @dataclass
 class _Survey:
     """What has to be known before the first sample is written."""
 
+    id: str = ""
+    """A name that no other file's calls have."""
     began: float = inf
     calls: int = 0
     left: Counter[str] = field(default_factory=Counter[str])
@@ -92,12 +120,18 @@ def _survey(path: Path, sample_tag: str) -> _Survey:
     for record in read_log(path):
         if not _is_known(record):
             continue
+        found.id = found.id or _id(record)
         found.began = min(found.began, seconds(record))
         found.calls += 1
         found.shows_answers = found.shows_answers or has_content(record)
         if record["type"] == _BEGIN and (name := _sample_name(record, sample_tag)):
             found.left[name] += 1
     return found
+
+
+def _id(first: Record) -> str:
+    """Return what follows from a first record alone, which has a time and a request's own id."""
+    return blake2b(json.dumps(first, sort_keys=True).encode(), digest_size=_ID_BYTES).hexdigest()
 
 
 def _is_known(record: Record) -> bool:
@@ -165,7 +199,7 @@ class _Conversion:
         secrets: tuple[str, ...],
     ) -> None:
         """Write a sample that is over."""
-        self._file.add(sample, document, summary, secrets)
+        self._file.add(Ended.of(sample, document, summary, secrets))
 
     def _write(self, begun: Record, ended: Record | None) -> None:
         call = to_call(begun, ended, shows_answers=self._survey.shows_answers)

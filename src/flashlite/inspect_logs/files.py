@@ -57,6 +57,7 @@ def hold(path: Path) -> BinaryIO:
         draft.rename(path)
     except OSError:
         file.close()
+        draft.unlink(missing_ok=True)
         raise
     return file
 

@@ -43,12 +43,14 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines = LineWriter(path)
-        self._cursors: dict[str, Cursor] = {}
+        self._cursors: dict[str, Cursor | None] = {}
 
     def begin(self, sample: Sample) -> None:
-        """Follow a sample."""
-        self._cursors[sample.uuid] = Cursor(sample.transcript)
-        self._write(sample, begin=sample.about(), is_private=sample.transcript.is_private)
+        """Follow a sample, unless it is followed already."""
+        if sample.uuid not in self._cursors:
+            self._cursors[sample.uuid] = Cursor(sample.transcript)
+            is_private = sample.transcript.is_private
+            self._write(sample.uuid, begin=sample.about(), is_private=is_private)
 
     def note(self, sample: Sample) -> None:
         """Write down what a sample gained; whoever calls holds its lock."""
@@ -66,20 +68,27 @@ class Journal:
         if sample.scores:
             line["scores"] = sample.scores
         if line:
-            self._write(sample, **line)
+            self._write(sample.uuid, **line)
 
-    def end(self, sample: Sample) -> None:
+    def let_go(self, uuid: str) -> None:
+        """Follow a sample no more; it is not in the log, so its lines still count."""
+        if uuid in self._cursors:
+            self._cursors[uuid] = None
+
+    def end(self, uuid: str) -> None:
         """Follow a sample no more: it is in the log."""
-        if self._cursors.pop(sample.uuid, None) is not None:
-            self._write(sample, end=True)
+        if uuid in self._cursors:
+            del self._cursors[uuid]
+            self._write(uuid, end=True)
 
     def remove(self) -> None:
         """Leave nothing behind."""
+        self._cursors.clear()
         self._lines.close()
         self.path.unlink(missing_ok=True)
 
-    def _write(self, sample: Sample, **line: Any) -> None:
-        self._lines.write(encode({"sample": sample.uuid, **line}))
+    def _write(self, uuid: str, **line: Any) -> None:
+        self._lines.write(encode({"sample": uuid, **line}))
 
 
 def read_journal(path: Path) -> dict[str, list[Mapping[str, Any]]]:

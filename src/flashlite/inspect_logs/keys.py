@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from ..errors import ConfigError
-from .plain import plain
+from .plain import LARGEST, plain
 
 _LONGEST = 1 << 15  # bytes; in an archive, names have less than twice as many
 
@@ -28,12 +28,12 @@ class Keys:
         with self._lock:
             if id is None:
                 id = self._next_number()
-            id = id if type(id) is int and abs(id) < 2**53 else plain(str(id))
+            id = id if type(id) is int and abs(id) < LARGEST else plain(str(id))
             if len(str(id).encode()) > _LONGEST:
                 raise ConfigError(f"a sample's id has at most {_LONGEST} bytes: name it shorter")
             if epoch is None:
                 epoch = self._last.get(str(id), 0) + 1
-            elif type(epoch) is not int or epoch < 1:
+            elif type(epoch) is not int or not 1 <= epoch <= LARGEST:
                 raise ConfigError(f"an epoch is a whole number from 1; got {epoch!r}")
             elif (str(id), epoch) in self._taken:
                 raise ConfigError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -10,17 +12,20 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from ..types.moments import timestamp
+from .ended import Ended
 from .files import Paths, hold
 from .header import Run, Status, Sum, header, named
 from .journal import Journal
 from .live import Live
-from .plain import Fragment, encode
+from .plain import encode
 from .record_stream import RecordStream
 from .samples import Sample
-from .snapshot import finish, publish
+from .scores import Results
+from .snapshot import draft_of, finish, publish
 
 START, HEADER, SUMMARIES = "_journal/start.json", "header.json", "summaries.json"
 _MOST_SUMMARIES = 500  # in memory
+_REST_OF_THE_END = 1 << 14  # bytes, beside the summaries and the directory, which grow
 
 
 class LogFile:
@@ -35,56 +40,55 @@ class LogFile:
         self._start = self._told = run.start()
         self._file: BinaryIO = hold(paths.part)
         self._stream = RecordStream(self._file)
-        self._stream.append(START, encode(self._start))
         self._journal = Journal(paths.journal)
         self._live = Live(paths.live)
-        self._open: dict[str, Sample] = {}
         self._lock, self._publishing = threading.RLock(), threading.Lock()
         self._summaries: list[bytes] = []
         self._places: list[int] = []  # where the records with summaries begin
+        self._size_of_summaries = 0
         self._models: set[str] = set()
         self._shown = 0  # bytes of the stream that are in the log which others see
+        try:
+            self._stream.append(START, encode(self._start))
+        except OSError:
+            self.discard()
+            raise
 
     def follow(self, sample: Sample) -> None:
-        """Keep and show what a sample gains, until it is added."""
-        with self._lock:
-            self._open[sample.uuid] = sample
+        """Keep what a sample gains, until it is added."""
         self._journal.begin(sample)
 
-    def note(self, sample: Sample) -> bool:
+    def note(self, sample: Sample) -> None:
         """Keep what a sample gained, if it is followed."""
-        is_followed = sample.uuid in self._open
-        if is_followed:
-            with sample.lock:
-                self._journal.note(sample)
-        return is_followed
+        with sample.lock:
+            self._journal.note(sample)
 
-    def add(
-        self,
-        sample: Sample,
-        document: Mapping[str, Any],
-        summary: Mapping[str, Any],
-        secrets: tuple[str, ...],
-    ) -> None:
+    def let_go(self, ended: Ended) -> None:
+        """Keep a sample that is over no more in memory; what the journal has of it stays."""
+        self._journal.let_go(ended.uuid)
+
+    def add(self, ended: Ended) -> None:
         """Write a sample that is over."""
-        # Media are texts that may look like anything, so no secret is looked for in them.
-        media = Fragment(encode(document["attachments"]))
-        whole = encode({**document, "attachments": media}, secrets=secrets)
-        line = encode(summary, secrets=secrets)
         with self._lock:
             self._require_open()
-            try:
-                self._stream.append(member_name(sample.id, sample.epoch), whole)
-                self._summaries.append(line)
-                self._models.update(summary["model_usage"])
-                if len(self._summaries) >= _MOST_SUMMARIES:
-                    with suppress(OSError):  # the sample is safe; this comes with the next
-                        self._write_summaries()
-            finally:
-                self._open.pop(sample.uuid, None)
-        self._journal.end(sample)
+            self._stream.append(ended.name, ended.document)
+            self._summaries.append(ended.summary)
+            self._size_of_summaries += len(ended.summary)
+            self._models.update(ended.models)
+            if len(self._summaries) >= _MOST_SUMMARIES:
+                with suppress(OSError):  # the sample is safe; this comes with the next
+                    self._write_summaries()
+        self._journal.end(ended.uuid)
 
-    def publish(self, *, live: bool) -> None:
+    def add_last(self, ended: Ended) -> None:
+        """Write a sample, unless there is too little room then for what closes the log."""
+        end = self._stream.size_of_directory + self._size_of_summaries + _REST_OF_THE_END
+        disk = os.fstatvfs(self._file.fileno())
+        if disk.f_blocks and disk.f_bavail * disk.f_frsize < end + ended.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.add(ended)
+
+    def publish(self, running: Mapping[str, Sample], *, live: bool) -> None:
         """Show what is there so far: whole samples in the log, running ones beside it."""
         with self._publishing:
             with self._lock:
@@ -92,12 +96,12 @@ class LogFile:
                 self._write_summaries()
                 self._name_model()
                 size, directory = self._stream.size, self._stream.directory()
-                running = list(self._open.values())
+                shown = list(running.values())
             if size != self._shown or not self.paths.log.exists():
                 publish(self._stream, size, directory, self.paths.log)
                 self._shown = size
             if live:
-                self._live.show(running)
+                self._live.show(shown)
 
     def finish(
         self,
@@ -105,12 +109,16 @@ class LogFile:
         error: Mapping[str, Any] | None = None,
         *,
         ended: float | None = None,
+        lost: int = 0,
     ) -> None:
-        """Write what the samples come to, and close the log; it ended now, or at a Unix time."""
+        """Write what the samples come to, and close the log; it ended now, or at a Unix time.
+
+        `lost` samples are in no file, but count. Where this fails, it may be called again.
+        """
         with self._publishing, self._lock:
             self._write_summaries()
             summaries = map(self._stream.read, self._places)
-            write_end(self._stream, self._start, summaries, status, error, ended=ended)
+            write_end(self._stream, self._start, summaries, status, error, ended=ended, lost=lost)
             finish(self._stream, self.paths.part, self.paths.log)
             self._file.close()
         self._journal.remove()
@@ -124,9 +132,14 @@ class LogFile:
             self._journal.remove()
             self._live.remove()
 
-    def running(self) -> list[Sample]:
-        """Return the samples that are not over."""
-        return list(self._open.values())
+    def make_room(self) -> None:
+        """Remove what is in the record stream, or in memory, as well."""
+        with self._publishing:
+            for copy in (self.paths.log, draft_of(self.paths.log)):
+                copy.unlink(missing_ok=True)
+            self._shown = 0
+            self._live.remove()
+        self._journal.remove()
 
     def _require_open(self) -> None:
         if self._file.closed:
@@ -147,11 +160,6 @@ class LogFile:
             self._summaries.clear()
 
 
-def member_name(id: str | int, epoch: int) -> str:
-    """Return where a sample is in a log."""
-    return f"samples/{id}_epoch_{epoch}.json"
-
-
 def write_end(
     stream: RecordStream,
     start: Mapping[str, Any],
@@ -160,9 +168,10 @@ def write_end(
     error: Mapping[str, Any] | None = None,
     *,
     ended: float | None = None,
+    lost: int = 0,
 ) -> None:
     """Write what closes a log; `summaries` are lists of them, as JSON."""
-    total, lines = Sum(), list[bytes]()
+    total, lines = Sum(Results(lost=lost)), list[bytes]()
     for text in summaries:
         for summary in json.loads(text):  # orjson knows no NaN, which Inspect's scores may be
             total.add(summary)

@@ -17,7 +17,6 @@ from .header import Run
 from .hearing import HearingSample
 from .model_events import ModelCall
 from .output import Output
-from .reading import table
 from .samples import Sample, current_samples
 from .scores import to_scores
 from .transcript import Transcript
@@ -35,10 +34,14 @@ class InspectLogger:
     `snapshot_interval` seconds or less often, and with `live` running samples are shown too.
     `format` says what `close` leaves behind: "eval", "json" or "both".
 
-    `log_images=False` leaves media out, `log_raw=False` the bodies that went over the wire. What
-    cannot be written is reported once and costs nothing else; with `strict=True` it raises
-    StoreError. A sample is safe, even if the process is killed, when `log` or its block returns.
-    Runs that were killed are recovered by the next one in their folder, or by `recover`.
+    `log_images=False` leaves media out, `log_raw=False` the bodies that went over the wire. A
+    sample is safe, even if the process is killed, when `log` or its block returns. Runs that were
+    killed are recovered by the next one in their folder, or by `recover`.
+
+    A sample that cannot be written, as on a full disk, is reported once and waits in memory, up to
+    256 MB of them; it is written with the next sample that can be. What could not be written when
+    the log is closed is counted in it: its status is then "error". With `strict=True` either raises
+    StoreError.
     """
 
     def __init__(
@@ -195,7 +198,9 @@ class InspectLogger:
         """Finish the log: its status is "success", or what an `error` makes of it.
 
         An Exception makes it "error", any other (KeyboardInterrupt, CancelledError) and samples
-        that still run make it "cancelled". When the process ends, what is open is closed.
+        that still run make it "cancelled"; samples that could not be written make it "error". When
+        the process ends, what is open is closed. A log that could not be finished, as on a full
+        disk, may be closed again.
         """
         self.is_closed = True
         self._output.close(error)
@@ -205,10 +210,11 @@ class InspectLogger:
         await asyncio.to_thread(self.close, error)
 
     def results(self) -> Any:
-        """Return a pandas DataFrame with a row for each sample that is over."""
-        if not self.is_closed:
-            self.flush()
-        return table(self._output.writing().log_path)
+        """Return a pandas DataFrame with a row for each sample that is over.
+
+        A warning says how many are missing, where some could not be written.
+        """
+        return self._output.results()
 
     def current_sample(self) -> Sample | None:
         """Return the innermost sample of this logger that this task or thread is in."""

@@ -21,7 +21,7 @@ from ..types import (
 )
 from ..types.moments import timestamp
 from .messages import Attachments, chained_ids, text_of, to_message
-from .plain import plain
+from .plain import LARGEST, plain
 from .settings import to_settings
 from .tools import to_tool_choice, to_tools
 
@@ -135,20 +135,28 @@ def to_event(
 
 
 def to_usage(usage: Usage) -> dict[str, Any]:
-    """Spell tokens as Inspect counts them: its `input_tokens` leaves out cached ones."""
+    """Spell tokens as Inspect counts them: its `input_tokens` leaves out cached ones.
+
+    A count that JSON cannot tell is the largest that it can, and such a cost is unknown.
+    """
     cached, written = usage.input_tokens_cached, usage.input_tokens_cache_write
+    cost = usage.total_cost
     optional = {
-        "input_tokens_cache_read": cached or None,
-        "input_tokens_cache_write": written or None,
-        "reasoning_tokens": usage.reasoning_tokens or None,
-        "total_cost": usage.total_cost,
+        "input_tokens_cache_read": _count(cached) or None,
+        "input_tokens_cache_write": _count(written) or None,
+        "reasoning_tokens": _count(usage.reasoning_tokens) or None,
+        "total_cost": cost if cost is not None and abs(cost) <= LARGEST else None,
     }
     return {
-        "input_tokens": max(0, usage.input_tokens - cached - written),
-        "output_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
+        "input_tokens": _count(usage.input_tokens - cached - written),
+        "output_tokens": _count(usage.output_tokens),
+        "total_tokens": _count(usage.total_tokens),
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _count(tokens: float) -> int:
+    return int(max(0, min(tokens, LARGEST)))
 
 
 def to_error(error: BaseException) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
+from .ended import Ended
 from .header import Run, new_name
+from .reading import table
 from .samples import Sample
 from .writing import Format, Writing
 
@@ -21,7 +23,8 @@ log = logging.getLogger("flashlite.inspect_logs")
 class Output:
     """Takes samples. A fork has its own file, of the same run.
 
-    An error of the file system is raised as StoreError if `strict`, else logged once.
+    An error of the file system is raised as StoreError if `strict`, else logged once, and once more
+    if the log lacks something in the end.
     """
 
     def __init__(
@@ -59,8 +62,13 @@ class Output:
 
     def follow(self, sample: Sample) -> None:
         """Keep and show what a sample gains, from now on."""
-        with self._tolerance():
-            self.writing().file().follow(sample)
+        writing = self.writing()
+        try:
+            with self._tolerance():
+                writing.follow(sample)
+        except StoreError:  # its block is not entered then
+            writing.forget(sample)
+            raise
 
     def note(self, sample: Sample) -> None:
         """Keep what a sample gained, if it is followed."""
@@ -76,14 +84,23 @@ class Output:
     ) -> None:
         """Write a sample that is over."""
         with self._tolerance():
-            writing = self.writing()
-            writing.file().add(sample, document, summary, secrets)
-            writing.wake()
+            self.writing().write(Ended.of(sample, document, summary, secrets))
 
     def publish(self) -> None:
         """Show everything so far as a log."""
         with self._tolerance():
             self.writing().publish()
+
+    def results(self) -> Any:
+        """Return a table of the samples that are over, and warn if there are others."""
+        writing = self.writing()
+        ended = writing.ended
+        self.publish()
+        found = table(writing.log_path)
+        if ended > len(found):
+            missing = f"{ended - len(found):,} of {ended:,} samples"
+            log.warning("%s are not in the results: they could not be written", missing)
+        return found
 
     def close(self, error: BaseException | None) -> None:
         """Finish the log."""
@@ -94,12 +111,20 @@ class Output:
     def _tolerance(self) -> Generator[None]:
         try:
             yield
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, StoreError) as error:
             if self._strict:
-                raise StoreError(f"{self._folder}: the log cannot be written: {error}") from error
+                what = "is not complete" if _is_last(error) else "cannot be written"
+                raise StoreError(f"{self._folder}: the log {what}: {error}") from error
             self._report(error)
 
     def _report(self, error: Exception) -> None:
-        if not self._is_reported:
+        if _is_last(error):
+            log.warning("the log is not complete: %s: %s", self._folder, error)
+        elif not self._is_reported:
             self._is_reported = True
             log.warning("the log cannot be written (said once): %s: %s", self._folder, error)
+
+
+def _is_last(error: Exception) -> bool:
+    """Whether an error says what is missing in a log that is closed."""
+    return isinstance(error, StoreError)

@@ -13,11 +13,13 @@ from ..types import ToolCall
 Fragment = orjson.Fragment
 """JSON that is written already and goes into a document as it stands."""
 
+LARGEST = 2**53
+"""The largest whole number that all readers of JSON agree on, browsers too."""
+
 _DEEPEST = 100  # nested values; Inspect's models give up somewhere beyond 200
 _STRUCK = "***"
 _ATOMS = frozenset({bool, type(None), Fragment})
 _CONTAINERS = frozenset({dict, list, tuple})
-_LARGEST = 2**53  # browsers know no whole numbers beyond
 
 
 def plain(value: Any, *, secrets: tuple[str, ...] = ()) -> Any:
@@ -97,4 +99,4 @@ class _Copy:
 def _number(value: float) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(value)
-    return int(value) if -_LARGEST <= value <= _LARGEST else str(value)
+    return int(value) if -LARGEST <= value <= LARGEST else str(value)

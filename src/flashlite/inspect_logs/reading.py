@@ -40,14 +40,18 @@ def write_json(path: Path) -> Path:
     """Write an `.eval` log as `.json` beside it, sample by sample; return where."""
     target = path.with_suffix(".json")
     draft = target.with_name(f".{target.name}")
-    with zipfile.ZipFile(path) as log, draft.open("wb") as file:
-        header = json.loads(log.read("header.json"))
-        last = {name: header.pop(name) for name in _LAST if name in header}
-        file.write(json.dumps(header | last)[:-1].encode() + b', "samples": [')
-        for number, sample in enumerate(_samples(log)):
-            file.write((b",\n" if number else b"\n") + sample)
-        file.write(b"]}")
-    draft.replace(target)
+    try:
+        with zipfile.ZipFile(path) as log, draft.open("wb") as file:
+            header = json.loads(log.read("header.json"))
+            last = {name: header.pop(name) for name in _LAST if name in header}
+            file.write(json.dumps(header | last)[:-1].encode() + b', "samples": [')
+            for number, sample in enumerate(_samples(log)):
+                file.write((b",\n" if number else b"\n") + sample)
+            file.write(b"]}")
+        draft.replace(target)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     return target
 
 

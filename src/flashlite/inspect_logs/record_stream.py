@@ -52,7 +52,7 @@ class RecordStream:
             raise OverflowError("a sample of a log is smaller than 4 GB")
         crc, path, offset = zlib.crc32(data), name.encode(), self.size
         facts = (crc, len(packed), len(data), len(path))
-        self._write(_local(*facts) + path + packed)
+        self.size += self._write(_local(*facts) + path + packed)
         self._list(facts, path, offset)
         return offset
 
@@ -71,6 +71,11 @@ class RecordStream:
             raise OSError("a log in the making was changed by somebody else")
         return record.data
 
+    @property
+    def size_of_directory(self) -> int:
+        """How many bytes `directory()` has, at least, and at most a hundred more."""
+        return len(self._directory)
+
     def directory(self) -> bytes:
         """Return what makes an archive of all records so far, to be written right behind them."""
         size, count, start = len(self._directory), self._count, self.size
@@ -83,15 +88,19 @@ class RecordStream:
             end = end_64 + _LOCATOR_64.pack(b"PK\6\7", 0, start + size, 1) + end
         return bytes(self._directory) + end
 
-    def _write(self, record: bytes) -> None:
-        descriptor, left = self.file.fileno(), memoryview(record)
+    def seal(self) -> None:
+        """Write the directory behind the records; the next record takes its place."""
+        self._write(self.directory())
+
+    def _write(self, content: bytes) -> int:
+        descriptor, left = self.file.fileno(), memoryview(content)
         try:
             while left:
-                left = left[os.pwrite(descriptor, left, self.size + len(record) - len(left)) :]
+                left = left[os.pwrite(descriptor, left, self.size + len(content) - len(left)) :]
         except OSError:
             os.ftruncate(descriptor, self.size)
             raise
-        self.size += len(record)
+        return len(content)
 
     def _list(self, facts: tuple[int, int, int, int], path: bytes, offset: int) -> None:
         far = struct.pack("<2HQ", 1, 8, offset) if offset >= _MAX_32 else b""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .documents import to_document, to_summary
+from .ended import member_name
 from .files import Paths, in_the_making, take_over
 from .journal import read_journal
 from .live import Live
-from .log_file import HEADER, START, member_name, write_end
+from .log_file import HEADER, START, write_end
 from .plain import encode
 from .record_stream import RecordStream, scan
 from .scores import respelled

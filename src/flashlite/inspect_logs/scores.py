@@ -94,11 +94,14 @@ class _Tally:
 
 
 class Results:
-    """What the scores of a log come to; it takes the summaries of samples, one by one."""
+    """What the scores of a log come to; it takes the summaries of samples, one by one.
 
-    def __init__(self) -> None:
+    Of `lost` ones there is none: they count as samples, but not as completed.
+    """
+
+    def __init__(self, *, lost: int = 0) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
-        self._total = self._completed = 0
+        self._total, self._completed = lost, 0
 
     def add(self, summary: Mapping[str, Any]) -> None:
         """Count a sample, and its scores."""

@@ -33,15 +33,12 @@ def publish(stream: RecordStream, size: int, directory: bytes, path: Path) -> No
 
 def finish(stream: RecordStream, part: Path, path: Path) -> None:
     """Make the stream's own file the archive; it takes no more records."""
-    directory = stream.directory()
     try:
-        stream.file.seek(stream.size)
-        stream.file.write(directory)
-        stream.file.flush()
+        stream.seal()
         part.replace(path)
     except OSError:  # the disk is full, or the folder is gone: what was written is still open here
         os.ftruncate(stream.file.fileno(), stream.size)
-        publish(stream, stream.size, directory, path)
+        publish(stream, stream.size, stream.directory(), path)
         with suppress(OSError):
             part.unlink()
 

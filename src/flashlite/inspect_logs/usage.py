@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .plain import LARGEST
+
 
 def add_usage(total: dict[str, Any], name: str, used: Mapping[str, Any]) -> None:
-    """Add what was used to the sum under a name; a cost is known only if every one is."""
+    """Add what was used to the sum under a name; a cost is known only if every one is.
+
+    No sum is larger than JSON's readers can tell.
+    """
     known = total.setdefault(name, dict(NOTHING))
     if not used["total_tokens"]:
         return
@@ -16,7 +21,7 @@ def add_usage(total: dict[str, Any], name: str, used: Mapping[str, Any]) -> None
         return
     priced = "total_cost" in known and "total_cost" in used
     for field, value in used.items():
-        known[field] = known.get(field, 0) + value
+        known[field] = min(known.get(field, 0) + value, LARGEST)
     if not priced:
         known.pop("total_cost", None)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from ..errors import StoreError
 from ..process_end import at_end
+from .ended import Backlog, Ended
 from .files import Paths
 from .header import Run, Status
 from .keys import Keys
@@ -26,7 +30,8 @@ Format: TypeAlias = Literal["eval", "json", "both"]
 class Writing:
     """A file and the thread that shows it; any thread of its process may call it.
 
-    `report` is told what the thread could not do.
+    `report` is told what the thread could not do. OSError says that something could not be written
+    so far; StoreError, when the log is closed, that it is not in the log.
     """
 
     def __init__(
@@ -37,15 +42,20 @@ class Writing:
         format: Format,
         live: bool,
         interval: float,
-        report: Callable[[OSError], None],
+        report: Callable[[Exception], None],
     ) -> None:
         self.keys, self.pid = Keys(), os.getpid()
+        self.ended = 0
+        """How many samples are over, wherever they are."""
         self._paths, self._run = Paths(folder, run.file_name), run
         self._format, self._live, self._interval = format, live, interval
         self._report = report
         self._lock = threading.RLock()
         self._file: LogFile | None = None
         self._publisher: Publisher | None = None
+        self._running: dict[str, Sample] = {}
+        self._backlog = Backlog()
+        self._ending: tuple[BaseException | None, Status] | None = None
         self._is_closed = False
         at_end(_close_all)
         _living.add(self)
@@ -58,18 +68,87 @@ class Writing:
 
     @property
     def log_path(self) -> Path | None:
-        """Where the log is now, None before there is one."""
-        if self._file is None:
-            return None
-        return self.path if self._is_closed else self._paths.log
+        """Where the log is now, None while there is none."""
+        return next(filter(os.path.exists, (self.path, self._paths.log)), None)
 
-    def file(self) -> LogFile:
+    def follow(self, sample: Sample) -> None:
+        """Keep and show what a sample gains, until it is over."""
+        self._require_open()
+        self._running[sample.uuid] = sample
+        self._open_file().follow(sample)
+
+    def forget(self, sample: Sample) -> None:
+        """Follow a sample no more, which never began."""
+        self._running.pop(sample.uuid, None)
+
+    def note(self, sample: Sample) -> None:
+        """Keep what a running sample gained."""
+        if self._file is not None and sample.uuid in self._running:
+            self._file.note(sample)
+            self._wake()
+
+    def write(self, ended: Ended) -> None:
+        """Write a sample that is over; where that fails it waits until another can be written."""
+        with self._lock:
+            self._require_open()
+            self.ended += 1
+            try:
+                self._open_file().add(ended)
+            except (OSError, OverflowError) as error:
+                self._backlog.keep(ended, error)
+                if self._file is not None:
+                    self._file.let_go(ended)
+                raise
+            finally:
+                self._running.pop(ended.uuid, None)
+            with suppress(OSError):  # they wait on
+                self._catch_up()
+        self._wake()
+
+    def publish(self) -> None:
+        """Show what is there so far."""
+        if self._is_closed:
+            return
+        try:
+            self._catch_up()
+        finally:
+            if self._file is not None:
+                self._file.publish(self._running, live=self._live)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Finish the log, with what ended the run; running samples end here.
+
+        Raises StoreError for what is not in it. A log that could not be finished may be closed
+        again; it ended as it did the first time.
+        """
+        _living.discard(self)
+        if self._is_closed:
+            return
+        if self._publisher is not None:
+            self._publisher.end()
+        if self._ending is None:
+            self._ending = error, _status(error, interrupted=self._end_running(error))
+        with suppress(OSError):  # what still waits is lost
+            self._in_any_room(self._catch_up_at_last)
+        loss = self._backlog.loss()
+        if self._file is not None:
+            self._finish(self._file, *self._ending, loss)
+        elif loss is None:
+            self._is_closed = True
+        if loss is not None:
+            raise loss
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise OSError("the log is closed")
+
+    def _open_file(self) -> LogFile:
         """Return the file; raises OSError where none can be made."""
         with self._lock:
-            if self._is_closed:
-                raise OSError("the log is closed")
             if self._file is None:
                 self._file = LogFile(self._paths, self._run)
+                for sample in list(self._running.values()):  # they began while there was none
+                    self._file.follow(sample)
                 self._publisher = Publisher(
                     lambda: self._safely(self.publish),
                     lambda: self._safely(lambda: recover(self._paths.folder)),
@@ -77,41 +156,65 @@ class Writing:
                 )
             return self._file
 
-    def wake(self) -> None:
+    def _catch_up(self) -> None:
+        """Write what waits, until that fails."""
+        with self._lock:
+            self._backlog.write(lambda ended: self._open_file().add(ended))
+
+    def _catch_up_at_last(self) -> None:
+        """Write of what waits all that can be written."""
+        with self._lock:
+            self._backlog.write(lambda ended: self._open_file().add_last(ended), give_up=False)
+
+    def _wake(self) -> None:
         """Say that there is something to show."""
         if self._publisher is not None:
             self._publisher.wake()
 
-    def publish(self) -> None:
-        """Show what is there so far."""
-        if self._file is not None and not self._is_closed:
-            self._file.publish(live=self._live)
-
-    def note(self, sample: Sample) -> None:
-        """Keep what a running sample gained."""
-        if self._file is not None and self._file.note(sample):
-            self.wake()
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Finish the log, with what ended the run; running samples end here."""
-        _living.discard(self)
-        if self._file is None or self._is_closed:
-            return
-        if self._publisher is not None:
-            self._publisher.end()
-        running = self._file.running()
+    def _end_running(self, error: BaseException | None) -> bool:
+        """End what still runs; return whether that cuts something off."""
+        running = list(self._running.values())
         interrupted = [sample for sample in running if not sample.is_open_ended]
         for sample in running:
             if error is not None or sample in interrupted:
                 sample.error(error or RuntimeError("the log was closed before this sample ended"))
-            sample.end()
+            with suppress(StoreError):  # it waits, and counts if it is lost
+                sample.end()
+        return bool(interrupted)
+
+    def _finish(
+        self, file: LogFile, error: BaseException | None, status: Status, loss: StoreError | None
+    ) -> None:
+        told, lost = _told(error, loss), len(self._backlog)
+        try:
+            self._in_any_room(lambda: file.finish("error" if loss else status, told, lost=lost))
+        except OSError as failure:
+            what = f"{self._backlog} and its end" if lost else "its end"
+            raise StoreError(
+                f"{what} could not be written: {failure}; close it again when it can be, or have "
+                "what is there recovered, with `flashlite logs recover`"
+            ) from failure
         self._is_closed = True
-        status = _status(error, interrupted=bool(interrupted))
-        self._file.finish(status, to_error(error) if error is not None else None)
-        if self._format != "eval":
-            write_json(self._paths.log)
-        if self._format == "json":
-            self._paths.log.unlink()
+        self._write_json()
+
+    def _write_json(self) -> None:
+        try:
+            if self._format != "eval":
+                write_json(self._paths.log)
+            if self._format == "json":
+                self._paths.log.unlink()
+        except OSError as failure:
+            raise StoreError(f"it is {self._paths.log}, and no .json: {failure}") from failure
+
+    def _in_any_room(self, act: Callable[[], None]) -> None:
+        """Do something; where the disk is full, once more without our own copies on it."""
+        try:
+            act()
+        except OSError as error:
+            if self._file is None or error.errno not in _FULL:
+                raise
+            self._file.make_room()
+            act()
 
     def close_at_exit(self, error: BaseException | None) -> None:
         """Close what was forgotten."""
@@ -121,8 +224,19 @@ class Writing:
     def _safely(self, act: Callable[[], Any]) -> None:
         try:
             act()
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self._report(error)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _told(error: BaseException | None, loss: StoreError | None) -> dict[str, Any] | None:
+    """Spell what a log ended with."""
+    if error is None:
+        return to_error(loss) if loss is not None else None
+    spelled = to_error(error)
+    return spelled | ({"message": f"{spelled['message']} ({loss})"} if loss is not None else {})
 
 
 def _status(error: BaseException | None, *, interrupted: bool) -> Status:
