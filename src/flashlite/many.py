@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -75,6 +74,7 @@ class Crowd:
             for worker in self._workers:
                 worker.cancel()
             await asyncio.gather(*self._workers, return_exceptions=True)
+            await self._requests.aclose()
 
     def stop(self) -> None:
         """Begin nothing more and drop what is not on the wire; what is there is being paid for."""
@@ -159,8 +159,8 @@ def arguments_of(request: OneInput) -> dict[str, Any]:
 
 async def numbered(
     requests: Iterable[T] | AsyncIterable[T],
-) -> AsyncIterator[tuple[int, T]]:
-    """Yield what any source has, each with its position."""
+) -> AsyncGenerator[tuple[int, T]]:
+    """Yield what any source has, each with its position; the source stays open for its owner."""
     number = 0
     if isinstance(requests, AsyncIterable):
         async for request in requests:
