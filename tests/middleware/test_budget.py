@@ -417,20 +417,22 @@ asyncio.run(main())
     assert Budget(1, file=tmp_path / "spend.jsonl").spent == 0.25
 
 
-def test_a_line_that_a_full_disk_tore_takes_no_other_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["budget", "other"])
+def test_a_line_that_a_full_disk_tore_takes_no_other_with_it(tmp_path: Path, who: str) -> None:
     path = tmp_path / "spend.jsonl"
     code = f"""
 import asyncio, resource, signal
 from flashlite import Budget, StoreError
 async def main():
-    budget = Budget(1, file={str(path)!r})
+    budget, other = Budget(1, file={str(path)!r}), Budget(1, file={str(path)!r})
+    assert other.spent == 0
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, -1))
     try:
         await budget.reserve(0.25)
     except StoreError:
         resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
-        await budget.reserve(0.5)
+        await {who}.reserve(0.5)
 asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -551,7 +551,12 @@ def test_no_secret_of_an_address_or_a_body_is_in_a_key() -> None:
 
 @pytest.mark.parametrize(
     ("name", "one", "other"),
-    [("ban_eos_token", True, False), ("author", "Poe", "Kafka"), ("stop_token", "</s>", "<end>")],
+    [
+        ("ban_eos_token", True, False),
+        ("author", "Poe", "Kafka"),
+        ("stop_token", "</s>", "<end>"),
+        ("stop_token", "\ud83d", "\ude00"),
+    ],
 )
 def test_a_field_that_is_called_like_a_secret_decides_the_answer(
     name: str, one: Any, other: Any

@@ -155,6 +155,13 @@ async def test_a_stream_goes_on_too_and_is_the_same_answer_with_one_end() -> Non
     assert asked.total_tokens == plain.total_tokens == 30
 
 
+async def test_a_server_that_answers_in_one_piece_where_a_stream_was_wanted_goes_on_so() -> None:
+    asked, transport = client(Reply.of(PAUSED), Reply.of(ENDED))
+    events = [event async for event in asked.stream("Hi")]
+    assert texts(events) == ["Look: done."]
+    assert [request.json.get("stream") for request in transport.requests] == [True, None]
+
+
 def texts(events: list[StreamEvent]) -> list[str]:
     return [event.data for event in events if event.type is StreamEventType.TOKEN]
 

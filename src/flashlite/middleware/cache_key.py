@@ -55,7 +55,7 @@ def decisive(request: CompletionRequest, target: Target) -> dict[str, Any]:
 def _decisive_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a body; what may be a secret all the same goes by its digest."""
     return {
-        name: f"sha256:{key_of(value.encode())}"
+        name: f"sha256:{key_of(value.encode(errors='surrogatepass'))}"
         if isinstance(value, str) and is_secret(name)
         else value
         for name, value in body.items()

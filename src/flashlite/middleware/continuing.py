@@ -39,7 +39,7 @@ class Continuing:
         self._clock = clock
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-        if not _may_pause(request):
+        if not request.has_server_tools:
             return await call_next(request)
         rest = _Rest(request, call_next, self._clock)
         response = await call_next(request)
@@ -47,13 +47,9 @@ class Continuing:
             return await CompletionResponse.open(partial(rest.read, response))
         parts = [response]
         while (further := rest.behind(parts)) is not None:
-            parts.append(await ask_after(parts, further, call_next))
+            # The first part came in one piece, though a stream may have been wanted.
+            parts.append(await ask_after(parts, further.with_(stream=False), call_next))
         return response if len(parts) == 1 else _join(CompletionResponse(), parts)
-
-
-def _may_pause(request: CompletionRequest) -> bool:
-    """Whether the provider may run tools of its own."""
-    return bool(request.extra_body) or any("function" not in tool for tool in request.tools)
 
 
 class _Rest:
@@ -86,7 +82,7 @@ class _Rest:
         parts = [part]
         while True:
             _join(whole, parts)
-            async with aclosing(_told(parts)) as events:
+            async with aclosing(_events_of(parts)) as events:
                 try:
                     async for event in events:
                         yield event
@@ -100,7 +96,7 @@ class _Rest:
         yield StreamEvent(StreamEventType.DONE, whole)
 
 
-async def _told(parts: Sequence[CompletionResponse]) -> AsyncGenerator[StreamEvent]:
+async def _events_of(parts: Sequence[CompletionResponse]) -> AsyncGenerator[StreamEvent]:
     """Yield the events of the last part but its end; what was used is what all have used."""
     *before, last = parts
     async with aclosing(last.events()) as events:

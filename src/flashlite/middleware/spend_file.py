@@ -24,7 +24,7 @@ class SpendFile:
         self._descriptor: int | None = None
         self._process = 0
         self._offset = 0
-        self._torn, self._ends_torn = b"", False
+        self._torn = b""
         self._mine: set[str] = set()
         self._reserved: dict[str, int] = {}
 
@@ -82,11 +82,9 @@ class SpendFile:
             self.others += spent - self._reserved.pop(name, 0)
 
     def _write(self, entry: dict[str, str | int]) -> None:
-        descriptor = self._open()
-        line = (b"\n" if self._ends_torn else b"") + json.dumps(entry).encode() + b"\n"
-        # What is torn is not read; the next line takes no harm, for it begins anew.
-        self._ends_torn = os.write(descriptor, line) < len(line)
-        if self._ends_torn:
+        # A line begins anew, also behind one that a full disk or a kill tore, be it another's.
+        line = b"\n" + json.dumps(entry).encode() + b"\n"
+        if os.write(self._open(), line) < len(line):
             raise OSError("the disk is full")
 
     def _open(self) -> int:
@@ -96,18 +94,10 @@ class SpendFile:
             self._descriptor = os.open(self._path, flags, 0o644)
             # A forked child opens the file anew, or a lock would hold for parent and child alike.
             self._process, self._offset, self._torn = os.getpid(), 0, b""
-            self._ends_torn = False
             self.others = 0
             self._mine.clear()
             self._reserved.clear()
-            self._end_last_line()
         return self._descriptor
-
-    def _end_last_line(self) -> None:
-        assert self._descriptor is not None
-        size = os.fstat(self._descriptor).st_size
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            os.write(self._descriptor, b"\n")
 
     def __del__(self) -> None:
         if self._descriptor is not None:

@@ -45,13 +45,7 @@ def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
     most = sum(_PER_MESSAGE + _most_tokens(message) for message in request.messages)
     most += sum(_PER_MESSAGE + _most_tokens(tool) for tool in request.tools)
     most += _most_tokens(request.params.get("response_format")) + _most_tokens(request.extra_body)
-    return _within(_UNBOUNDED if _runs_tools(request) else most, profile)
-
-
-def _runs_tools(request: CompletionRequest) -> bool:
-    """Whether the provider runs tools of its own, whose results the model reads as well."""
-    said = request.extra_body.keys() & {"tools", "mcp_servers", "web_search_options"}
-    return bool(said) or any("function" not in tool for tool in request.tools)
+    return _within(_UNBOUNDED if request.has_server_tools else most, profile)
 
 
 def _within(tokens: int, profile: ModelProfile) -> int:

@@ -146,5 +146,12 @@ class CompletionRequest:
         copy.__dict__.update(self.__dict__, **changes)
         return copy
 
+    @property
+    def has_server_tools(self) -> bool:
+        """Whether the provider may run tools of its own, such as a search or code."""
+        is_said = not _SERVER_TOOLS.isdisjoint(self.extra_body)
+        return is_said or any("function" not in tool for tool in self.tools)
 
+
+_SERVER_TOOLS = frozenset({"mcp_servers", "plugins", "tools", "web_search_options"})
 _TARGETING = frozenset({"model", "api", "base_url", "api_key"})
