@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import time
@@ -353,9 +354,8 @@ def test_a_folder_that_is_removed_costs_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     with InspectLogger(folder, live=False) as logger:
         logger.log("Hi", "there", 1)
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        folder.rename(gone := tmp_path / "gone")  # at one stroke: the thread writes there
+        shutil.rmtree(gone)
         logger.log("Hi", "there", 2)
     assert [s.id for s in samples(folder)] == [1, 2]
 
