@@ -230,7 +230,7 @@ async def test_a_job_that_breaks_is_tried_as_often_as_its_requests_may_be(path: 
     with BatchServer(refusals=("13",) * 9) as server:
         async with client_of(server, "google") as client:
             with pytest.raises(InternalServerError, match="the job failed: refused") as raised:
-                await batch_of(client, PROMPTS, path)
+                await batch_of(client, PROMPTS[:1], path)  # several may part on the way
     assert (len(server.jobs), raised.value.attempts) == (3, 3)
 
 
