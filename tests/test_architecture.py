@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A module imports from lower floors and from its own package only.
 FLOORS = (
     {"errors"},
-    {"types", "env", "loop_thread", "process_end"},
+    {"types", "env", "loop_thread", "process_end", "whole_file"},
     {"models", "wire", "stores", "schema", "line_writer", "saved"},
     {"providers", "middleware", "tools", "streaming", "context", "templating"},
     {"options", "sync", "inspect_logs"},

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, StoreError
 from .types import PARAMS
+from .whole_file import whole_file
 
 
 def to_json(value: Any, *, what: str) -> str:
@@ -32,17 +31,11 @@ def from_json(text: str | bytes, *, what: str) -> Any:
 
 def write_file(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file, whole or not at all; raises StoreError where that is impossible."""
-    target = Path(path)
-    draft = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
+        with whole_file(Path(path)) as file:
+            file.write(text.encode())
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:

@@ -12,8 +12,9 @@ from time import monotonic, sleep
 from typing import Any
 
 from ..errors import ConfigError, StoreError
+from ..types.json_bytes import loads
 from .journal import Journal
-from .records import VERSION, decode
+from .records import VERSION
 
 log = logging.getLogger("flashlite.batch")
 
@@ -83,7 +84,7 @@ def read_journal(path: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
     with closing(_open(path)) as journal:
         for offset, text in journal.lines():
             try:
-                line = decode(text)
+                line = loads(text)
             except ValueError:
                 log.warning("%s: the line at byte %d cannot be read", path, offset)
                 continue

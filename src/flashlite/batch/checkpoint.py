@@ -21,10 +21,11 @@ from time import time
 from typing import Any
 
 from ..errors import StoreError
+from ..types.json_bytes import loads
 from .actor_journals import ActorJournals
 from .jobs.submissions import Submissions
 from .journal import Journal
-from .records import VERSION, answer_record, decode, encode, failure_record
+from .records import VERSION, answer_record, encode, failure_record
 
 log = logging.getLogger("flashlite.batch")
 
@@ -86,7 +87,7 @@ class Checkpoint:
 
     def read(self, offset: int) -> Mapping[str, Any]:
         """Return the line at an offset."""
-        record: Mapping[str, Any] = decode(self._journal.read(offset))
+        record: Mapping[str, Any] = loads(self._journal.read(offset))
         return record
 
     async def sync(self) -> None:
@@ -114,7 +115,7 @@ class Checkpoint:
         unreadable = 0
         for offset, text in self._journal.lines():
             try:
-                self._read_line(decode(text), offset, sent)
+                self._read_line(loads(text), offset, sent)
             except (ValueError, TypeError, KeyError, AttributeError):
                 unreadable += 1
         if unreadable:
@@ -139,7 +140,7 @@ class Checkpoint:
         journals = ActorJournals(self.path)
         if journals.paths():
             for text in journals.answers(sent):
-                self._read_line(decode(text), self._journal.append(text), sent)
+                self._read_line(loads(text), self._journal.append(text), sent)
             self._journal.flush()
             journals.remove()
 

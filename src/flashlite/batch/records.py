@@ -26,16 +26,6 @@ def encode(line: Mapping[str, Any]) -> bytes:
         return json.dumps(line, separators=(",", ":")).encode()
 
 
-def decode(line: bytes) -> Any:
-    """Read a line; raises ValueError where it is no JSON."""
-    import orjson
-
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:  # half an emoji, or a log probability of -Infinity
-        return json.loads(line)
-
-
 def answer_record(answer: Any) -> dict[str, Any]:
     """Return what is kept of an answer: a `response`, or the `result` of somebody's function."""
     if not isinstance(answer, CompletionResponse):

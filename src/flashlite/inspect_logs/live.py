@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..types.ids import new_id
+from ..whole_file import whole_file
 from .journal import Cursor
 from .plain import Fragment, encode
 from .samples import Sample
@@ -124,6 +125,5 @@ class Live:
             (self.folder / f"segment.{id}.zip").unlink(missing_ok=True)
 
     def _replace(self, name: str, content: bytes) -> None:
-        draft = self.folder / f".{name}"
-        draft.write_bytes(content)
-        draft.replace(self.folder / name)
+        with whole_file(self.folder / name) as file:
+            file.write(content)

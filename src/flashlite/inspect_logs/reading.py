@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..whole_file import whole_file
 from .documents import to_summary
 
 _LAST = ("stats", "error")  # what Inspect has behind the results, in the order of its own files
@@ -39,19 +40,13 @@ def table(path: Path | None) -> Any:
 def write_json(path: Path) -> Path:
     """Write an `.eval` log as `.json` beside it, sample by sample; return where."""
     target = path.with_suffix(".json")
-    draft = target.with_name(f".{target.name}")
-    try:
-        with zipfile.ZipFile(path) as log, draft.open("wb") as file:
-            header = json.loads(log.read("header.json"))
-            last = {name: header.pop(name) for name in _LAST if name in header}
-            file.write(json.dumps(header | last)[:-1].encode() + b', "samples": [')
-            for number, sample in enumerate(_samples(log)):
-                file.write((b",\n" if number else b"\n") + sample)
-            file.write(b"]}")
-        draft.replace(target)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    with zipfile.ZipFile(path) as log, whole_file(target) as file:
+        header = json.loads(log.read("header.json"))
+        last = {name: header.pop(name) for name in _LAST if name in header}
+        file.write(json.dumps(header | last)[:-1].encode() + b', "samples": [')
+        for number, sample in enumerate(_samples(log)):
+            file.write((b",\n" if number else b"\n") + sample)
+        file.write(b"]}")
     return target
 
 

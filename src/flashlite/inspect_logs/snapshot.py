@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ..whole_file import whole_file
 from .record_stream import RecordStream
 
 _PIECE = 1 << 20  # bytes
@@ -17,18 +18,10 @@ def publish(stream: RecordStream, size: int, directory: bytes, path: Path) -> No
     Whoever reads there sees the archive before or this one, never a part. Folders that somebody
     removed are made again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = draft_of(path)
-    try:
-        with draft.open("wb") as file:
-            _copy(stream.file.fileno(), file.fileno(), size)
-            file.seek(size)
-            file.write(directory)
-        draft.replace(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    with whole_file(path, draft=draft_of(path)) as file:
+        _copy(stream.file.fileno(), file.fileno(), size)
+        file.seek(size)
+        file.write(directory)
 
 
 def finish(stream: RecordStream, part: Path, path: Path) -> None:

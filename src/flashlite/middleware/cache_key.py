@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..schema import schema_of
-from ..types import CompletionRequest, Target, is_secret
+from ..types import CompletionRequest, Target, is_secret, json_bytes
 
 VERSION = 1
 """Changed when the same JSON would no longer mean the same answer."""
@@ -65,12 +65,7 @@ def _decisive_fields(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def written(decisive: Mapping[str, Any]) -> bytes:
     """Return what decides an answer as canonical JSON."""
-    import orjson
-
-    try:
-        return orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # half an emoji, or an integer of more than 64 bits
-        return json.dumps(decisive, sort_keys=True, separators=(",", ":")).encode()
+    return json_bytes.dumps(decisive, sort_keys=True)
 
 
 def key_of(decisive: bytes) -> str:

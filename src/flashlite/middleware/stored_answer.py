@@ -8,7 +8,7 @@ from typing import Any
 
 from ..schema import InvalidAnswer, validate
 from ..stores import Entry, Similar
-from ..types import CompletionResponse
+from ..types import CompletionResponse, json_bytes
 
 log = logging.getLogger("flashlite.cache")
 
@@ -22,21 +22,16 @@ def is_worth_keeping(response: CompletionResponse) -> bool:
 
 def write_answer(response: CompletionResponse) -> bytes:
     """Return the answer as JSON."""
-    import orjson
-
     answer = response.to_dict()
     if any(choice.logprobs for choice in response.choices):
-        return json.dumps(answer).encode()  # orjson would write null for -Infinity
-    try:
-        return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # an integer of more than 64 bits, or half an emoji
-        return json.dumps(answer).encode()
+        return json.dumps(answer).encode()  # with its -Infinity
+    return json_bytes.dumps(answer)
 
 
 def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionResponse | None:
     """Return a fresh answer that cost nothing, or None where the entry is none that fits."""
     try:
-        answer = CompletionResponse.from_dict(json_value(entry.response))
+        answer = CompletionResponse.from_dict(json_bytes.loads(entry.response))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         log.warning("a stored answer cannot be read and is asked for again: %r", error)
         return None
@@ -64,13 +59,3 @@ def _fits(answer: CompletionResponse, response_model: type[Any]) -> bool:
     except InvalidAnswer:
         return False
     return True
-
-
-def json_value(text: bytes) -> Any:
-    """Read JSON, half an emoji included."""
-    import orjson
-
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)

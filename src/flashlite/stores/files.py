@@ -8,7 +8,6 @@ import json
 import os
 import re
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import StoreError
+from ..whole_file import whole_file
 from .base import Entry, StoreStats, check_ttl
 
 _LONGEST_NAME = 200  # file systems take 255 bytes
@@ -182,15 +182,10 @@ def _read(path: Path) -> Entry | None:
 
 
 def _write(path: Path, entry: Entry) -> None:
-    draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(_to_text(entry))
-            os.utime(draft, (entry.created, entry.created))
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+    with _explained(path), whole_file(path) as file:
+        file.write(_to_text(entry))
+        file.flush()
+        os.utime(file.name, (entry.created, entry.created))
 
 
 def _remove(path: Path) -> None:

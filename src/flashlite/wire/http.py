@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import APIConnectionError, APITimeoutError, CompletionError, ConfigError
-from ..types import Timeout, without_password
+from ..types import Timeout, json_bytes, without_password
 from .session import Session
 from .transport import WireRequest
 
@@ -132,14 +131,8 @@ def _limits(timeout: Timeout) -> ClientTimeout:
 
 def to_json(body: Mapping[str, Any]) -> bytes:
     """Write a body as JSON; raises ConfigError for what is none."""
-    import orjson
-
     try:
-        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:
-        pass  # it takes neither half an emoji nor an integer of more than 64 bits; both are JSON
-    try:
-        return json.dumps(body).encode()
+        return json_bytes.dumps(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the request is not JSON: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,6 +9,7 @@ from secrets import token_hex
 from typing import Any
 
 from ...errors import ConfigError
+from ...types import json_bytes
 from ...wire import WireRequest
 
 _KEY = 32  # hexadecimal digits of a hash, so that an id has 64 characters at most
@@ -17,21 +17,11 @@ _KEY = 32  # hexadecimal digits of a hash, so that an id has 64 characters at mo
 
 def key_of(request: WireRequest) -> str:
     """Return what a request on the wire is known by: who is asked, and all that is asked."""
-    import orjson
-
-    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
     try:
-        body = orjson.dumps(request.json, option=options)
-    except TypeError:  # half an emoji, or an integer of more than 64 bits
-        body = _loosely(request.json)
-    return sha256(request.url.encode() + b"\n" + body).hexdigest()[:_KEY]
-
-
-def _loosely(told: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+        body = json_bytes.dumps(request.json, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the request is not JSON: {error}") from error
+    return sha256(request.url.encode() + b"\n" + body).hexdigest()[:_KEY]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
