@@ -91,25 +91,25 @@ class Engine:
         self._cache = None if cache is None else Cache(cache)
         self._logger = structured_logger or (StructuredLogger() if log_requests else None)
         budget, limit = self._limits = Budget.of(budget_limit), RateLimit.of(rate_limit)
-        self._layers = [
-            *_FIRST,
-            *layers_of(middleware),
+        self._own = layers_of(middleware)
+        self._outer = [
+            *(outermost, local_files, *self._own),
             Fallback(self.target),
             InspectLog(inspect_logger, target=self.target),
             Events(callbacks) if callbacks else None,
             Log(self._logger) if self._logger else None,
             self.ledger if track_costs else None,
-            Aim(self.target) if (cache, budget, limit) != (None,) * 3 else None,
-            self._cache,
-            Structured(target=self.target),
-            Continuing(),
-            Retry(retry),
-            Concurrency(max_concurrency) if max_concurrency is not None else None,
-            limit,
-            WithinBudget(budget) if budget else None,
-            self._on_wire,
         ]
-        self.handle, self.max_concurrency = stack(self._layers, bottom), max_concurrency
+        self._inner = [
+            Aim(self.target) if (cache, budget, limit) != (None,) * 3 else None,
+            *(self._cache, Structured(target=self.target), Continuing(), Retry(retry)),
+        ]
+        gate = [
+            Concurrency(max_concurrency) if max_concurrency is not None else None,
+            *(limit, WithinBudget(budget) if budget else None, self._on_wire),
+        ]
+        self.handle = stack([*self._outer, *self._inner, *gate], bottom)
+        self.max_concurrency = max_concurrency
         self._given = {"retry": retry, "cache": cache, "provider": provider, "transport": transport}
 
     async def ask(
@@ -179,22 +179,22 @@ class Engine:
         """Return workers that ask for many requests at once."""
         return Crowd(ask, requests, workers=workers, wire=self._on_wire)
 
-    def way_to(self, provider: Handler) -> Handler:
+    def batch_handler(self, provider: Handler) -> Handler:
         """Return the way to a provider's batches: no seat, no minute, and a price of its own."""
-        quick, (budget, _) = (Concurrency, RateLimit, WithinBudget, OnWire), self._limits
-        layers = [layer for layer in self._layers if not isinstance(layer, quick)]
-        return stack([*layers, WithinBudget(budget, batch=True) if budget else None], provider)
+        budget, _ = self._limits
+        spending = WithinBudget(budget, batch=True) if budget else None
+        return stack([*self._outer, *self._inner, spending], provider)
 
-    def above(self, handle: Handler) -> Handler:
+    def outer_handler(self, handle: Handler) -> Handler:
         """Return what watches and counts calls, around an engine that does the rest."""
-        return stack([layer for layer in self._layers if not isinstance(layer, _BELOW)], handle)
+        return stack(self._outer, handle)
 
-    def below(self) -> dict[str, Any]:
-        """Return the options of that engine, of which any number may be made, in any process."""
-        if any(
-            layer is not None and not isinstance(layer, _OURS)
-            for layer in self._layers[len(_FIRST) :]
-        ):
+    def inner_options(self) -> dict[str, Any]:
+        """Return the options of an engine in any process that does what `outer_handler` is around.
+
+        Raises ConfigError where layers or limits would not be shared between processes.
+        """
+        if any(layer is not None for layer in self._own):
             raise ConfigError(
                 "layers of your own stay in this process: other processes need a client without "
                 "middleware=..."
@@ -229,7 +229,7 @@ class Engine:
         response_model: type[Any] | None = None,
     ) -> CompletionRequest:
         """Return the request that a call makes, with what holds for every call of this client."""
-        given: dict[str, Any] = {**self.defaults, **_said(options)}
+        given: dict[str, Any] = {**self.defaults, **_without_none(options)}
         own = {name: given.pop(name) for name in [*given] if name in _OWN}
         if own.get("cache") == "only":
             self.require_cache()
@@ -244,15 +244,9 @@ class Engine:
 
 
 _SETTINGS = inspect.signature(Engine.__init__).parameters.keys() - {"self", "defaults"}
-_FIRST = (outermost, local_files)
-_BELOW = (
-    *(Aim, Cache, Structured, Continuing),
-    *(Retry, Concurrency, RateLimit, WithinBudget, OnWire),
-)
-_OURS = (*_BELOW, Fallback, InspectLog, Events, Log, Ledger)
 
 
-def _said(options: CallOptions) -> dict[str, Any]:
+def _without_none(options: CallOptions) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 

@@ -115,7 +115,7 @@ class _Bucket:
     def undo(self, grant: float) -> None:
         self._level = min(self._capacity, self._level + grant)
 
-    def forget(self) -> None:
+    def after_fork(self) -> None:
         """Keep the level: what the parent of a fork took is gone."""
 
     def _refill(self, now: float) -> None:

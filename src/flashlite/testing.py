@@ -143,6 +143,9 @@ class MockServer:
     base_url: str
 
     def __init__(self, behaviour: str | None = None, **options: Any) -> None:
+        if options and behaviour is None:
+            said = ", ".join(f"{name}={value!r:.40}" for name, value in options.items())
+            raise ConfigError(f'options are those of a behaviour: MockServer("echo", {said})')
         self._everyone = MockModel(behaviour, **options) if behaviour else None
         self._models: dict[str, MockModel] = {}
         self._thread = LoopThread("flashlite-mock-server")

@@ -21,6 +21,7 @@ from flashlite import (
 from flashlite.batch import Ray
 from flashlite.batch.actor_journals import ActorJournals, left_behind
 from flashlite.batch.checkpoint import Checkpoint
+from flashlite.middleware import Concurrency
 
 from .files import folder, kinds, read, write
 
@@ -135,6 +136,7 @@ def test_a_journal_is_read_when_its_actor_has_come_to_its_end(path: Path) -> Non
             r"each process .* rate_limit=RateLimit\(\.\.\., pool=\.\.\.\)",
         ),
         ({"middleware": [lambda request, call_next: call_next(request)]}, "without middleware="),
+        ({"middleware": [Concurrency(1)]}, "without middleware="),
     ],
 )
 def test_what_each_actor_would_have_for_itself_is_refused(

@@ -17,6 +17,7 @@ from flashlite import (
     APIConnectionError,
     APITimeoutError,
     BadRequestError,
+    Budget,
     BudgetExceededError,
     CompletionError,
     ConfigError,
@@ -30,7 +31,9 @@ from flashlite import (
 )
 from flashlite.batch import Batch, ProviderBatch
 from flashlite.batch.jobs import Pace
+from flashlite.middleware import WithinBudget
 from flashlite.testing import ScriptedProvider
+from flashlite.types import Target
 
 from .batch_server import BatchServer
 from .files import kinds, read, write
@@ -122,6 +125,16 @@ async def test_what_a_provider_says_that_it_billed_is_believed(path: Path) -> No
             server.jobs[0].looks_left = 1
             [answer] = await answers
     assert (answer.cost, client.total_cost) == (0.5, 0.5)
+
+
+async def test_a_layer_of_the_callers_own_watches_batches_too(path: Path) -> None:
+    target = Target(provider="openai", dialect="openai", model="gpt-4o-mini")
+    broke = WithinBudget(Budget(0.0), target=lambda _: target)
+    with BatchServer() as server:
+        async with client_of(server, middleware=[broke]) as client:
+            with pytest.raises(BudgetExceededError):
+                await batch_of(client, ["Hi"], path)
+    assert server.jobs == []
 
 
 async def test_the_key_goes_along_and_is_nowhere_on_file(path: Path, dialect: str) -> None:

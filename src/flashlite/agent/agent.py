@@ -299,7 +299,7 @@ class Agent:
                     yield event
         async with aclosing(run.results(response, told)) as results:
             async for result in results:
-                yield StreamEvent(StreamEventType.META, _told(result))
+                yield StreamEvent(StreamEventType.META, _tool_result_event(result))
 
 
 _CALLS = frozenset(
@@ -311,7 +311,7 @@ _CALLS = frozenset(
 )
 
 
-def _told(result: ToolResult) -> dict[str, Any]:
+def _tool_result_event(result: ToolResult) -> dict[str, Any]:
     return {
         "event": "tool_result",
         "tool_name": result.name,

@@ -151,7 +151,7 @@ class Batch:
         yield
 
     def _outcomes(self, checkpoint: Checkpoint) -> AsyncGenerator[tuple[int, Any]]:
-        work = partial(self._work, checkpoint)
+        work = partial(self._answer_item, checkpoint)
         crowd = self._crowd = self._new_crowd(work, numbered_arguments(self._items))
         outcomes = self._until_hopeless(crowd)
         if self._progress:
@@ -166,7 +166,7 @@ class Batch:
         async with aclosing(crowd.outcomes()) as outcomes:
             async for position, outcome in outcomes:
                 yield position, outcome
-                problem = outcome.problem if isinstance(outcome, _Unkept) else outcome
+                problem = outcome.problem if isinstance(outcome, _Unstored) else outcome
                 if isinstance(problem, _HOPELESS):
                     end = end or problem
                     crowd.stop()
@@ -175,7 +175,7 @@ class Batch:
         if end is not None:
             raise end
 
-    async def _work(self, checkpoint: Checkpoint, *, messages: Any, position: int) -> Any:
+    async def _answer_item(self, checkpoint: Checkpoint, *, messages: Any, position: int) -> Any:
         """Return where the answer of an item is, or what it returned as its failure."""
         about: dict[str, Any] = {"item": None, "position": position}
         try:
@@ -200,10 +200,10 @@ class Batch:
             offset = checkpoint.keep(result, **about)
             await checkpoint.sync()
         except StoreError as error:
-            return _Unkept(result, error)
-        return _Kept.of(result, offset, item)
+            return _Unstored(result, error)
+        return _Stored.of(result, offset, item)
 
-    def _restored(self, checkpoint: Checkpoint, item: Item) -> _Kept | None:
+    def _restored(self, checkpoint: Checkpoint, item: Item) -> _Stored | None:
         """Find an answer of an earlier run that can still be read."""
         while (offset := checkpoint.take(item.hash)) is not None:
             try:
@@ -212,12 +212,12 @@ class Batch:
                 log.warning("an answer on file does not fit and is asked for again: %r", error)
                 continue
             self.restored += 1
-            return _Kept.of(answer, offset, item)
+            return _Stored.of(answer, offset, item)
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Stored:
     """An answer on file; `usage` and `cached` are here for the bar."""
 
     offset: int
@@ -226,13 +226,13 @@ class _Kept:
     cached: bool
 
     @classmethod
-    def of(cls, answer: Any, offset: int, item: Item) -> _Kept:
+    def of(cls, answer: Any, offset: int, item: Item) -> _Stored:
         usage, cached = getattr(answer, "usage", None), getattr(answer, "cached", False)
         return cls(offset, item.response_model, usage, cached)
 
 
 @dataclass(frozen=True, slots=True)
-class _Unkept:
+class _Unstored:
     """An answer that could not be written down, which ends the batch."""
 
     answer: Any
@@ -240,9 +240,9 @@ class _Unkept:
 
 
 def _answer(checkpoint: Checkpoint, outcome: Any) -> Any:
-    if isinstance(outcome, _Unkept):
+    if isinstance(outcome, _Unstored):
         return outcome.answer
-    if not isinstance(outcome, _Kept):
+    if not isinstance(outcome, _Stored):
         return outcome
     return read_answer(checkpoint.read(outcome.offset), outcome.response_model)
 

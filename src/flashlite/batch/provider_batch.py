@@ -15,7 +15,7 @@ from ..types import CompletionResponse, Handler
 from .batch import Batch, Item
 from .checkpoint import Checkpoint, Intent
 from .items import item_of, request_of
-from .jobs import JobProvider, Jobs, Pace, told
+from .jobs import JobProvider, Jobs, Pace, result_ids
 
 log = logging.getLogger("flashlite.batch")
 
@@ -64,7 +64,7 @@ class ProviderBatch(Batch):
 
         note, earlier = checkpoint.note, checkpoint.submissions
         jobs = self._jobs = Jobs(self._transport, pace=self._pace, note=note, earlier=earlier)
-        self._handle = self._client.way_to(JobProvider(jobs))
+        self._handle = self._client.batch_handler(JobProvider(jobs))
         if self._is_cancelled:
             await jobs.cancel()
         try:
@@ -80,10 +80,10 @@ class ProviderBatch(Batch):
 
         async def call(intent: Intent) -> CompletionResponse:
             assert self._handle is not None
-            token = told.set(intent.parts)
+            token = result_ids.set(intent.parts)
             try:
                 return fitting(await self._handle(patient), request.response_model)
             finally:
-                told.reset(token)
+                result_ids.reset(token)
 
         return item_of(request, call)

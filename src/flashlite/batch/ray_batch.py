@@ -45,7 +45,7 @@ class RayBatch(Batch):
         max_concurrency: int,
         **how: Any,
     ) -> None:
-        self._client, self._ray, self._options = client, ray, client.below()
+        self._client, self._ray, self._options = client, ray, client.inner_options()
         self._at_once = min(max_concurrency, client.max_concurrency or max_concurrency)
         self._wire = OnWire()
         self._actors: Actors | None = None
@@ -68,7 +68,9 @@ class RayBatch(Batch):
         request = await request_of(self._client, one)
 
         async def call(intent: Intent) -> CompletionResponse:
-            handle = self._client.above(partial(self._wire, call_next=partial(self._ask, intent)))
+            handle = self._client.outer_handler(
+                partial(self._wire, call_next=partial(self._ask, intent))
+            )
             return fitting(await handle(request), request.response_model)
 
         return item_of(request, call)

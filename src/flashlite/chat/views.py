@@ -57,7 +57,7 @@ def view_of(
     heard: list[Parts] = []
     for entry in _as_lived(entries, viewer):
         if entry.author != viewer:
-            heard += _told(entry, share_tools)
+            heard += _blocks_for_others(entry, share_tools)
             continue
         heard += _cues(viewer, Cue(entry.visible_to), is_due=not heard)
         messages += [_merged(heard), *_own(entry)]
@@ -72,7 +72,7 @@ def formatted(
 ) -> str:
     """Return a transcript as text: all of it, or what one may read of it."""
     readable = [entry for entry in entries if viewer is None or entry.is_visible_to(viewer)]
-    blocks = [block for entry in readable for block in _told(entry, share_tools)]
+    blocks = [block for entry in readable for block in _blocks_for_others(entry, share_tools)]
     return "\n\n".join(_in_words(part) for block in blocks for part in block)
 
 
@@ -124,7 +124,7 @@ def _cues(name: str, cue: Cue, *, is_due: bool) -> Iterator[Parts]:
         yield _block(CHAT, cue.additional_context)
 
 
-def _told(entry: ChatEntry, share_tools: bool) -> Iterator[Parts]:
+def _blocks_for_others(entry: ChatEntry, share_tools: bool) -> Iterator[Parts]:
     """Yield what others read of an entry."""
     if share_tools:
         for call, result in zip(entry.tool_calls, entry.tool_results, strict=False):

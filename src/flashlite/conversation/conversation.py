@@ -258,7 +258,7 @@ class Conversation(History):
         *,
         must_fit: bool,
     ) -> CompletionResponse:
-        client, said = self._require_client(), _said(content)
+        client, said = self._require_client(), _as_messages(content)
         with inside(self.around), self.answering():
             ask = asking(client, response_model)
             view, given = await self._request(said, options)
@@ -271,7 +271,7 @@ class Conversation(History):
     async def _events(
         self, content: Said, response_model: type[Any] | None, options: Mapping[str, Any]
     ) -> AsyncGenerator[StreamEvent]:
-        client, said = self._require_client(), _said(content)
+        client, said = self._require_client(), _as_messages(content)
         done: StreamEvent | None = None
         with self.answering():
             view, given = await self._request(said, options)
@@ -309,7 +309,7 @@ class Conversation(History):
 _DELIVERY = DeliveryOptions.__annotations__.keys()
 
 
-def _said(content: Said) -> list[Message]:
+def _as_messages(content: Said) -> list[Message]:
     return [] if content is None else [message_of(content)]
 
 

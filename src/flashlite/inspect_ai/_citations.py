@@ -31,7 +31,7 @@ def citations_in(notes: Any, *, start: int, end: int, is_last: bool) -> list[Cit
         _citation(note, start)
         for note in (notes if isinstance(notes, list) else ())
         if isinstance(note, Mapping)
-        and (is_last if (place := _place(note)) is None else start <= place[0] < end)
+        and (is_last if (place := _text_range(note)) is None else start <= place[0] < end)
     ]
     return found or None
 
@@ -47,11 +47,11 @@ def annotations_of(texts: Iterable[ContentText]) -> list[Any]:
 
 
 def _citation(note: Mapping[str, Any], start: int) -> Citation:
-    told = _told(note)
+    told = _payload(note)
     source = note.get("citation")
     source = source if isinstance(source, Mapping) else {}
     cited: Any = source.get("cited_text")
-    if cited is None and (place := _place(note)) is not None:
+    if cited is None and (place := _text_range(note)) is not None:
         cited = (place[0] - start, place[1] - start)
     common: dict[str, Any] = {
         "cited_text": cited if isinstance(cited, str | tuple) else None,
@@ -77,13 +77,13 @@ def _range(source: Mapping[str, Any]) -> Any:
     return {"type": kind, "start_index": start - base, "end_index": end - base}
 
 
-def _told(note: Mapping[str, Any]) -> Mapping[str, Any]:
+def _payload(note: Mapping[str, Any]) -> Mapping[str, Any]:
     told = note.get(str(note.get("type")))
     return told if isinstance(told, Mapping) else note
 
 
-def _place(note: Mapping[str, Any]) -> tuple[int, int] | None:
-    told = _told(note)
+def _text_range(note: Mapping[str, Any]) -> tuple[int, int] | None:
+    told = _payload(note)
     start, end = told.get("start_index"), told.get("end_index")
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 

@@ -43,7 +43,9 @@ def obstacle(event: ModelEvent) -> str | None:
 
 def is_the_same(recorded: ModelOutput, again: ModelOutput) -> bool:
     """Whether scorers, tools and later calls find the same in two answers."""
-    return [_said(choice) for choice in recorded.choices] == [_said(c) for c in again.choices]
+    return [_comparable(choice) for choice in recorded.choices] == [
+        _comparable(c) for c in again.choices
+    ]
 
 
 def _is_refused(choice: ChatCompletionChoice) -> bool:
@@ -59,7 +61,7 @@ def _lacks_something(event: ModelEvent) -> bool:
     return any(_MISSING.search(part.model_dump_json()) for part in told)
 
 
-def _said(choice: ChatCompletionChoice) -> Any:
+def _comparable(choice: ChatCompletionChoice) -> Any:
     message = choice.message
     calls = [(c.id, c.function, c.arguments, c.parse_error) for c in message.tool_calls or ()]
     logprobs = choice.logprobs and choice.logprobs.model_dump(exclude_none=True)

@@ -72,7 +72,7 @@ def _assistant(message: ChatMessageAssistant, dialect: str) -> Message:
     refused = "\n".join(part.text for part in texts if part.refusal)
     thoughts = [part for part in parts if isinstance(part, ContentReasoning)]
     carried, tagged = from_reasoning(thoughts, author=message.model)
-    said = _said(parts, dialect)
+    said = _answer_content(parts, dialect)
     calls = [ToolCall(call.id, call.function, call.arguments) for call in message.tool_calls or ()]
     carried |= {
         "annotations": annotations_of(texts),
@@ -92,7 +92,7 @@ def _with_tag(tagged: str, said: str | list[Part]) -> str | list[Part]:
     return [text_part(tagged), *said]
 
 
-def _said(parts: Iterable[Content], dialect: str) -> str | list[Part]:
+def _answer_content(parts: Iterable[Content], dialect: str) -> str | list[Part]:
     """Return the text of an answer, or its parts where there is more; texts in a row are one."""
     spelled = list(_answered(parts, dialect))
     content: list[Part] = []

@@ -92,7 +92,7 @@ def as_inspect_tool(tool: Tool[..., Any] | Callable[..., Any]) -> TheirTool:
         parameter.description = parameter.description or name  # Inspect insists on one
 
     async def execute(**kwargs: Any) -> Any:
-        return _told(await ours.run(kwargs))
+        return _to_inspect(await ours.run(kwargs))
 
     return ToolDef(
         execute,
@@ -148,7 +148,7 @@ def _definition(
 
     async def execute(**kwargs: Any) -> Any:
         outcome.result = await tool.run(kwargs, limit=limit, call_id=call.id)
-        return _told(outcome.result)
+        return _to_inspect(outcome.result)
 
     return ToolDef(
         execute,
@@ -158,7 +158,7 @@ def _definition(
     )
 
 
-def _told(result: ToolResult) -> Any:
+def _to_inspect(result: ToolResult) -> Any:
     if isinstance(result.exception, ENDING):
         raise result.exception
     if not result.success:

@@ -125,7 +125,7 @@ _WITH_SECRETS = ("api_key", "base_url", "extra_headers", "extra_body")  # to be 
 _asked: ContextVar[_Asked | None] = ContextVar("flashlite_inspect_logs_asked", default=None)
 
 
-class _Ear:
+class _CallRecorder:
     """Records what happens in the samples where it happens."""
 
     async def complete(
@@ -173,4 +173,4 @@ class _Ear:
             sample.tool(call, result, seconds=seconds)
 
 
-_EAR = _Ear()
+_EAR = _CallRecorder()

@@ -185,7 +185,7 @@ class Writing:
     def _finish(
         self, file: LogFile, error: BaseException | None, status: Status, loss: StoreError | None
     ) -> None:
-        told, lost = _told(error, loss), len(self._backlog)
+        told, lost = _end_error(error, loss), len(self._backlog)
         try:
             self._in_any_room(lambda: file.finish("error" if loss else status, told, lost=lost))
         except OSError as failure:
@@ -231,7 +231,7 @@ class Writing:
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def _told(error: BaseException | None, loss: StoreError | None) -> dict[str, Any] | None:
+def _end_error(error: BaseException | None, loss: StoreError | None) -> dict[str, Any] | None:
     """Spell what a log ended with."""
     if error is None:
         return to_error(loss) if loss is not None else None

@@ -56,5 +56,5 @@ class _Seats:
     def undo(self, seat: object) -> None:
         self._taken.discard(seat)
 
-    def forget(self) -> None:
+    def after_fork(self) -> None:
         self._taken.clear()

@@ -80,7 +80,7 @@ class Purse:
         if isinstance(grant, Reservation):
             self.settle(grant, 0)
 
-    def forget(self) -> None:
+    def after_fork(self) -> None:
         self._running.clear()
         self.reserved = 0
 
@@ -122,8 +122,8 @@ class FiledPurse(Purse):
             return StoreError(f"the budget's file cannot be written, nothing was sent: {error}")
         return taken
 
-    def forget(self) -> None:
-        super().forget()
+    def after_fork(self) -> None:
+        super().after_fork()
         self.spent = 0  # a child reads in the file what was spent before it was born
 
     def settle(self, reservation: Reservation, cost: int) -> bool:

@@ -31,7 +31,7 @@ _DEEPEST = 60  # nested values; JSON libraries give up somewhere beyond 200
 def of_request(request: CompletionRequest, *, with_messages: bool) -> dict[str, Any]:
     """Return what is asked for, and on whose behalf; empty values are to be left out."""
     return {
-        "target": request.target and _place(request.target),
+        "target": request.target and _target_fields(request.target),
         "params": request.params,
         "extra_body": request.extra_body and _concealed(request.extra_body),
         "tools": request.tools and [_tool_name(tool) for tool in request.tools],
@@ -244,7 +244,7 @@ def _tool_name(tool: Mapping[str, Any]) -> Any:
     return (tool.get("function") or tool).get("name") or tool.get("type")
 
 
-def _place(target: Target) -> dict[str, str]:
+def _target_fields(target: Target) -> dict[str, str]:
     address = without_password(target.address.partition("?")[0])
     return known(
         {

@@ -33,8 +33,8 @@ class Room(Protocol[Asked, Grant]):
         """Make it as if a grant had not been given."""
         ...
 
-    def forget(self) -> None:
-        """Forget who is in: in a forked child, the parent's callers are not."""
+    def after_fork(self) -> None:
+        """Begin anew in a forked child, where the callers of its parent are not."""
         ...
 
 
@@ -63,7 +63,7 @@ class WaitingLine(Generic[Amount, Grant]):
         """Wait until there is room and take it; a caller that is cancelled leaves no trace."""
         if self._process != os.getpid():
             self._begin()
-            self._room.forget()
+            self._room.after_fork()
         with self._lock:
             self._read_mail()
             entered = self._enter(amount, priority)

@@ -97,7 +97,7 @@ class Window:
             del self._log[grant]
             self._used = Amount(*map(sub, self._used, grant.amount))
 
-    def forget(self) -> None:
+    def after_fork(self) -> None:
         """Keep everything: what the parent of a fork has sent counts for the server too."""
 
     def correct(self, grant: Grant, amount: Amount, now: float) -> None:

@@ -94,7 +94,7 @@ class HybridRedisPostgreSQLCache:
     async def delete(self, key: str, *, collection: str = "") -> None:
         name = _name(collection, key)
         await self._table.remove(name)
-        place = await self._place(name)
+        place = await self._redis_key(name)
         async with self._redis.client() as client:
             await client.set(place, _GONE, px=_GONE_FOR)
 
@@ -102,7 +102,7 @@ class HybridRedisPostgreSQLCache:
         if collection is not None:
             _name(collection, "")
         removed = await self._table.clear(collection, now=self._clock())
-        places = await self._places(collection)
+        places = await self._redis_prefix(collection)
         async with self._redis.client() as client:
             async for page in _pages(client.scan_iter(match=f"{places}*", count=1000)):
                 await client.unlink(*page)
@@ -158,7 +158,7 @@ class HybridRedisPostgreSQLCache:
         """Return a lease, or the entry where another process puts it; None without Redis."""
         pause = 0.01
         try:
-            lease = Lease(self._redis, f"{await self._place(name)}:lease")
+            lease = Lease(self._redis, f"{await self._redis_key(name)}:lease")
             while not await lease.take():
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -194,7 +194,7 @@ class HybridRedisPostgreSQLCache:
             left -= size
 
     async def _from_redis(self, name: Name) -> Row | None:
-        place = await self._place(name)
+        place = await self._redis_key(name)
         try:
             async with self._redis.client() as client:
                 packed: Any = await client.get(place)
@@ -211,7 +211,7 @@ class HybridRedisPostgreSQLCache:
 
     async def _send(self, rows: list[tuple[Name, Row]], *, only_new: bool = False) -> None:
         now = self._clock()
-        places = [await self._place(name) for name, _ in rows]
+        places = [await self._redis_key(name) for name, _ in rows]
         async with self._redis.client() as client, client.pipeline(transaction=False) as pipeline:
             for place, (_, row) in zip(places, rows, strict=True):
                 left = min(self._redis_ttl, (row.expires or float("inf")) - now)
@@ -219,10 +219,10 @@ class HybridRedisPostgreSQLCache:
                     pipeline.set(place, row.pack(), px=int(left * 1000) or 1, nx=only_new)
             await pipeline.execute()
 
-    async def _place(self, name: Name) -> str:
-        return f"{await self._places(name.collection)}{name.key}"
+    async def _redis_key(self, name: Name) -> str:
+        return f"{await self._redis_prefix(name.collection)}{name.key}"
 
-    async def _places(self, collection: str | None) -> str:
+    async def _redis_prefix(self, collection: str | None) -> str:
         """Return how the names of a collection begin in Redis; other databases have others."""
         place = f"flashlite:cache:{await self._table.identity()}:"
         if collection is None:

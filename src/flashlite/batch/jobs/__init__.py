@@ -23,7 +23,7 @@ the next run finds by its name, or by the ids of its requests; after `job`, one 
 from .jobs import Jobs
 from .pace import Pace
 from .provider import JobProvider
-from .results import told
+from .results import result_ids
 from .submissions import Submission, Submissions
 
-__all__ = ["JobProvider", "Jobs", "Pace", "Submission", "Submissions", "told"]
+__all__ = ["JobProvider", "Jobs", "Pace", "Submission", "Submissions", "result_ids"]

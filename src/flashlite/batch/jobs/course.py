@@ -86,7 +86,7 @@ class Course:
     async def _run(self) -> None:
         try:
             async with self._means.seats:
-                undone = await self._undone()
+                undone = await self._follow_to_end()
         except FlashliteError as error:
             failure = self._explained(error)
             log.warning("a job of %d requests failed: %s", self.submission.count, failure)
@@ -123,11 +123,11 @@ class Course:
         unheard.__cause__ = error
         return unheard
 
-    async def _undone(self) -> CompletionError:
+    async def _follow_to_end(self) -> CompletionError:
         """Collect what the job brings; return why it brings nothing more."""
         tries = islice(self._means.pace.waits(), self._means.pace.max_failures)
         while not (self._is_cancelled and self._lines is not None):
-            job = await self._begun()
+            job = await self._submitted_job()
             if job is None:
                 return CompletionError("the run that was to submit this request ended before it")
             job = await self._until_over(job)
@@ -143,24 +143,24 @@ class Course:
             await self._means.sleep(wait)
         return cancelled()
 
-    async def _begun(self) -> RemoteJob | None:
+    async def _submitted_job(self) -> RemoteJob | None:
         """Return the job; that of an earlier run may never have come to be."""
         if self._lines is not None:
             job: RemoteJob | None = await self._create(list(self._lines.values()))
         elif self.submission.job is not None:
-            return await self._known(self.submission.job)
+            return await self._fetch_earlier(self.submission.job)
         else:
-            job = await self._found()
+            job = await self._find_job()
             if job is None:  # a list of jobs may lag behind
                 await self._means.sleep(self._means.pace.poll_interval)
-                job = await self._found()
+                job = await self._find_job()
         if job is not None:
             self._means.known.add(job.id)
             self.submission.job = job.id
             await self._means.note("job", {"name": self.submission.name, "job": job.id})
         return job
 
-    async def _known(self, id: str) -> RemoteJob | None:
+    async def _fetch_earlier(self, id: str) -> RemoteJob | None:
         """Fetch the job of an earlier run; one that its provider does not know may be given up."""
         try:
             return await self._patiently(partial(self._remote.fetch, id))
@@ -191,11 +191,11 @@ class Course:
                 self._may_run = True
                 log.info("%s has %d requests", job.id, len(lines))
                 return job
-            if self._may_run and (found := await self._found()) is not None:
+            if self._may_run and (found := await self._find_job()) is not None:
                 return found
         raise AssertionError("unreachable")
 
-    async def _found(self) -> RemoteJob | None:
+    async def _find_job(self) -> RemoteJob | None:
         others, until_over = self._means.known, self._until_over
         look = partial(find, self.submission, self._remote, others=others, until_over=until_over)
         return await self._patiently(look)

@@ -16,14 +16,14 @@ _IN_MEMORY = 8_000_000  # bytes of results that nobody asked for yet
 _AT_ONCE = 100  # requests that go on before others get their turn
 
 
-told: ContextVar[list[str] | None] = ContextVar("told", default=None)
+result_ids: ContextVar[list[str] | None] = ContextVar("result_ids", default=None)
 """The ids of all requests whose results a task was given: one answer may take several."""
 
 
 class Results:
     """The results of one job; those that came are kept aside, in a file if they are many.
 
-    `given` are the ids of the requests that were told what came of them.
+    `given` are the ids of the requests that were result_ids what came of them.
     """
 
     def __init__(self, adapter: BatchAdapter) -> None:
@@ -45,7 +45,7 @@ class Results:
             finally:
                 self._waiting.pop(custom_id, None)
         self.given.add(custom_id)
-        if (ids := told.get()) is not None:
+        if (ids := result_ids.get()) is not None:
             ids.append(custom_id)
         return result
 

@@ -79,7 +79,7 @@ class SharedLine(Generic[Amount, Grant]):
         """Wait until there is room and take it."""
         try:
             return await self._line().enter(amount, priority)
-        except _Open:
+        except _FailedOpen:
             assert self._alone is not None
             return await self._alone.enter(amount, priority=priority)
 
@@ -107,7 +107,7 @@ class SharedLine(Generic[Amount, Grant]):
         return line
 
 
-class _Open(Exception):
+class _FailedOpen(Exception):
     """Raised to a caller who is to ask the process's own room."""
 
 
@@ -135,7 +135,7 @@ class _LoopLine(Generic[Amount, Grant]):
 
     async def enter(self, amount: Amount, priority: int) -> Grant:
         if self._is_open and self._down_since is not None:
-            raise _Open
+            raise _FailedOpen
         granted: asyncio.Future[Grant] = self._loop.create_future()
         place = _Place(priority, next(self._numbers), amount, granted)
         heappush(self._waiting, place)
@@ -229,12 +229,12 @@ class _LoopLine(Generic[Amount, Grant]):
         try:
             grants, wait = await self._desk.exchange(asked, waiting=len(asked) + len(self._waiting))
         except StoreError as error:
-            self._bear(error)
+            self._note_outage(error)
             return [], _RETRY
         finally:
             self._is_speaking = False
-        self._rejoice()
-        return grants, wait or self._silence()
+        self._note_recovery()
+        return grants, wait or self._idle_seconds()
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, but not for long over news."""
@@ -246,7 +246,7 @@ class _LoopLine(Generic[Amount, Grant]):
                 if self._asked:
                     await asyncio.sleep(_GATHER)
 
-    def _silence(self) -> float:
+    def _idle_seconds(self) -> float:
         """Return for how long there is nothing to say, if nothing happens."""
         return 0.0 if self._waiting else self._desk.heartbeat * self._desk.is_busy()
 
@@ -258,7 +258,7 @@ class _LoopLine(Generic[Amount, Grant]):
                 heads.append(place)
         return heads
 
-    def _bear(self, error: StoreError) -> None:
+    def _note_outage(self, error: StoreError) -> None:
         """Have the callers wait, go on alone, or fail."""
         now = time.monotonic()
         if self._down_since is None:
@@ -268,11 +268,11 @@ class _LoopLine(Generic[Amount, Grant]):
                 "pool %s: %s until %s is back: %s", self._pool.name, what, self._pool.place, error
             )
         if self._is_open:
-            self._fail(_Open)
+            self._fail(_FailedOpen)
         elif now - self._down_since >= self._pool.patience:
             self._fail(lambda: StoreError(f"{error}; nothing was sent"))
 
-    def _rejoice(self) -> None:
+    def _note_recovery(self) -> None:
         if self._down_since is not None:
             log.info("pool %s: %s is back", self._pool.name, self._pool.place)
             self._down_since = None

@@ -134,10 +134,10 @@ def _placed(turns: Sequence[_Turn], *, takes_system: bool) -> Iterator[_Turn]:
     for turn, earlier, later in zip(turns, before, after, strict=False):
         fits = takes_system and (earlier, later) == ("user", "assistant")
         is_moved = turn.role == "system" and not fits
-        yield _Turn("user", [_told(block) for block in turn.blocks]) if is_moved else turn
+        yield _Turn("user", [_as_user_block(block) for block in turn.blocks]) if is_moved else turn
 
 
-def _told(block: Block) -> Block:
+def _as_user_block(block: Block) -> Block:
     """Return a block of a system message for the user's turn."""
     if block.get("type") != "text":
         return block

@@ -50,15 +50,17 @@ class EntraToken:
     async def __call__(self, wire: WireRequest) -> WireRequest:
         if not {"api-key", "authorization"}.isdisjoint(name.lower() for name in wire.headers):
             return wire
-        token = env.first(_TOKENS) or self._kept() or await asyncio.to_thread(self._renewed)
+        token = (
+            env.first(_TOKENS) or self._unexpired_token() or await asyncio.to_thread(self._renewed)
+        )
         return replace(wire, headers={**wire.headers, "Authorization": f"Bearer {token}"})
 
-    def _kept(self) -> str:
+    def _unexpired_token(self) -> str:
         return self._token if self._clock() < self._ends - _LEAST_LEFT else ""
 
     def _renewed(self) -> str:
         with self._renewing:  # a crowd that finds the token stale asks for one
-            if not self._kept():
+            if not self._unexpired_token():
                 self._identity = self._identity or _identity()
                 self._token, self._ends = _token_of(self._identity)
             return self._token

@@ -44,7 +44,7 @@ class AzureAdapter(OpenAIAdapter):
         if event.data.strip() == b"[DONE]":
             return ()
         data = load_event(event.data)
-        return [*parse_chunk(data), *_told(_verdicts(data))]
+        return [*parse_chunk(data), *_facts_delta(_verdicts(data))]
 
 
 class AzureResponsesAdapter(ResponsesAdapter):
@@ -103,6 +103,6 @@ def _verdicts(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def _told(facts: dict[str, Any]) -> Iterator[Delta]:
+def _facts_delta(facts: dict[str, Any]) -> Iterator[Delta]:
     if facts:
         yield Delta(index=None, facts=facts)

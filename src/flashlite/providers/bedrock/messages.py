@@ -29,7 +29,10 @@ def turns_of(messages: Iterable[Message], *, keeps_reasoning: bool) -> list[Bloc
         if message.role in _SYSTEM:
             continue
         role = "assistant" if message.role is Role.ASSISTANT else "user"
-        blocks = [*_said(message, keeps_reasoning=keeps_reasoning), *cache_point(message)]
+        blocks = [
+            *_blocks_of_message(message, keeps_reasoning=keeps_reasoning),
+            *cache_point(message),
+        ]
         if all("reasoningContent" in block for block in blocks):
             continue  # nothing is no turn, and the API refuses thinking that leads nowhere
         if turns and turns[-1]["role"] == role:
@@ -40,7 +43,7 @@ def turns_of(messages: Iterable[Message], *, keeps_reasoning: bool) -> list[Bloc
     return turns
 
 
-def _said(message: Message, *, keeps_reasoning: bool) -> Iterator[Block]:
+def _blocks_of_message(message: Message, *, keeps_reasoning: bool) -> Iterator[Block]:
     match message.role:
         case Role.TOOL:
             yield from _result(message)

@@ -29,13 +29,13 @@ def parse_event(kind: str, event: Json) -> Iterator[Delta]:
 def _started(event: Json) -> Iterator[Delta]:
     use = (event.get("start") or {}).get("toolUse")
     if use is not None:
-        place, name = _place(event), text_in(use["name"])
+        place, name = _block_index(event), text_in(use["name"])
         id = text_in(use.get("toolUseId")) or f"call_{place}"
         yield Delta(tool_call=ToolCallDelta(place, id, name))
 
 
 def _gained(event: Json) -> Iterator[Delta]:
-    delta, place = event.get("delta") or {}, _place(event)
+    delta, place = event.get("delta") or {}, _block_index(event)
     if text := text_in(delta.get("text")):
         yield Delta(text=text)
     if (use := delta.get("toolUse")) is not None:
@@ -79,7 +79,7 @@ _KINDS: Mapping[str, Callable[[Json], Iterator[Delta]]] = {
 }
 
 
-def _place(event: Json) -> int:
+def _block_index(event: Json) -> int:
     place = event.get("contentBlockIndex", 0)
     if not isinstance(place, int):
         raise TypeError(f"{place!r:.80} is not the index of a block")

@@ -135,7 +135,7 @@ def _content(content: Any) -> Any:
 
 
 def _assistant(message: Message) -> Mapping[str, Any]:
-    content = _said(message)
+    content = _answer_text(message)
     calls, reasoning = message.get("tool_calls"), message.get("reasoning_content")
     thoughts = [block for block in message.get("thinking_blocks") or () if _is_ours(block)]
     plans = [block["tool_plan"] for block in thoughts if block["type"] == "tool_plan"]
@@ -153,7 +153,7 @@ def _assistant(message: Message) -> Mapping[str, Any]:
     return wire | ({"tool_calls": calls} if calls else {})
 
 
-def _said(message: Message) -> Any:
+def _answer_text(message: Message) -> Any:
     """Return the text of an answer, without what other APIs left beside it, such as pictures."""
     content = message.content
     if isinstance(content, list | tuple):

@@ -158,7 +158,7 @@ def _part(part: Mapping[str, Any], index: int) -> Iterator[Delta]:
         # Pictures drawn while thinking are no part of the answer, and nobody wants them back.
         yield Delta(index=index, reasoning=text)
         if signature:
-            yield _kept(part, index)
+            yield _opaque_part(part, index)
     elif "text" in part:
         yield Delta(index=index, text=text)
         if signature:
@@ -167,7 +167,7 @@ def _part(part: Mapping[str, Any], index: int) -> Iterator[Delta]:
         signed = {"thought_signature": signature} if signature else {}
         yield Delta(index=index, part=_media(part["inlineData"]) | signed)
     elif part:
-        yield _kept(part, index)
+        yield _opaque_part(part, index)
 
 
 def _signed(signature: str, tool_call_id: str | None, index: int) -> Delta:
@@ -179,7 +179,7 @@ def _signed(signature: str, tool_call_id: str | None, index: int) -> Delta:
     return Delta(index=index, extra={"thinking_blocks": [(None, block)]})
 
 
-def _kept(part: Mapping[str, Any], index: int) -> Delta:
+def _opaque_part(part: Mapping[str, Any], index: int) -> Delta:
     """Keep what OpenAI's form has no word for, such as code that was run, to be sent back."""
     block = {"type": "google_part", "part": dict(part)}
     return Delta(index=index, extra={"thinking_blocks": [(None, block)]})

@@ -40,7 +40,7 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
     pieces = StreamAccumulator()
     try:
         for place, item in enumerate(output):
-            for delta in (*_said(item, place), *kept(item, place)):
+            for delta in (*_item_deltas(item, place), *kept(item, place)):
                 list(pieces.feed(delta))
         list(pieces.feed(Delta(finish_reason=finish_reason(data))))
         return CompletionResponse(
@@ -55,7 +55,7 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
         raise not_an_answer(error, data) from error
 
 
-def _said(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
+def _item_deltas(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
     """Yield what a stream would have said piece by piece."""
     match item["type"]:
         case "message":

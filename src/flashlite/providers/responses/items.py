@@ -74,7 +74,10 @@ def _answer(message: Message, *, stored: bool) -> list[Item]:
     marks = [
         block for block in blocks if block.get("type") == "message" and _place(block, "length")
     ]
-    items = [*_said(message, _fitting(marks, message.text), stored=stored), *_calls(message)]
+    items = [
+        *_message_items(message, _fitting(marks, message.text), stored=stored),
+        *_calls(message),
+    ]
     if not items:
         return []
     thoughts = [block for block in blocks if block.get("type") == "reasoning"]
@@ -100,7 +103,7 @@ def _fitting(marks: list[Item], text: str) -> list[Item]:
     return [{"phase": marks[-1].get("phase"), "length": len(text)}]
 
 
-def _said(message: Message, marks: list[Item], *, stored: bool) -> Iterator[Item]:
+def _message_items(message: Message, marks: list[Item], *, stored: bool) -> Iterator[Item]:
     content = message.content
     left = iter(marks)
     for part in [{"type": "text", "text": content}] if isinstance(content, str) else content or ():

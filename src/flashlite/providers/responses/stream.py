@@ -44,10 +44,10 @@ def _created(event: Event) -> Iterable[Delta]:
 def _added(event: Event) -> Iterable[Delta]:
     item = event["item"]
     if item.get("type") == "function_call":
-        yield call_delta(item, _place(event), arguments_in(item.get("arguments")))
+        yield call_delta(item, _output_index(event), arguments_in(item.get("arguments")))
 
 
-def _place(event: Event) -> int:
+def _output_index(event: Event) -> int:
     """Return an item's place in the answer; a server that tells none sends one after the other."""
     place = event.get("output_index")
     return place if isinstance(place, int) else 0
@@ -71,11 +71,13 @@ def _next_thought(event: Event) -> Iterable[Delta]:
 
 
 def _arguments(event: Event) -> Iterable[Delta]:
-    yield Delta(tool_call=ToolCallDelta(_place(event), arguments=text_in(event.get("delta"))))
+    yield Delta(
+        tool_call=ToolCallDelta(_output_index(event), arguments=text_in(event.get("delta")))
+    )
 
 
 def _done(event: Event) -> Iterable[Delta]:
-    return kept(event["item"], _place(event))
+    return kept(event["item"], _output_index(event))
 
 
 def _finished(event: Event) -> Iterator[Delta]:
