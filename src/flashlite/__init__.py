@@ -1,7 +1,7 @@
 """flashlite: a completion engine for evaluations, and an Inspect AI plugin.
 
 Importing this package loads nothing heavy: every public name is imported when it is first used.
-`_HOMES` says where each lives; the imports above it tell type checkers the same.
+`_HOMES` maps each module to its public names; the imports above it say the same to type checkers.
 """
 
 from __future__ import annotations

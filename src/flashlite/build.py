@@ -1,4 +1,4 @@
-"""From what a caller wrote to a request: the only place where arguments are interpreted."""
+"""Turning a caller's arguments into a request: the only place where they are interpreted."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def build_request(
     tags: Iterable[str] = (),
     **delivery: Any,
 ) -> CompletionRequest:
-    """Check and normalise the arguments of a call; a parameter that is None was not given.
+    """Check and normalise the arguments of a call; a parameter that is None counts as not given.
 
-    Raises ConfigError with a sentence that says what to write instead.
+    Raises ConfigError, whose message says what to write instead.
     """
     if not model:
         raise ConfigError("no model given: pass model=... or Flashlite(default_model=...)")
@@ -64,9 +64,9 @@ def build_request(
 def check_client(
     defaults: Mapping[str, Any], settings: Set[str], *, cache: Any, provider: Any
 ) -> None:
-    """Refuse what a client cannot work with; what a call cannot is refused there.
+    """Raise ConfigError for invalid arguments of a client; call options are checked at the call.
 
-    `settings` are the names of what only a client takes.
+    `settings` are the names of the arguments that only a client takes.
     """
     if "model" in defaults:
         raise ConfigError("a client's own model is default_model=...: Flashlite('openai/gpt-4o')")
@@ -81,7 +81,7 @@ def check_client(
 
 
 def layers_of(middleware: Any) -> list[Middleware]:
-    """Return a caller's layers, None among them; raises ConfigError for what is no layer."""
+    """Return a caller's layers, which may include None; raises ConfigError for anything else."""
     if callable(middleware) or not isinstance(middleware, Iterable):
         raise ConfigError("middleware is a list of layers: middleware=[layer]")
     layers = list(middleware)
@@ -95,7 +95,7 @@ def layers_of(middleware: Any) -> list[Middleware]:
 
 
 def kept(defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return defaults that serve any number of calls: what can be read once becomes a list."""
+    """Return defaults that can be used for many calls: iterators become lists."""
     return {
         name: list(value) if isinstance(value, Iterator) else value
         for name, value in defaults.items()
@@ -103,7 +103,7 @@ def kept(defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_names(names: Iterable[str], known: Set[str], *, others: Set[str] = frozenset()) -> None:
-    """Refuse arguments that no call knows, and say which one was meant, maybe one of `others`."""
+    """Raise ConfigError for unknown names, with a suggestion out of `known` and `others`."""
     for name in names:
         if name not in known:
             raise ConfigError(f"unknown parameter {name!r}: {_meant(name, known | others)}")
@@ -136,7 +136,7 @@ _ELSEWHERE = {
     "stop_sequences": "write stop=[...]",
     "stream": "client.stream(...) yields an answer piece by piece",
 }
-"""What other libraries call it, or what belongs elsewhere, where what sounds alike is not meant."""
+"""Advice for other libraries' names and misplaced arguments; a similar name would mislead."""
 
 
 def _check_store(cache: Any) -> None:
@@ -217,7 +217,7 @@ def _headers(given: Any) -> Mapping[str, str]:
     if not headers:
         return headers
     texts = (t for pair in headers.items() for t in pair) if isinstance(headers, Mapping) else [0]
-    if not all(isinstance(text, str) for text in texts):  # which may be secrets, so none is named
+    if not all(isinstance(text, str) for text in texts):  # they may be secrets, so none is shown
         raise ConfigError("extra_headers is a dict of texts")
     return headers
 
@@ -231,7 +231,7 @@ def _tools(tools: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _tool(tool: Tool[..., Any] | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Take a `Tool`, OpenAI's form, the flat form of its Responses API, or the bare function."""
+    """Read a `Tool`, OpenAI's form, the flat form of its Responses API, or a bare function dict."""
     if isinstance(tool, Tool):
         return tool.to_openai()
     if not isinstance(tool, Mapping) or not tool:
@@ -249,14 +249,14 @@ def _tool(tool: Tool[..., Any] | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _tool_choice(choice: Any) -> Any:
-    """Take OpenAI's words, `any` for `required`, or the name of a tool."""
+    """Read OpenAI's values, `any` as another word for `required`, or the name of a tool."""
     if not isinstance(choice, str) or choice in ("auto", "none", "required"):
         return choice
     return "required" if choice == "any" else {"type": "function", "function": {"name": choice}}
 
 
 def _response_format(wanted: Any) -> Any:
-    """Take OpenAI's object, its type alone, or a bare JSON schema."""
+    """Read OpenAI's object, its type alone, or a bare JSON schema."""
     if isinstance(wanted, str):
         return {"type": wanted}
     _require("response_format", wanted, Mapping, "a dict: OpenAI's object or a JSON schema")

@@ -1,4 +1,4 @@
-"""The client: what a caller may ask of the engine."""
+"""The client: the public methods on top of the engine."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Flashlite(Engine):
 
     `cache` is a store (`MemoryCache`, `DiskCache`, `FSCache`). `rate_limit` is what may be sent in
     a minute, `max_concurrency` how many calls may run at once, `budget_limit` how many dollars may
-    be spent; a `RateLimit` or a `Budget` object may be shared by several clients. `callbacks` are
-    told of every call, `structured_logger` writes them down as JSON lines, `log_requests` does so
-    in Python's log "flashlite.requests", and `track_costs=False` leaves the cost report out.
-    `inspect_logger` writes every call into an `.eval` log. `template_dir` is where templates are,
-    one directory or several.
+    be spent; several clients may share a `RateLimit` or a `Budget` object. `callbacks` are notified
+    of every call, `structured_logger` writes each call as a JSON line, `log_requests` logs it to
+    Python's logger "flashlite.requests", and `track_costs=False` turns the cost report off.
+    `inspect_logger` writes every call into an `.eval` log. `template_dir` is the directory of
+    templates, or a list of directories.
 
-    `provider` answers all calls instead of the provider that a model's name leads to. `middleware`
-    are layers of your own, outermost first, around those of flashlite. The rest are call options
-    that hold for every call which does not say otherwise. One client serves any number of tasks,
-    threads (through `complete_sync`) and event loops.
+    `provider` answers all calls, instead of the provider that a model's name selects. `middleware`
+    is a list of your own layers, outermost first, around those of flashlite. All other arguments
+    are call options: defaults that a single call can override. One client serves any number of
+    tasks, threads (through `complete_sync`) and event loops.
     """
 
     @overload
@@ -71,9 +71,9 @@ class Flashlite(Engine):
     ) -> Any:
         """Ask for one answer; with a `response_model`, return the answer as an instance of it.
 
-        Raises ConfigError, before anything is sent, when the call cannot work as written,
-        CompletionError when it was tried and brought no answer, and StructuredOutputError when
-        no answer fitted the `response_model`, which was asked for `structured_retries` times more.
+        Raises ConfigError before anything is sent if the call cannot work as written,
+        CompletionError if the request was sent and brought no answer, and StructuredOutputError if
+        no answer fits the `response_model`, after asking again up to `structured_retries` times.
         """
         response = await self._fitting(
             messages, model=model, response_model=response_model, **options
@@ -91,10 +91,10 @@ class Flashlite(Engine):
         """Ask for many answers at once and return them in the order of the requests.
 
         A request is a dict of arguments of `complete`, or just its messages. An answer is a
-        CompletionResponse, or an instance of the request's `response_model`. The first failure
-        stops what was not sent yet and is raised when what was sent has come back; `error.answers`
-        has all that was answered, by position. With `return_exceptions`, each failure is in its
-        place instead. `progress` draws a bar where standard error is a terminal.
+        CompletionResponse, or an instance of the request's `response_model`. After the first
+        failure no more requests are sent; it is raised once those already sent have come back, and
+        `error.answers` has all answers, by position. With `return_exceptions`, each failure is
+        returned in its place instead. `progress` draws a bar if standard error is a terminal.
         """
         crowd = self.crowd(self._fitting, requests, workers=max_concurrency)
         outcomes = crowd.outcomes()
@@ -108,11 +108,11 @@ class Flashlite(Engine):
         *,
         max_concurrency: int = 10,
     ) -> AsyncGenerator[tuple[int, CompletionResponse | Exception]]:
-        """Ask for many answers and yield each when it comes, with its request's position.
+        """Ask for many answers and yield each when it arrives, with its request's position.
 
-        Takes any source, also an endless or asynchronous one, and keeps nothing that was yielded. A
-        failure is yielded in its place. A reader who may stop early closes the iterator
-        (`contextlib.aclosing`), which ends what is running.
+        `requests` may be endless or asynchronous, and nothing that was yielded is kept. A failure
+        is yielded like an answer. To stop early, close the iterator (use `contextlib.aclosing`),
+        which cancels the running calls.
         """
         crowd = self.crowd(self.ask, requests, workers=max_concurrency)
         async with aclosing(crowd.outcomes()) as outcomes:
@@ -132,10 +132,10 @@ class Flashlite(Engine):
         poll_interval: float = 15.0,
         engine: Literal["ray"] | Ray | None = None,
     ) -> Batch:
-        """Ask for many answers and keep each in a file, to go on from there after any kill.
+        """Ask for many answers and save each in the file `checkpoint`, to resume after any kill.
 
-        Await the batch for a list, or read it with `async for`. `mode="provider"` uses the batch
-        API of the provider, at half the price, `engine="ray"` actors of Ray; see `run_batch`.
+        Await the batch to get a list, or read it with `async for`. `mode="provider"` uses the
+        provider's batch API at half the price, `engine="ray"` uses Ray actors; see `run_batch`.
         """
         return run_batch(
             self,
@@ -178,7 +178,7 @@ class Flashlite(Engine):
         response_model: type[Any] | None = None,
         **options: Unpack[CallOptions],
     ) -> Any:
-        """Do what `complete` does, without `await`: in scripts, threads and notebooks."""
+        """Do what `complete` does without `await`, for scripts, threads and notebooks."""
         call = self.complete(messages, model=model, response_model=response_model, **options)
         return run_sync(call)
 
@@ -189,12 +189,12 @@ class Flashlite(Engine):
         model: str | None = None,
         **options: Unpack[EmbeddingOptions],
     ) -> EmbeddingResult:
-        """Turn a text, or each of a list, into a vector.
+        """Turn a text, or each text of a list, into a vector.
 
-        A long list takes several requests, which run at once. The first failure stops what was not
-        sent yet and is raised when what was sent has come back; `error.answers` has the vectors
-        that came, by position. What a client was told for all its completions (a temperature, say)
-        does not count here, how to deliver them (keys, headers, timeouts) does.
+        A long list takes several requests, which run at once. After the first failure no more are
+        sent; it is raised once those already sent have come back, and `error.answers` has the
+        vectors that came, by position. Of the client's default call options, those on delivery
+        (keys, headers, timeouts) apply; parameters of completions (such as a temperature) do not.
         """
         return await embed(self, inputs, model=model, options=options)
 
@@ -205,37 +205,37 @@ class Flashlite(Engine):
         model: str | None = None,
         **options: Unpack[EmbeddingOptions],
     ) -> EmbeddingResult:
-        """Do what `embed` does, without `await`: in scripts, threads and notebooks."""
+        """Do what `embed` does without `await`, for scripts, threads and notebooks."""
         return run_sync(self.embed(inputs, model=model, **options))
 
     @property
     def total_cost(self) -> float:
-        """US dollars that all calls of this client cost, as far as prices are known."""
+        """The cost of all calls of this client in US dollars, as far as prices are known."""
         return self.ledger.total.paid
 
     @property
     def total_tokens(self) -> int:
-        """Tokens that were paid for, in and out."""
+        """The number of tokens that were paid for, input and output."""
         return self.ledger.total.tokens["total"]
 
     def get_cost_report(self) -> dict[str, Any]:
-        """Return what was paid, saved and wasted: in all, and `by_model`, `by_agent` and `by_tag`.
+        """Return what was paid, saved and wasted: in total, `by_model`, `by_agent` and `by_tag`.
 
-        `total_requests` counts calls, each with all its attempts; `cached` are those that the cache
-        answered, with what had cost `saved_usd`; `failed` those that brought no answer.
-        `total_cost_usd` and `total_tokens` are what providers bill, as far as that is known:
-        `unknown` counts the requests of which it is not, failed ones that may be billed among them.
-        `wasted_usd` is the part that was paid for answers which did not fit, and for calls that
-        failed in the end.
+        `total_requests` counts calls; all attempts of a call count as one. `cached` counts the
+        calls answered from the cache, `saved_usd` is what those answers had cost originally, and
+        `failed` counts the calls without an answer. `total_cost_usd` and `total_tokens` are what
+        providers bill, as far as that is known; `unknown` counts the requests whose cost is not
+        known, including failed ones that may be billed. `wasted_usd` is the part of the cost that
+        went into answers that did not fit and into calls that failed in the end.
         """
         return self.ledger.report()
 
     async def cache_stats(self) -> dict[str, Any]:
-        """Return hits, misses, `hit_rate` (0 to 1) and how much the cache holds."""
+        """Return the cache's hits, misses, `hit_rate` (0 to 1) and how much it holds."""
         return await self.require_cache().stats()
 
     async def clear_cache(self, *, collection: str | None = None) -> int:
-        """Forget one collection of stored answers, or all; return how many answers that was."""
+        """Delete one collection of stored answers, or all; return how many answers were deleted."""
         return await self.require_cache().store.clear(collection=collection)
 
     async def explain(
@@ -246,9 +246,10 @@ class Flashlite(Engine):
         response_model: type[Any] | None = None,
         **options: Unpack[CallOptions],
     ) -> list[str]:
-        """Say why a call is not answered from the cache: how the nearest stored request differs.
+        """Return why a call is not answered from the cache: how the nearest stored request differs.
 
-        One line a field, such as `params.temperature: 0 here, 0.7 stored`; empty for a hit.
+        The list has one line per field, such as `params.temperature: 0 here, 0.7 stored`; it is
+        empty if the cache has the answer.
         """
         request = await with_local_files(self.build(messages, model, options, response_model))
         return await self.require_cache().explain(request.with_(target=self.target(request)))
@@ -256,15 +257,15 @@ class Flashlite(Engine):
     def conversation(
         self, system: str | Sequence[Mapping[str, Any]] | None = None, **options: Any
     ) -> Conversation:
-        """Begin a conversation that this client answers; `options` are those of `Conversation`."""
+        """Return a conversation that this client answers; `options` are those of `Conversation`."""
         return Conversation(system, client=self, **options)
 
     def context_manager(self, model: str | None = None, **options: Any) -> ContextManager:
-        """Return what cuts messages to a model's window; `options` are those of the class."""
+        """Return a `ContextManager` with these options, which cuts messages to a model's window."""
         return ContextManager(model or self.default_model, **options)
 
     def log_sample(self, id: str | int | None = None, **about: Any) -> Sample:
-        """Begin a sample of the `inspect_logger`: all calls made in its `with` block belong to it.
+        """Return a sample of the `inspect_logger`: all calls made in its `with` block belong to it.
 
         `about` are the arguments of `InspectLogger.sample`.
         """
@@ -273,11 +274,11 @@ class Flashlite(Engine):
         return self.inspect_logger.sample(id, **{"hears_all": True, **about})
 
     def register_template(self, name: str, text: str) -> None:
-        """Give a template a name, for `template=` and for other templates; see `Templates`."""
+        """Register a template by name, for `template=` and for other templates; see `Templates`."""
         self.templates.register(name, text)
 
     def render_template(self, name: str, /, **variables: Any) -> str:
-        """Fill in a template, given by its name or as a text."""
+        """Return a template, given by name or as text, with its variables filled in."""
         return self.templates.render(name, variables)
 
     async def _fitting(

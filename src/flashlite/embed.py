@@ -1,4 +1,4 @@
-"""Texts to vectors: split by what a host takes, asked for at once, put together in order."""
+"""Turning texts into vectors: split into requests a host accepts, sent at once, joined in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .types import (
 )
 from .types.ids import new_id
 
-# OpenAI takes 300,000 tokens in a request, and a token has a byte at least.
+# OpenAI accepts 300,000 tokens per request, and a token is at least one byte.
 _MOST_BYTES = 300_000
 _AT_ONCE = 10  # requests
 
@@ -32,7 +32,7 @@ _Answer: TypeAlias = tuple[CompletionResponse, list[list[float]]]
 async def embed(
     engine: Engine, inputs: Any, *, model: str | None, options: Mapping[str, Any]
 ) -> EmbeddingResult:
-    """Send the texts through the engine's layers; `Flashlite.embed` says what that means."""
+    """Send the texts through the engine's layers; see `Flashlite.embed`."""
     request = embedding_request(inputs, model or engine.default_model, engine.defaults, options)
     if request.cache == "only":
         engine.require_cache()
@@ -51,7 +51,7 @@ async def embed(
 def embedding_request(
     inputs: Any, model: str | None, defaults: Mapping[str, Any], options: Mapping[str, Any]
 ) -> CompletionRequest:
-    """Check and normalise the arguments of a call; an option that is None was not given."""
+    """Check and normalise the arguments of a call; an option that is None counts as not given."""
     check_names(options, EmbeddingOptions.__annotations__.keys())
     given = {name: value for name, value in options.items() if value is not None}
     params = {name: given.pop(name) for name in _PARAMS if name in given}
@@ -62,12 +62,12 @@ def embedding_request(
 
 
 _PARAMS = ("dimensions", "encoding_format", "user")
-_INHERITED = DeliveryOptions.__annotations__.keys() - {"extra_body"}  # which is for completions
+_INHERITED = DeliveryOptions.__annotations__.keys() - {"extra_body"}  # that is for completions
 
 
 def _check(params: Mapping[str, Any]) -> None:
     dimensions, encoding = params.get("dimensions", 1), params.get("encoding_format", "float")
-    if type(dimensions) is not int or dimensions < 1:  # True is no number of dimensions
+    if type(dimensions) is not int or dimensions < 1:  # not isinstance, because True is an int
         raise ConfigError(f"dimensions is a whole number of at least 1; got {dimensions!r:.80}")
     if encoding not in ("float", "base64"):
         raise ConfigError(f"encoding_format is 'float' or 'base64'; got {encoding!r:.80}")
@@ -88,7 +88,7 @@ def _texts(inputs: Any) -> list[str]:
 
 
 def _batches(messages: Sequence[Message], most: int) -> Iterator[tuple[Message, ...]]:
-    """Cut a list where a request would be too long: in texts, or in bytes."""
+    """Split the messages into requests of at most `most` texts and `_MOST_BYTES` bytes."""
     batch: list[Message] = []
     size = 0
     for message in messages:
@@ -106,7 +106,7 @@ async def _vectors(
     sizes: Iterable[int],
     responses: dict[int, CompletionResponse],
 ) -> AsyncGenerator[tuple[int, Any]]:
-    """Yield the vector of each text by its position, or what went wrong; note the answers."""
+    """Yield the vector, or the failure, of each text by its position; fill in `responses`."""
     starts = list(accumulate(sizes, initial=0))
     async with aclosing(outcomes):
         async for number, outcome in outcomes:

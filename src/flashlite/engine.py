@@ -1,4 +1,4 @@
-"""The engine: the stack of layers that every call goes through, and its life."""
+"""The engine: the stack of layers that every call goes through, opened and closed here."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ from .wire import AiohttpTransport, Transport
 class Engine:
     """A stack of layers on a provider, and the two ways through it: `ask` and `stream`.
 
-    `Flashlite` says what the arguments mean. `handle` takes a request through all layers; `target`
-    says who would answer it.
+    `Flashlite` documents the arguments. `handle` sends a request through all layers; `target`
+    returns who would answer it.
     """
 
     def __init__(
@@ -120,9 +120,9 @@ class Engine:
         response_model: type[Any] | None = None,
         **options: Unpack[CallOptions],
     ) -> CompletionResponse:
-        """Do what `complete` does and always return the whole response.
+        """Do what `complete` does, but always return the whole response.
 
-        With a `response_model` the instance is in `response.parsed`, None where the model called
+        With a `response_model`, the instance is in `response.parsed`, or None if the model called
         tools or refused.
         """
         return await self.handle(self.build(messages, model, options, response_model))
@@ -139,9 +139,8 @@ class Engine:
 
         A stream that ends before the answer is whole raises StreamInterruptedError. With a
         `response_model`, PARTIAL events have the value as far as it is written; an answer that does
-        not fit raises StructuredOutputError and is not asked for again, since it was read already.
-        A reader who may stop early wraps the call in `contextlib.aclosing`, which closes the
-        connection.
+        not fit raises StructuredOutputError and is not asked for again, because it was already
+        read. To stop early, wrap the call in `contextlib.aclosing`, which closes the connection.
         """
         request = self.build(messages, model, options, response_model).with_(stream=True)
         response = await self.handle(request)
@@ -150,7 +149,7 @@ class Engine:
                 yield event
 
     async def aclose(self) -> None:
-        """Close what this event loop holds and write what is to be written; it stays usable."""
+        """Close what this event loop holds and write pending data; the client stays usable."""
         await self._transport.aclose()
         for limit in self._limits:
             if limit is not None:
@@ -172,27 +171,27 @@ class Engine:
             return
         try:
             await self.aclose()
-        except StoreError as error:  # what was answered is not lost for want of a cache
+        except StoreError as error:  # answers are not lost because a cache fails
             logging.getLogger("flashlite.cache").warning("not all could be stored: %s", error)
 
     def crowd(self, ask: Callable[..., Any], requests: Any, *, workers: int) -> Crowd:
-        """Return workers that ask for many requests at once."""
+        """Return workers that send many requests at once."""
         return Crowd(ask, requests, workers=workers, wire=self._on_wire)
 
     def batch_handler(self, provider: Handler) -> Handler:
-        """Return the way to a provider's batches: no seat, no minute, and a price of its own."""
+        """Return the handler for a provider's batch: no concurrency or rate limit, batch prices."""
         budget, _ = self._limits
         spending = WithinBudget(budget, batch=True) if budget else None
         return stack([*self._outer, *self._inner, spending], provider)
 
     def outer_handler(self, handle: Handler) -> Handler:
-        """Return what watches and counts calls, around an engine that does the rest."""
+        """Return the layers that watch and count calls, around a handler that does the rest."""
         return stack(self._outer, handle)
 
     def inner_options(self) -> dict[str, Any]:
-        """Return the options of an engine in any process that does what `outer_handler` is around.
+        """Return the options for engines in other processes, inside this one's `outer_handler`.
 
-        Raises ConfigError where layers or limits would not be shared between processes.
+        Raises ConfigError if layers or limits would not be shared between processes.
         """
         if any(layer is not None for layer in self._own):
             raise ConfigError(
@@ -210,13 +209,13 @@ class Engine:
 
     @property
     def transport(self) -> Transport:
-        """The way of bytes to all providers; raises ConfigError where there is only one, given."""
+        """The transport to all providers; raises ConfigError if the client was given a provider."""
         if not isinstance(self._bottom, Router):
             raise ConfigError("a provider's batch API needs a client without provider=...")
         return self._transport
 
     def require_cache(self) -> Cache:
-        """Return the cache; raises ConfigError where there is none."""
+        """Return the cache; raises ConfigError if there is none."""
         if self._cache is None:
             raise ConfigError("this client has no cache: Flashlite(cache=MemoryCache())")
         return self._cache
@@ -228,7 +227,7 @@ class Engine:
         options: CallOptions,
         response_model: type[Any] | None = None,
     ) -> CompletionRequest:
-        """Return the request that a call makes, with what holds for every call of this client."""
+        """Return the request of a call, with this client's default options filled in."""
         given: dict[str, Any] = {**self.defaults, **_without_none(options)}
         own = {name: given.pop(name) for name in [*given] if name in _OWN}
         if own.get("cache") == "only":

@@ -1,7 +1,7 @@
 """The environment: the only place that reads variables and `.env` files.
 
-A `.env` file, looked for from the working directory upwards, fills in what the environment does
-not say. It never overrides a variable and never changes the process's environment.
+A `.env` file, searched for from the working directory upwards, provides variables that are not in
+the environment. It never overrides a variable and never changes the process's environment.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .errors import ConfigError
 
 
 def get(name: str) -> str | None:
-    """Return a variable, or None where it is unset or empty."""
+    """Return a variable, or None if it is unset or empty."""
     if name in os.environ:
         return os.environ[name] or None
     try:
         here = os.getcwd()
-    except FileNotFoundError:  # somebody removed the directory that we run in
+    except FileNotFoundError:  # the working directory was removed
         return None
     return _dotenv(here).get(name)
 
@@ -32,7 +32,7 @@ def first(names: Iterable[str]) -> str | None:
 
 
 def set_default(name: str, value: str) -> None:
-    """Set a variable that is unset, for a library that takes its settings from nowhere else."""
+    """Set a variable if it is unset, for a library that reads its settings only from there."""
     os.environ.setdefault(name, value)
 
 
@@ -53,11 +53,11 @@ _PROXY_VARIABLES = (
 
 @lru_cache(maxsize=256)
 def _proxy_for(url: str, *_: str | None) -> str | None:
-    # The variables are here as a key: to look them up as urllib does takes 0.4 ms.
+    # The variables are arguments only as a cache key: urllib's own lookup takes 0.4 ms.
     try:
         parts = urlsplit(url)
         names = {parts.hostname or "", f"{parts.hostname}:{parts.port}"}
-    except ValueError:  # not an address: whoever sends there will say so
+    except ValueError:  # not a valid address; sending to it will raise
         return None
     if any(proxy_bypass(name) for name in names):
         return None

@@ -1,11 +1,11 @@
 """Every error that flashlite raises.
 
 FlashliteError
-├── ConfigError                      the caller's: nothing was sent; the message says what to do
+├── ConfigError                      nothing was sent; the message says what to write instead
 ├── StoreError                       a cache's store cannot be read or written
 ├── CacheMiss                        cache="only", and the answer is not stored
-├── BudgetExceededError              what is left of the budget cannot pay for it; nothing was sent
-└── CompletionError                  the world's: a request was tried and brought no answer
+├── BudgetExceededError              the rest of the budget cannot pay for it; nothing was sent
+└── CompletionError                  a request was tried and brought no answer
     ├── APIConnectionError           no connection, or it broke before the answer     retried
     ├── APITimeoutError              connect, idle or total limit passed              retried
     ├── MalformedResponseError       status 200, but not an answer                    retried
@@ -19,13 +19,13 @@ FlashliteError
         ├── PermissionDeniedError    403
         ├── NotFoundError            404
         ├── RateLimitError           429                                              retried
-        │   └── QuotaExceededError   429 that waiting does not cure
+        │   └── QuotaExceededError   429 that waiting does not help
         └── InternalServerError      5xx, 529                                         retried
 
 ¹ never after the first event reached the reader.
 
-Whether a failure is worth another try is said by the error (`error.retryable`), not by a list in
-whoever asks. The model's own mistakes are no errors here: they are data that the model reads.
+Each error says whether a retry may help (`error.retryable`); callers keep no list of such errors.
+The model's own mistakes are not errors here: they are data that the model reads.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ E = TypeVar("E", bound="FlashliteError")
 
 
 class FlashliteError(Exception):
-    """Anything that flashlite raises.
+    """The base class of all errors that flashlite raises.
 
-    `answers` is what `complete_many` had when it stopped, `messages` the history of a tool loop.
-    `usage` (a `Usage`) is what was used before this was raised, as far as it is known.
+    `answers` has the answers that `complete_many` had when it stopped, by position; `messages` is
+    the history of a tool loop. `usage` (a `Usage`) is what was used before the error was raised,
+    None if unknown.
     """
 
     answers: Mapping[int, Any] = MappingProxyType({})
@@ -49,21 +50,21 @@ class FlashliteError(Exception):
     usage: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process whole, whatever the constructor takes."""
+        """Pickle the whole error, whatever arguments the constructor takes."""
         return _again, (type(self), self.args), self.__dict__
 
     @property
     def message(self) -> str:
-        """The whole sentence, as `str(error)` gives it."""
+        """The full message, the same as `str(error)`."""
         return str(self)
 
     @property
     def may_another_help(self) -> bool:
-        """Whether another model may do better: one with a stored answer, or whose server runs."""
+        """Whether another model may succeed, because its answer is stored or its server is up."""
         return True
 
     def copy(self, **changes: Any) -> Self:
-        """Return the same error once more, with other attributes; each reader has its own."""
+        """Return a copy with some attributes changed, so that each reader has its own error."""
         copied = _again(type(self), self.args)
         copied.__dict__.update(self.__dict__, **changes)
         return copied
@@ -80,18 +81,18 @@ class ConfigError(FlashliteError):
 
 
 class StoreError(FlashliteError):
-    """A store could not be read or written; the message names the file and what to do."""
+    """A store or a saved file could not be read or written; the message says why."""
 
 
 class CacheMiss(FlashliteError):
-    """The call was to be answered from the cache only, and it has no answer; nothing was sent."""
+    """The call had `cache="only"` and its answer is not stored; nothing was sent."""
 
 
 class BudgetExceededError(FlashliteError):
-    """What is left of the budget cannot pay for this call; nothing was sent.
+    """The rest of the budget cannot pay for this call; nothing was sent.
 
-    Amounts are US dollars: `limit` is the whole budget, `spent` what is gone, `needed` what this
-    call may cost at most.
+    Amounts are US dollars: `limit` is the whole budget, `spent` the part already spent, `needed`
+    the most that this call may cost.
     """
 
     def __init__(self, message: str, *, limit: float, spent: float, needed: float) -> None:
@@ -104,12 +105,13 @@ class BudgetExceededError(FlashliteError):
 class CompletionError(FlashliteError):
     """A request was tried and brought no answer.
 
-    `reason` is the bare cause, in the server's own words where it gave any; `message` adds whose it
-    is. `retryable` says whether the same request may succeed later, `retry_after` how many seconds
-    the server asked to wait, `code` the server's slug (`insufficient_quota`), `body` what it
-    answered (parsed JSON, else text), `attempts` how many requests were sent in all, `lost` how
-    many of those before the last may be billed, though they brought nothing. `was_sent` is False
-    where the request surely never left, so that nobody can have been paid for it.
+    `reason` is the bare cause, in the server's own words if it gave any; `message` adds the
+    provider, the model, the status and the attempts. `retryable` says whether the same request may
+    succeed later, `retry_after` is how many seconds the server asked to wait, `code` the server's
+    error code (`insufficient_quota`), `body` its answer (parsed JSON, else text), `attempts` how
+    many requests were sent in all, and `lost` how many of those before the last may be billed
+    although they failed. `was_sent` is False if the request certainly never left, so that it
+    cannot be billed.
     """
 
     retryable = False
@@ -143,11 +145,11 @@ class CompletionError(FlashliteError):
 
     @property
     def may_be_billed(self) -> bool:
-        """Whether the provider may have done work for which it asks money."""
+        """Whether the provider may charge for the failed request."""
         return self.was_sent
 
     def sign(self, provider: str, model: str) -> None:
-        """Say whose error it is, unless that is known."""
+        """Set the provider and the model that the error comes from, unless they are set."""
         self.provider = self.provider or provider
         self.model = self.model or model
 
@@ -182,13 +184,13 @@ class MalformedResponseError(CompletionError):
 
 
 class StreamInterruptedError(MalformedResponseError):
-    """A stream ended before its finish reason: what arrived is not an answer."""
+    """A stream ended before its finish reason, so what arrived is not a whole answer."""
 
 
 class StructuredOutputError(CompletionError):
-    """The model answered, and no answer fitted the `response_model`.
+    """The model answered, but no answer fitted the `response_model`.
 
-    `response` is the last `CompletionResponse`, `usage` that of all tries.
+    `response` is the last `CompletionResponse`; `usage` is the sum of all tries.
     """
 
     def __init__(self, reason: str, *, response: Any = None, usage: Any = None, **facts: Any):
@@ -202,7 +204,7 @@ class APIStatusError(CompletionError):
 
     @property
     def may_be_billed(self) -> bool:
-        """A refusal costs nothing."""
+        """False: a refused request costs nothing."""
         return False
 
 
@@ -211,7 +213,7 @@ class BadRequestError(APIStatusError):
 
     @property
     def may_another_help(self) -> bool:
-        """A wrong request is wrong for every model."""
+        """False: an invalid request is invalid for every model."""
         return False
 
 
@@ -220,7 +222,7 @@ class ContextWindowExceededError(BadRequestError):
 
     @property
     def may_another_help(self) -> bool:
-        """Another model may have a longer context."""
+        """True: another model may have a longer context."""
         return True
 
 
@@ -229,7 +231,7 @@ class ContentPolicyViolationError(BadRequestError):
 
     @property
     def may_another_help(self) -> bool:
-        """Another provider may have other rules."""
+        """True: another provider may have other rules."""
         return True
 
 
@@ -252,7 +254,7 @@ class RateLimitError(APIStatusError):
 
 
 class QuotaExceededError(RateLimitError):
-    """A 429 that waiting does not cure: the account is out of credit or quota."""
+    """A 429 that waiting does not help: the account is out of credit or quota."""
 
     retryable = False
 

@@ -1,7 +1,7 @@
-"""Limits around calls of one's own: `Limiter` for the minute, `TokenBucket` for a steady flow.
+"""Limits for your own calls: `Limiter` for limits per minute, `TokenBucket` for a steady flow.
 
-A `Flashlite(rate_limit=...)` keeps its limits by itself; these are for requests that somebody else
-sends.
+A client with `Flashlite(rate_limit=...)` keeps its limits itself; these are for requests that other
+code sends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("flashlite.rate_limit")
 
 @dataclass(slots=True)
 class Taken:
-    """What a request took beyond what it asked for: say it as soon as it is known."""
+    """What a request took beyond its reservation: set `output_tokens` as soon as it is known."""
 
     output_tokens: int = 0
 
@@ -32,8 +32,8 @@ class Taken:
 class Limiter:
     """Hold requests back until the minute has room for them, first come, first served.
 
-    What a key may send depends on its account and not on the model, so the limits are to be given;
-    without any, nobody is held back, and the log says so.
+    What a key may send depends on its account and not on the model, so the limits have to be given;
+    without any, no request waits and a warning is logged.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Limiter:
 
     @asynccontextmanager
     async def limit(self, *, tokens: int = 0, requests: int = 1) -> AsyncGenerator[Taken]:
-        """Wait for room and hold it for one or more requests with so many tokens of input."""
+        """Wait for room for so many requests and input tokens in all, and reserve it."""
         grant = await self._line.enter(Amount(requests=requests, tokens=tokens))
         taken = Taken()
         try:
@@ -68,10 +68,10 @@ class Limiter:
 
 
 class TokenBucket:
-    """Hold callers back until a bucket has what they ask for; it refills by the second.
+    """Hold callers back until a bucket has what they ask for; it refills at a steady rate.
 
-    Who asks for more than it can hold waits until it is full, and those behind until the debt is
-    made good.
+    `refill_rate` is per second. A caller that asks for more than the capacity waits for a full
+    bucket and overdraws it; later callers wait for the refill.
     """
 
     def __init__(
@@ -88,14 +88,14 @@ class TokenBucket:
         )
 
     async def acquire(self, tokens: float = 1) -> None:
-        """Wait for so many tokens and take them."""
+        """Wait until the bucket has so many tokens, and take them."""
         if not 0 <= tokens < inf:
             raise ConfigError(f"tokens to acquire are a number from 0 up; got {tokens!r:.80}")
         await self._line.enter(tokens)
 
 
 class _Bucket:
-    """The room of a `TokenBucket`; a grant is how much was taken."""
+    """The level of a `TokenBucket`; a grant is the amount that was taken."""
 
     def __init__(self, capacity: float, rate: float, now: float) -> None:
         self._capacity, self._rate = capacity, rate
@@ -104,7 +104,7 @@ class _Bucket:
     def opens_at(self, amount: float, now: float) -> float:
         self._refill(now)
         missing = min(amount, self._capacity) - self._level
-        # What is missing by rounding only would wake a waiter for nothing.
+        # A shortage that is only rounding counts as none: waiting for it would be for nothing.
         return now if missing <= 1e-9 * self._capacity else now + missing / self._rate
 
     def take(self, amount: float, now: float) -> float:
@@ -116,7 +116,7 @@ class _Bucket:
         self._level = min(self._capacity, self._level + grant)
 
     def after_fork(self) -> None:
-        """Keep the level: what the parent of a fork took is gone."""
+        """Keep the level in a forked child: what its parent took stays taken."""
 
     def _refill(self, now: float) -> None:
         self._level = min(self._capacity, self._level + (now - self._at) * self._rate)

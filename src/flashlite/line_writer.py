@@ -1,4 +1,4 @@
-"""A file that grows line by line: written off the event loop, by any number of processes."""
+"""A file that grows line by line, written in a thread and by any number of processes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .process_end import at_end
 
 log = logging.getLogger("flashlite.line_writer")
 
-_FULL = 10_000  # lines in the queue, from which on `room` waits
-_BATCH = 1_000_000  # bytes that are written at once, give or take a line
-_COMPANY = 0.02  # seconds that a first line waits for others to be written with
+_FULL = 10_000  # lines in the queue; `room` waits if there are more
+_BATCH = 1_000_000  # bytes in one write, give or take a line
+_COMPANY = 0.02  # seconds that a first line waits, to be written together with others
 _PATIENCE_AT_THE_END = 15.0  # seconds
 
 
 class LineWriter:
     """Append lines to a file, in the order in which they come.
 
-    The file and its folders are made with the first line. A thread writes; several lines may go
-    in one write, but a line is never split over two, and writes append: so processes may share a
-    local file. Where the file cannot be written, a warning says so once and lines are lost.
-    Everything is written when the process ends, unless it is killed. A fork has its own thread.
+    The first line creates the file and its folders. A thread writes; several lines may go in one
+    write, but a line is never split over two, and writes append, so processes may share a local
+    file. If the file cannot be written, one warning is logged and the lines are lost. Everything is
+    written before the process ends, unless it is killed. A forked child has its own thread.
     """
 
     _thread: _Thread | None = None
@@ -44,20 +44,20 @@ class LineWriter:
             thread.end()
 
     def write(self, line: bytes) -> None:
-        """Append a line, given without its line feed, soon; this never waits."""
+        """Queue a line, given without its line feed, to be written soon; this does not wait."""
         thread = self._own_thread() or self._begin()
         if not thread.put(line + b"\n"):
-            thread.end_in_time()  # the process ends, and no other thread is to come
+            thread.end_in_time()  # the process is ending, so no new thread starts
             self._file.append(line + b"\n")
 
     async def room(self) -> None:
-        """Return when there are not too many lines waiting to be written."""
+        """Wait, if too many lines are queued, until they are written."""
         thread = self._thread
         if thread is not None and thread.is_full:
             await self.aflush()
 
     def flush(self) -> None:
-        """Return when every line is written, as far as it could be."""
+        """Wait until every line is written, or lost if it cannot be."""
         thread = self._own_thread()
         if thread is not None and (written := thread.mark()) is not None:
             written.result()
@@ -69,18 +69,18 @@ class LineWriter:
             await asyncio.wrap_future(written)
 
     def close(self) -> None:
-        """Flush, and let go of the file; it opens again with the next line."""
+        """Flush and close the file; the next line opens it again."""
         thread = self._own_thread()
         if thread is not None and (written := thread.mark(closing=True)) is not None:
             written.result()
 
     def _own_thread(self) -> _Thread | None:
-        """Return the thread, unless it is one of the process that this one is a fork of."""
+        """Return the thread of this process; one inherited over a fork does not count."""
         thread = self._thread
         return thread if thread is not None and thread.pid == os.getpid() else None
 
     def _begin(self) -> _Thread:
-        # For each process its own: a fork may copy one that is held, by a thread it does not copy.
+        # One lock per process: a fork may copy a held lock, but not the thread that holds it.
         with self._locks.setdefault(os.getpid(), threading.RLock()):
             thread = self._own_thread()
             if thread is None:
@@ -94,27 +94,27 @@ class _Mark(Future[None]):
     def __init__(self, *, closing: bool) -> None:
         super().__init__()
         self.closing = closing
-        self.set_running_or_notify_cancel()  # one who stops waiting does not take it away
+        self.set_running_or_notify_cancel()  # a waiter that is cancelled does not cancel it
 
 
 class _End:
-    """What comes last in the queue."""
+    """The last item in the queue."""
 
 
 _Item: TypeAlias = bytes | _Mark | _End
 
 
 class _Thread:
-    """What takes lines out of a queue and writes them, from the first line to the last."""
+    """A thread that takes lines out of a queue and writes them."""
 
     def __init__(self, file: _File) -> None:
         self.pid = os.getpid()
         self._file = file
         self._queue: SimpleQueue[_Item] = SimpleQueue()
-        # The collector may end a forgotten writer anywhere, also where this thread holds the lock.
+        # Reentrant: garbage collection may end a dropped writer while this thread holds the lock.
         self._lock = threading.RLock()
         self._is_ending = False
-        self._hurry = threading.Event()  # somebody waits for what is written
+        self._hurry = threading.Event()  # set when a caller waits for the queue to be written
         name = f"flashlite {file.name}"
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
         at_end(_end_all)
@@ -127,7 +127,7 @@ class _Thread:
         return self._queue.qsize() > _FULL
 
     def put(self, item: _Item) -> bool:
-        """Queue something; False when the thread takes nothing any more."""
+        """Queue an item; return False if the thread is ending and takes no more."""
         with self._lock:
             if not self._is_ending:
                 self._queue.put(item)
@@ -136,7 +136,7 @@ class _Thread:
             return not self._is_ending
 
     def mark(self, *, closing: bool = False) -> _Mark | None:
-        """Return what to wait for until everything so far is written."""
+        """Return a future that is done when everything queued so far is written."""
         mark = _Mark(closing=closing)
         return mark if self.put(mark) else None
 
@@ -147,10 +147,10 @@ class _Thread:
             self._is_ending = True
 
     def end_in_time(self) -> None:
-        """End before the process does: wait for it, but not for ever."""
+        """End the thread before the process ends, waiting at most `_PATIENCE_AT_THE_END`."""
         if self.pid == os.getpid():
             self.end()
-            # The collector may call this in the thread itself, which cannot wait for itself.
+            # The garbage collector may call this in the thread itself, which cannot join itself.
             if self._thread.is_alive() and self._thread is not threading.current_thread():
                 self._thread.join(_PATIENCE_AT_THE_END)
 
@@ -159,7 +159,7 @@ class _Thread:
             return False
         try:
             self._thread.start()
-        except RuntimeError:  # there are too many threads, or the interpreter is ending
+        except RuntimeError:  # too many threads, or the interpreter is ending
             return False
         return True
 
@@ -175,10 +175,10 @@ class _Thread:
             self._leave()
 
     def _write_batch(self) -> _Mark | _End | None:
-        """Wait for lines and write those that are there; return what ended them, if anything.
+        """Wait for lines and write them together; return the mark or end that follows, if any.
 
-        A first line waits a moment for others: waking for each one costs the loop more than writing
-        it does.
+        A first line waits a moment for others, because waking for each one costs the event loop
+        more than writing it does.
         """
         lines: list[bytes] = []
         size = 0
@@ -201,7 +201,7 @@ class _Thread:
         mark.set_result(None)
 
     def _leave(self) -> None:
-        """Let nobody wait for ever, whatever ended the thread."""
+        """Release everyone who waits, whatever ended the thread."""
         with self._lock:
             self._is_ending = True
         with suppress(Empty):
@@ -223,16 +223,16 @@ class _File:
         self._is_reported = False
 
     def append(self, lines: bytes) -> None:
-        """Write whole lines, or say once that it is impossible."""
+        """Write whole lines; if that fails, log a warning the first time."""
         try:
             self._write(self._open(), lines)
-        except (OSError, ValueError) as error:  # ValueError: a path that none can be
+        except (OSError, ValueError) as error:  # ValueError: an impossible path
             if not self._is_reported:
                 self._is_reported = True
                 log.warning("lines are lost (said once): %s: %s", self._path, error)
 
     def close(self) -> None:
-        """Let go of the file until the next line."""
+        """Close the file until the next line."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with suppress(OSError):
@@ -255,7 +255,7 @@ class _File:
 
 
 def _ends_torn(path: Path) -> bool:
-    """Whether somebody was killed, or the disk was full, in the middle of the last line."""
+    """Return whether the last line was cut off, by a kill or a full disk."""
     if not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as file:

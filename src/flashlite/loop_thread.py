@@ -1,4 +1,4 @@
-"""One event loop that lives in a thread of its own for as long as the process does."""
+"""An event loop in a thread of its own that lives as long as the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class LoopThread:
     """Run coroutines on a long-lived loop, from any thread and from inside any other loop.
 
-    The thread starts with the first call, and anew in a forked child. It is a daemon: nothing
+    The thread starts with the first call, and again in a forked child. It is a daemon: nothing
     that runs on it keeps a process alive.
     """
 
@@ -33,7 +33,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._living().loop)
 
     def run_sync(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Wait in this thread for the result; an interrupt cancels the coroutine."""
+        """Block this thread until the result is there; an interrupt cancels the coroutine."""
         if threading.current_thread() is self._living().thread:
             coroutine.close()
             raise ConfigError("a loop cannot wait for itself: await this call")
@@ -45,12 +45,12 @@ class LoopThread:
             raise
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Wait in the caller's loop for the result; cancellation is passed on."""
+        """Await the result in the caller's loop; cancellation is passed on."""
         return await asyncio.wrap_future(self.submit(coroutine))
 
     def iterate(self, source: AsyncGenerator[T]) -> Generator[T]:
-        """Read an async generator step by step; it is closed when the reader leaves."""
-        turn = asyncio.Lock()  # a step that was interrupted may still be ending then
+        """Read an async generator step by step; it is closed when the reader stops."""
+        turn = asyncio.Lock()  # an interrupted step may still be ending when it is closed
 
         async def step() -> T | _End:
             async with turn:
@@ -65,14 +65,14 @@ class LoopThread:
             while not isinstance(item := self.run_sync(step()), _End):
                 yield item
         finally:
-            if life is self._life and life.pid == os.getpid():  # else its loop has closed it
+            if life is self._life and life.pid == os.getpid():  # otherwise its loop has closed it
                 closing = self.submit(close())
-                # The loop itself may be who collects what a reader dropped, and cannot wait.
+                # The loop's own thread, collecting a dropped generator as garbage, cannot wait.
                 if threading.current_thread() is not life.thread:
                     closing.result()
 
     def stop(self) -> None:
-        """End the loop as `asyncio.run` does: tasks are cancelled, what is open is closed."""
+        """End the loop as `asyncio.run` does: cancel its tasks and close its generators."""
         with self._lock:
             life, self._life = self._life, None
         if life is not None and life.pid == os.getpid():
@@ -95,11 +95,11 @@ class LoopThread:
 
 
 class _End:
-    """What comes after the last item of a generator."""
+    """Marks the end of a generator."""
 
 
 class _Life(NamedTuple):
-    """A running loop and what ends it."""
+    """A running loop, its thread and the event that ends it."""
 
     pid: int
     thread: threading.Thread
@@ -112,6 +112,6 @@ def _live(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
     with asyncio.Runner(loop_factory=lambda: loop):
         life = loop.create_task(end.wait())
         while not life.done():
-            # A coroutine that exits stops the loop on its way to the caller; others are on it too.
+            # A coroutine that exits stops the loop too; it is started again for the others.
             with suppress(KeyboardInterrupt, SystemExit):
                 loop.run_until_complete(life)

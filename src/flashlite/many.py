@@ -1,4 +1,4 @@
-"""Many calls at once: a fixed crowd of workers, in constant memory."""
+"""Many calls at once, by a fixed number of workers in constant memory."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ T = TypeVar("T")
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
 """One request among many: the arguments of `complete` as a dict, or just its messages."""
 
-_AT_FIRST = 100  # workers; more begin as there is work for them
+_AT_FIRST = 100  # workers; more start while there is work for them
 
 
 class Crowd:
-    """Workers that take requests from one source, and their outcomes as they come.
+    """Workers that take requests from one source and yield their outcomes as they come.
 
     An outcome is the request's position in the source with an answer or an exception. A worker goes
-    on when its outcome was taken, so a slow reader slows it down, and one that stops the crowd
-    because of a failure stops it before the next request. `wire` tells which workers have sent one.
+    on only after the reader took its outcome, so a slow reader slows the workers down, and one that
+    calls `stop` on a failure stops them before the next request. `wire` knows which workers have
+    sent a request.
     """
 
     def __init__(
@@ -60,14 +61,14 @@ class Crowd:
         self._is_stopped = False
 
     async def outcomes(self) -> AsyncGenerator[tuple[int, Any]]:
-        """Yield every outcome; a reader who stops early ends the workers too."""
+        """Yield every outcome; closing this generator early ends the workers too."""
         for _ in range(min(self._size, _AT_FIRST)):
             self._hire()
         try:
             while (outcome := await self._outcomes.get()) is not None:
                 self._taken.release()
                 yield outcome
-            for worker in self._workers:  # a source that raised
+            for worker in self._workers:  # raise what the source raised
                 if not worker.cancelled() and (error := worker.exception()):
                     raise error
         finally:
@@ -77,13 +78,13 @@ class Crowd:
             await self._requests.aclose()
 
     def stop(self) -> None:
-        """Begin nothing more and drop what is not on the wire; what is there is being paid for."""
+        """Start no more requests and cancel unsent ones; sent ones finish, because they are billed."""
         self._is_stopped = True
         for worker in self._workers:
             self._wire.end(worker)
 
     def _hire(self) -> None:
-        """Let one more worker begin; when the last one is done, all is."""
+        """Start one more worker; the outcomes end when the last worker has ended."""
         worker = asyncio.create_task(self._work())
         self._workers.add(worker)
         self._at_work += 1
@@ -111,23 +112,23 @@ class Crowd:
         except asyncio.CancelledError:
             if worker.cancelling():
                 raise
-            # Somebody below cancelled himself; for this call that is a failure like others.
+            # A layer or a provider cancelled itself: for this call, a failure like any other.
             return CompletionError("the call was cancelled from inside, by a layer or a provider")
-        except Exception as error:  # noqa: BLE001 - whoever takes the outcome raises it
+        except Exception as error:  # noqa: BLE001 - the reader of the outcome raises it
             return error
 
     async def _next(self) -> tuple[int, OneInput] | None:
-        async with self._turn:  # an asynchronous source serves one at a time
+        async with self._turn:  # an asynchronous source serves one reader at a time
             return None if self._is_stopped else await anext(self._requests, None)
 
 
 async def collect(
     outcomes: AsyncGenerator[tuple[int, Any]], stop: Callable[[], None] | None
 ) -> list[Any]:
-    """Return all answers in their order; an instance of a `response_model` stands for its answer.
+    """Return all answers in order; with a `response_model`, its instance replaces the answer.
 
-    With `stop`, the first failure stops the rest and is raised, with the answers that there are in
-    its `answers`; without it, a failure is returned in its place.
+    With `stop`, the first failure stops the rest and is raised, with the answers so far in its
+    `answers`; without it, a failure is returned in its place.
     """
     answers: dict[int, Any] = {}
     failure: Exception | None = None
@@ -160,7 +161,7 @@ def arguments_of(request: OneInput) -> dict[str, Any]:
 async def numbered(
     requests: Iterable[T] | AsyncIterable[T],
 ) -> AsyncGenerator[tuple[int, T]]:
-    """Yield what any source has, each with its position; the source stays open for its owner."""
+    """Yield the items of any source with their positions; the source is not closed."""
     number = 0
     if isinstance(requests, AsyncIterable):
         async for request in requests:

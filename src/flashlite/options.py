@@ -1,4 +1,4 @@
-"""What a client and a call may be told."""
+"""The options of clients and calls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class DeliveryOptions(TypedDict, total=False):
     """How a call is made and accounted for, whatever it asks.
 
     `timeout` is seconds in total, or a `Timeout`. `extra_headers` and `extra_body` are sent as they
-    are, over what flashlite says. `cache_collection` keeps stored answers apart; `agent` and `tags`
-    name accounts in the cost report; the lowest `priority` goes first where calls wait. `on_send`
-    is called with the JSON body right before each send.
+    are and override what flashlite sends. `cache_collection` keeps stored answers apart; `agent`
+    and `tags` name accounts in the cost report; waiting calls with the lowest `priority` go first.
+    `on_send` is called with the JSON body right before each send.
     """
 
     timeout: float | Timeout | None
@@ -34,12 +34,12 @@ class DeliveryOptions(TypedDict, total=False):
 
 
 class ClientOptions(CompletionParams, DeliveryOptions, total=False):
-    """What holds for every call of a client, and may be said for one call too.
+    """Options for every call of a client, which a single call can override.
 
     `structured_retries` is how often an answer that does not fit a `response_model` is asked for
-    again (2 times, unless said). `fallbacks` are models to ask in turn when one fails for good.
-    `api` chooses between OpenAI's Chat Completions and its Responses API where a host has both;
-    without it, a model is asked by the first unless only the second serves it.
+    again (2 times by default). `fallbacks` are models to ask in turn when one fails for good. `api`
+    chooses between OpenAI's Chat Completions ("chat") and its Responses API ("responses") where a
+    host has both; by default, Responses is used only for models that Chat Completions lacks.
     """
 
     api: Literal["chat", "responses"] | None
@@ -49,11 +49,11 @@ class ClientOptions(CompletionParams, DeliveryOptions, total=False):
 
 
 class CallOptions(ClientOptions, total=False):
-    """What one call takes beside its messages and its model.
+    """The options of one call, beside its messages and its model.
 
     `template` is the name or the text of a template: filled in with `variables`, it becomes the
     last user message. `sample` tells independent draws of one prompt apart. `cache` is "on", "off",
-    "refresh" (ask anew and store) or "only" (never ask anybody: a miss raises CacheMiss).
+    "refresh" (ask again and store) or "only" (never ask a provider: a miss raises CacheMiss).
     """
 
     template: str | None
@@ -63,11 +63,11 @@ class CallOptions(ClientOptions, total=False):
 
 
 class EmbeddingOptions(DeliveryOptions, total=False):
-    """What one call for embeddings takes beside its texts and its model.
+    """The options of one call for embeddings, beside its texts and its model.
 
-    `dimensions` shortens the vectors, where the model can. `encoding_format` is how they travel:
-    "base64" takes a third of the bytes of "float". There are no fallbacks: vectors of two models
-    cannot be compared.
+    `dimensions` shortens the vectors, if the model supports it. `encoding_format` is how vectors
+    are sent: "base64" takes a third of the bytes of "float". There are no fallbacks, because the
+    vectors of two models cannot be compared.
     """
 
     dimensions: int | None
@@ -77,7 +77,7 @@ class EmbeddingOptions(DeliveryOptions, total=False):
 
 
 def _with_all(options: Any, *parents: Any) -> str:
-    """Join docstrings, and name all options: pydoc takes a TypedDict for one without parents."""
+    """Join docstrings and list all options, because pydoc does not see a TypedDict's parents."""
     said = [getdoc(one) or "" for one in (options, *parents)]
     names = fill(f"All of them: {', '.join(sorted(options.__annotations__))}.", width=96)
     return "\n\n".join([*said, names])

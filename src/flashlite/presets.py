@@ -1,9 +1,9 @@
-"""Clients of one host, by the names and arguments of llm-client.
+"""Clients of one host, with the names and arguments of llm-client.
 
     provider = OpenAIProvider(model="gpt-5", cache_backend="fs", cache_dir="./cache")
 
-Each is a `Flashlite` and fails as one: a call that brought no answer raises, so that nobody takes
-an empty answer for one. `result.ok`, `.status` and `.error` are there for code that looks at them.
+Each is a `Flashlite` and fails like one: a call without an answer raises, so that an empty answer
+is never mistaken for one. Code that checks `result.ok`, `.status` and `.error` works too.
 """
 
 from __future__ import annotations
@@ -32,22 +32,23 @@ from .stores import (
 from .types import CompletionRequest, MessageInput
 
 ANTHROPIC_AVAILABLE = True
-"""Anthropic's dialect is our own and needs no package."""
+"""Always True: flashlite speaks Anthropic's dialect itself and needs no package."""
 
 
 class _HostClient(Flashlite):
     """A client pinned to one host.
 
-    A call may say `cache_response` (False leaves the cache alone), `rewrite_cache` or `regen_cache`
-    (both ask anew and store), and a model by its name at this host or by its profile. `attempts`
-    (requests in all) and `backoff` (seconds before the second) are said once, to the client.
+    A call takes `cache_response` (False bypasses the cache), `rewrite_cache` or `regen_cache` (both
+    ask again and store), and a model by its name at this host or by its profile. `attempts`
+    (requests in all) and `backoff` (seconds before the second) are arguments of the client only.
 
-    A `cache_backend` of "qdrant" is a server, or without one the folder `qdrant` in `cache_dir`. It
-    needs embeddings: from `cache_embed`, or from the host itself, if it makes any.
+    A `cache_backend` of "qdrant" is the server `qdrant_url` (else QDRANT_URL), or without one the
+    folder `qdrant` in `cache_dir`. It needs embeddings: from `cache_embed`, or from the host itself
+    if it offers any.
     """
 
     _host: str
-    _embeds: str | None = None  # the model, where the host has one
+    _embeds: str | None = None  # the embedding model, if the host has one
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class _HostClient(Flashlite):
         super().__init__(self._full_name(model), **options)
 
     def _own_embed(self) -> Embed:
-        """Return what embeds questions for the cache, on this client's account."""
+        """Return a function that embeds questions for the cache, on this client's account."""
         if self._embeds is None:
             raise ConfigError(
                 f"{self._host} makes no embeddings: say who does, such as "
@@ -99,7 +100,7 @@ class _HostClient(Flashlite):
         return partial(self.embed, model=self._embeds, cache="off")
 
     async def warm_cache(self) -> int:
-        """Bring what PostgreSQL has to Redis; return how many answers, 0 for other stores."""
+        """Copy PostgreSQL's answers to Redis; return how many there are, 0 for other stores."""
         store = self.require_cache().store
         return await store.warm_cache() if isinstance(store, HybridRedisPostgreSQLCache) else 0
 
@@ -119,7 +120,7 @@ class _HostClient(Flashlite):
         return super().build(messages, name, given, response_model)
 
     def _translated(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return llm-client's arguments of a call as ours."""
+        """Return llm-client's arguments of a call as those of flashlite."""
         given = dict(options)
         for name, own in (("attempts", self._attempts), ("backoff", self._backoff)):
             asked = given.pop(name, None)
@@ -163,7 +164,7 @@ class OpenAIProvider(_HostClient):
 
 
 class AnthropicProvider(_HostClient):
-    """A client of Anthropic; `max_tokens` holds for every call that does not say otherwise."""
+    """A client of Anthropic; its `max_tokens` is the default for every call."""
 
     _host = "anthropic"
 

@@ -1,4 +1,4 @@
-"""The end of a process, in which what was not waited for is still written."""
+"""The end of a process, at which pending data is still written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import cache
 
 
 def at_end(act: Callable[[], None]) -> None:
-    """Call a function when this process ends: once or twice, however often this is said.
+    """Register a function to be called when this process ends; registering again has no effect.
 
-    A fork says it anew. A process that is killed calls nothing.
+    It may be called twice. A forked child has to register it again. A killed process calls nothing.
     """
     _register(os.getpid(), act)
 
@@ -21,5 +21,5 @@ def at_end(act: Callable[[], None]) -> None:
 def _register(pid: int, act: Callable[[], None]) -> None:
     atexit.register(act)
     multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None:  # its children run nothing that is registered with atexit
+    if multiprocessing is not None:  # its child processes do not run atexit functions
         multiprocessing.Finalize(None, act, exitpriority=0)

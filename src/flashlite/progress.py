@@ -1,4 +1,4 @@
-"""How far many calls are: a bar on standard error, where that is a terminal."""
+"""The progress of many calls: a bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .types.dollars import dollars
 async def shown(
     outcomes: AsyncGenerator[tuple[int, Any]], *, requests: object, description: str | None = None
 ) -> AsyncGenerator[tuple[int, Any]]:
-    """Pass outcomes on, and draw what came of them; `description` stands before the bar."""
+    """Yield the outcomes unchanged and draw a bar of them; `description` goes before the bar."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -41,7 +41,7 @@ async def shown(
 
 @dataclass(slots=True)
 class Tally:
-    """What came of the calls so far."""
+    """Counts of the outcomes so far."""
 
     failed: int = 0
     cached: int = 0
@@ -49,7 +49,7 @@ class Tally:
     dollars: float = 0.0
 
     def add(self, outcome: Any) -> None:
-        """Count an outcome: an exception, an answer, or what stands for one."""
+        """Count an outcome: an exception, an answer, or an instance of a `response_model`."""
         if isinstance(outcome, Exception):
             self.failed += 1
             return

@@ -22,10 +22,11 @@ async def quick_agent(
     provider: Completer | None = None,
     **options: Any,
 ) -> AgentResult:
-    """Run an agent on one prompt and return what came of it.
+    """Run an agent on one prompt and return its result.
 
-    Without a `client` (or `provider`) there is one for this run. `options` are those of `Agent`
-    (`system_message`, `config`, `max_turns`, …) and of `Agent.run`.
+    Without a `client` (or `provider`), a `Flashlite` is opened for this run. `options` are those of
+    `Agent` (`system_message`, `config`, `max_turns`, …), and `response_model` and `approve` of
+    `Agent.run`.
     """
     of_run = {name: options.pop(name) for name in _RUN if name in options}
     async with AsyncExitStack() as stack:

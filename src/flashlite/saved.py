@@ -1,4 +1,4 @@
-"""What is kept as a JSON file: written whole or not at all, and told by the version of its form."""
+"""Saved JSON files: written whole or not at all, with the version of their format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .whole_file import whole_file
 
 
 def to_json(value: Any, *, what: str) -> str:
-    """Return a value as JSON text; raises ConfigError where something in it is no JSON."""
+    """Return a value as JSON text; raises ConfigError if it has anything that JSON cannot hold."""
     try:
         return json.dumps(value, indent=1)
     except (TypeError, ValueError, RecursionError) as error:
@@ -22,7 +22,7 @@ def to_json(value: Any, *, what: str) -> str:
 
 
 def from_json(text: str | bytes, *, what: str) -> Any:
-    """Read JSON text; raises ConfigError where it is none."""
+    """Read JSON text; raises ConfigError if it is not valid."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -30,7 +30,7 @@ def from_json(text: str | bytes, *, what: str) -> Any:
 
 
 def write_file(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file, whole or not at all; raises StoreError where that is impossible."""
+    """Write a text file, whole or not at all; raises StoreError if that fails."""
     try:
         with whole_file(Path(path)) as file:
             file.write(text.encode())
@@ -39,7 +39,7 @@ def write_file(path: str | os.PathLike[str], text: str) -> None:
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Read a file; raises StoreError where that is impossible."""
+    """Read a file; raises StoreError if that fails."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -47,7 +47,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def check_version(version: Any, newest: int, *, what: str) -> None:
-    """Raise ConfigError for what is saved in a form that this flashlite does not know."""
+    """Raise ConfigError if this flashlite does not know the version of a saved file."""
     if isinstance(version, int) and version > newest:
         raise ConfigError(
             f"this {what} was saved by a newer flashlite (form {version}; this one reads up to "
@@ -58,9 +58,10 @@ def check_version(version: Any, newest: int, *, what: str) -> None:
 
 
 def options_in(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the call options that are saved: no keys and addresses, which belong to who loads it.
+    """Return the call options to save: no keys or addresses, which the loading code supplies.
 
-    Callbacks and tools are left out, for they are no JSON; a parameter of the model never is.
+    Options that are not JSON, such as callbacks and tools, are left out; parameters of the model
+    never are.
     """
     return {
         name: value

@@ -1,4 +1,4 @@
-"""Calling without `await`."""
+"""Calling coroutines without `await`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _THREAD = LoopThread("flashlite-sync")
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Wait for a coroutine on a loop thread that all synchronous calls share.
+    """Run a coroutine on a loop thread that all synchronous calls share, and return its result.
 
-    Works from any thread and inside a running loop, which stands still for as long as it takes.
+    Works from any thread and inside a running loop, which is blocked until the call is done.
     """
     return _THREAD.run_sync(coroutine)
 
 
 def iterate_sync(source: AsyncGenerator[T]) -> Generator[T]:
-    """Read an async generator on that thread; it is closed when the reader leaves."""
+    """Read an async generator on that thread; it is closed when the reader stops."""
     return _THREAD.iterate(source)

@@ -1,4 +1,4 @@
-"""What a test needs: a provider that says what you wrote down, and a server that does on loopback.
+"""Test tools: a provider that gives the answers you wrote, and a server that does, on loopback.
 
 from flashlite.testing import mock_server  # in conftest.py: a fixture
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedProvider:
-    """A provider that gives these answers in turn, and keeps the requests it got.
+    """A provider that returns the given answers in turn and records the requests it got.
 
     An answer is a text, a whole `CompletionResponse`, or an exception to raise. Pass it as
     `Flashlite(provider=...)`.
@@ -51,9 +51,9 @@ class ScriptedProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer of `ReplayTransport`; `chunks` are what its body arrives in.
+    """One answer of `ReplayTransport`; `chunks` are the pieces in which its body arrives.
 
-    An exception among the chunks is raised where it stands, as a broken connection would be.
+    An exception among the chunks is raised at its place, like that of a broken connection.
     """
 
     status: int = 200
@@ -68,14 +68,14 @@ class Reply:
 
     @classmethod
     def stream(cls, events: Iterable[Any]) -> Self:
-        """Build a stream of server-sent events out of JSON values; a str is sent as it stands."""
+        """Build a stream of server-sent events from JSON values; a str is sent as it is."""
         texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
         chunks = tuple(f"data: {text}\n\n".encode() for text in texts)
         return cls(headers={"content-type": "text/event-stream"}, chunks=chunks)
 
 
 class ReplayTransport:
-    """A transport that gives these replies in turn, and keeps the requests it was to send."""
+    """A transport that returns the given replies in turn and records the requests."""
 
     def __init__(self, replies: Iterable[Reply | BaseException]) -> None:
         self._replies = iter(replies)
@@ -116,7 +116,7 @@ class _Replayed:
 class ReceivedRequest:
     """A request as `MockServer` got it.
 
-    Header names are lower case; a body that is no JSON is kept as the bytes that came.
+    Header names are lower case; a body that is not JSON is kept as bytes.
     """
 
     path: str
@@ -125,16 +125,16 @@ class ReceivedRequest:
 
 
 class MockServer:
-    """The mock models behind OpenAI's dialect on a loopback port.
+    """A server of mock models that speaks OpenAI's dialect on a loopback port.
 
-    A request's `model` names the behaviour (`echo`, `calculator?skill=0.8`). Where a behaviour is
-    given here, it answers for every model. `requests` is what arrived, in order.
+    A request's `model` names the behaviour (`echo`, `calculator?skill=0.8`). A `behaviour` given
+    here answers for every model. `requests` has the requests that arrived, in order.
 
     `options` are those of the behaviour: `answers` of `script` (a list), `skill` of `calculator` (0
     to 1) and its `seed`; `latency` before an answer and `chunk_latency` before each chunk of a
     stream, in seconds; and faults: `status` (300 to 599) with `retry_after` in seconds, `malformed`
-    (json, empty, html or choices), `cut` after so many chunks, all of them for the first `times`
-    requests.
+    (json, empty, html or choices) and `cut` after so many chunks. `times` limits the faults to the
+    first so many requests.
 
         with MockServer("echo", status=429, times=2) as server:
             client = Flashlite("openai/any", base_url=server.base_url)
@@ -202,7 +202,7 @@ class MockServer:
 
     def _model(self, body: Any) -> MockModel:
         if not isinstance(body, dict):
-            return MockModel("echo")  # any model refuses it
+            return MockModel("echo")  # every model refuses such a body
         name = body.get("model")
         if not isinstance(name, str):
             raise Refused("you must provide a model parameter", param="model")
@@ -223,7 +223,7 @@ async def _send(
             await response.write(chunk)
         await response.write_eof()
     except Cut:
-        if request.transport is not None:  # else the client was faster
+        if request.transport is not None:  # None if the client hung up first
             request.transport.abort()
 
 
@@ -235,14 +235,14 @@ def _read_json(content: bytes) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    """Make the fixture `mock_server` where it is asked for: only tests have pytest."""
+    """Create the fixture `mock_server` on first use, because only tests have pytest."""
     if name != "mock_server":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import pytest
 
     @pytest.fixture(name="mock_server")
     def fixture() -> Iterator[MockServer]:
-        """A `MockServer` whose models are named by the requests."""
+        """A `MockServer` on which each request's `model` names the behaviour."""
         with MockServer() as server:
             yield server
 

@@ -1,4 +1,4 @@
-"""A file that appears when all of it is written."""
+"""A file that appears only when it is completely written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 @contextmanager
 def whole_file(path: Path, *, draft: Path | None = None) -> Generator[BinaryIO]:
-    """Open a file to write; it takes its place at the end of the block, in one step.
+    """Open a file for writing; at the end of the block it moves to `path` in one step.
 
-    Whoever reads at `path` sees the file before or this one, never a part. Nothing is left of a
-    file whose block fails; a killed process leaves its draft, a hidden file beside it. Folders are
-    made. Raises OSError.
+    A reader of `path` sees the old file or the new one, never a part. If the block fails, nothing
+    is left of the new file; a killed process leaves its draft, a hidden file beside it. Missing
+    folders are created. Raises OSError.
     """
     draft = draft or path.with_name(f".{uuid.uuid4().hex}.part")
     path.parent.mkdir(parents=True, exist_ok=True)

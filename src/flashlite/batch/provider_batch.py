@@ -12,6 +12,7 @@ from ..engine import Engine
 from ..many import Crowd, OneInput
 from ..middleware import fitting
 from ..types import CompletionResponse, Handler
+from ..types.holding import holding
 from .batch import Batch, Item
 from .checkpoint import Checkpoint, Intent
 from .items import item_of, request_of
@@ -80,10 +81,7 @@ class ProviderBatch(Batch):
 
         async def call(intent: Intent) -> CompletionResponse:
             assert self._handle is not None
-            token = result_ids.set(intent.parts)
-            try:
+            with holding(result_ids, intent.parts):
                 return fitting(await self._handle(patient), request.response_model)
-            finally:
-                result_ids.reset(token)
 
         return item_of(request, call)

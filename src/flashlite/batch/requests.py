@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..many import OneInput
 from ..middleware import before_sending, fitting
 from ..types import CompletionResponse
+from ..types.holding import holding
 from .actors import Ray
 from .batch import Batch, Item, Order
 from .checkpoint import Intent
@@ -81,10 +82,7 @@ async def _prepare(client: Engine, item: OneInput) -> Item:
     request = await request_of(client, item)
 
     async def call(intend: Intent) -> CompletionResponse:
-        token = before_sending.set(intend)
-        try:
+        with holding(before_sending, intend):
             return fitting(await client.handle(request), request.response_model)
-        finally:
-            before_sending.reset(token)
 
     return item_of(request, call)

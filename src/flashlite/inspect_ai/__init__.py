@@ -1,4 +1,4 @@
-"""flashlite inside Inspect AI: a provider, and agents, solvers and scorers made of its primitives.
+"""flashlite inside Inspect AI: a provider, and agents, solvers and scorers built from flashlite.
 
 `inspect eval task.py --model flashlite/<model> --solver flashlite/multi_agent`
 """

@@ -1,4 +1,4 @@
-"""Agents of Inspect's that are ours inside: usable as solver, as tool and for handoff."""
+"""Inspect agents that run flashlite's agents: usable as a solver, as a tool and for handoff."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ def flashlite_agent(
     config: AgentConfig | None = None,
     options: dict[str, Any] | None = None,
 ) -> TheirAgent:
-    """A model with tools that works until it has an answer: flashlite's `Agent`.
+    """Run flashlite's `Agent`: a model that calls tools until it has an answer.
 
         Task(dataset, solver=flashlite_agent(system_prompt="You are terse.", tools=[search]))
         use_tools(as_tool(flashlite_agent(tools=[search]), description="Looks things up."))
         use_tools(handoff(flashlite_agent(tools=[search]), description="A researcher."))
 
-    `tools` are flashlite's, plain functions or Inspect's. It asks the eval's model for the `role`,
-    else `model` (a name or `role:<name>`), else the model that is evaluated. `config` has further
-    settings, `options` are call options such as `{"temperature": 0}`. With a `response_model` (a
-    type or `package.module:Name`) the output is JSON that fits, else the last answer: no error.
+    `tools` are flashlite tools, plain functions or Inspect tools. The agent asks the eval's model
+    for `role`, else `model` (a name or `role:<name>`), else the model under evaluation. `config`
+    has further settings; `options` are call options such as `{"temperature": 0}`. With a
+    `response_model` (a type or `package.module:Name`), the output is JSON of that type; if the
+    model does not manage it, the output is its last answer and no error is raised.
     """
 
     async def execute(state: AgentState) -> AgentState:
-        """Work on what was said until there is an answer."""
+        """Work on the conversation until there is an answer."""
         completer = InspectCompleter(model, role=role)
         conversation = taken_up(state, completer, system_prompt=system_prompt)
         ours = Agent(
@@ -79,23 +80,23 @@ def multi_agent_chat(
     moderator: str = "Moderator",
     options: dict[str, Any] | None = None,
 ) -> TheirAgent:
-    """Several agents that talk about the input: flashlite's `MultiAgentChat`.
+    """Let several agents discuss the input: flashlite's `MultiAgentChat`.
 
         async def sealed_bids(chat: SampleChat) -> list[Bid]:
             return await chat.simultaneous(response_model=Bid, visible_to=())
 
         Task(dataset, solver=multi_agent_chat(["Ann", "Bob"], protocol=sealed_bids))
 
-    The `moderator` is the name under which the chat has the input. A `protocol` leads the chat;
-    without one a `policy` (a function, "in_turn", "random" or "random:<seed>") says whose turn it
-    is, at most `turns` times, until `stop` (a phrase, or a function of the chat). For `agents` and
-    `options` see `SampleChat`. The messages are those that everybody may read; the private ones are
-    in the store (`ChatLog`). The output is what the protocol returned, as text or JSON; if that is
-    None, it is the last public turn, or the last one of the agent that `answers` names.
+    The input is added to the chat as a message from `moderator`. A `protocol` function runs the
+    chat; without one, a `policy` (a function, "in_turn", "random" or "random:<seed>") picks the
+    next speaker, for at most `turns` turns, until `stop` (a phrase, or a function of the chat). For
+    `agents` and `options` see `SampleChat`. The state's messages are the public ones; private ones
+    are in the store (`ChatLog`). The output is what the protocol returned, as text or JSON; if that
+    is None, it is the last public turn, or the last one by the agent that `answers` names.
     """
 
     async def execute(state: AgentState) -> AgentState:
-        """Talk about the input, and answer it."""
+        """Discuss the input and answer it."""
         chat = SampleChat(agents, **(options or {}))
         before, given = list(state.messages), opened(chat, state.messages, moderator)
         outcome = None

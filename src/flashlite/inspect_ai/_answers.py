@@ -1,4 +1,4 @@
-"""What an answer says, from our form to Inspect's: texts, thoughts and media in their order."""
+"""The content of an answer, from our form to Inspect's: texts, reasoning and media in order."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _BESIDE = frozenset(
         "thinking_blocks",
     }
 )
-"""What stands beside the text of an answer."""
+"""Fields of an answer beside its `content`."""
 
-_PLACE = {"type": "thinking"}  # where a thought stood among the texts
+_PLACE = {"type": "thinking"}  # marks where a reasoning part stood among the texts
 
 
 def to_content(message: Message, *, dialect: str) -> str | list[Content]:
-    """Return the content of an answer: a text, if that is all there is."""
+    """Return the content of an answer: a string if it is nothing but text."""
     content = message.content or ""
     if isinstance(content, str) and not message.keys() & _BESIDE and "<think>" not in content:
         return content
     reasoning = to_reasoning(message)
     if not reasoning and isinstance(content, str) and (thought := _THOUGHT.match(content)):
-        # A server without a reasoning parser leaves the tags in the text, Inspect takes them out.
+        # A server without a reasoning parser leaves the tags in the text; Inspect removes them.
         reasoning, content = [think_tag(thought[1])], content[thought.end() :]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     said = [*_in_order(parts, reasoning, message.get("annotations") or (), dialect)]
@@ -62,7 +62,7 @@ def to_content(message: Message, *, dialect: str) -> str | list[Content]:
 def _in_order(
     parts: Sequence[Mapping[str, Any]], reasoning: list[ContentReasoning], notes: Any, dialect: str
 ) -> Iterator[Content]:
-    """Yield the parts; thoughts that have no place among them come first."""
+    """Yield the parts; reasoning without a marked place among them comes first."""
     first = max(0, len(reasoning) - sum(part == _PLACE for part in parts))
     yield from reasoning[:first]
     late = iter(reasoning[first:])
@@ -96,7 +96,7 @@ def _other(parts: Parts, result: Mapping[str, Any] | None, dialect: str) -> Cont
 
 
 def _spoken(audio: Any) -> Iterator[Content]:
-    """Yield what OpenAI's models say aloud: what it was in words, and how it sounds."""
+    """Yield the spoken answer of an OpenAI model: its transcript and its audio."""
     if not isinstance(audio, Mapping) or not isinstance(audio.get("data"), str):
         return
     if transcript := audio.get("transcript"):

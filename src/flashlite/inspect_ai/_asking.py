@@ -1,4 +1,4 @@
-"""One question to the engine: its options, its turn, its stream, and who is asked next."""
+"""One question to the engine: its options, its turn, its stream and its fallback models."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LONG = 128_000 // 6  # tokens
 
 
 class Question(NamedTuple):
-    """What Inspect asks; `sample` is the epoch, for which a cache has an answer of its own."""
+    """What Inspect asks; `sample` is the epoch, so that a cache keeps one answer per epoch."""
 
     input: Sequence[ChatMessage]
     tools: Sequence[ToolInfo]
@@ -43,11 +43,10 @@ class Question(NamedTuple):
 
 
 class Asking:
-    """Asks one model, and where it fails for good those that stand in for it.
+    """Asks one model and, if it fails for good, its fallback models.
 
-    `dialect` is what the model speaks, empty where that is not known; `is_ours` says whether the
-    engine waits in turns, as those of `_engine.py` do. `in_jobs` gives the engine for a config that
-    wants batches.
+    `dialect` is the model's API dialect, "" if unknown; `is_ours` says whether the engine waits in
+    turns, as those of `_engine.py` do. `in_jobs` returns the engine for a config with `batch`.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Asking:
         api_key: str | None,
         base_url: str | None,
     ) -> CompletionResponse:
-        """Return the answer; what is raised says whether Inspect is to try again."""
+        """Return the answer; the error raised says whether Inspect should retry."""
         options = self._options(question) | {"on_send": call.start, "timeout": self._time(attempts)}
         messages, config = to_messages(question.input, dialect=self._dialect), question.config
         if is_marked(question.input, config, dialect=self._dialect, can_cache=self._can_cache()):
@@ -96,13 +95,13 @@ class Asking:
             raise
 
     def _time(self, attempts: Attempts) -> Timeout:
-        """Return how long an attempt may take; where nobody waits in turns, it is a request."""
+        """Return an attempt's timeout; `request_timeout` counts here if nothing waits in turns."""
         limits = [attempts.limit(), None if self._is_ours else self._settings.request_timeout]
         known = [limit for limit in limits if limit is not None]
         return Timeout(total=min(known, default=None), connect=_CONNECT)
 
     async def _fall_back(self, messages: Any, options: Mapping[str, Any]) -> CompletionResponse:
-        """Ask the others in turn; what was given for the first provider goes to none of them."""
+        """Ask the fallback models in order, without the options meant for the first provider."""
         given = {name: value for name, value in options.items() if name not in _FOR_THE_FIRST}
         given["fallbacks"] = self._settings.fallbacks[1:]
         response = await self._ask(messages, given, model=self._settings.fallbacks[0])
@@ -142,16 +141,16 @@ class Asking:
         return options
 
     def _can_cache(self) -> bool:
-        """Whether the model caches prompts that are marked; on Bedrock not all take a mark."""
+        """Whether the model takes cache marks; on Bedrock only models known to support them do."""
         profile = lookup(self.name)
         told = None if profile is None else profile.supports("prompt_caching")
         return told is True if facts_of(self._dialect).refuses_marks else told is not False
 
     def _streams(self, options: Mapping[str, Any]) -> bool:
-        """Whether to stream: as was said, else for who watches, and where a whole answer is long.
+        """Whether to stream: as `-M stream` says, else if Inspect asks or the answer may be long.
 
-        Anthropic wants a stream of what may take more than ten minutes; its own library takes
-        128,000 tokens an hour for granted. What is not to be cached comes whole: see `_config.py`.
+        Anthropic wants a stream for answers that may take more than ten minutes; its own library
+        assumes 128,000 tokens an hour. Calls with `cache="off"` do not stream: see `_config.py`.
         """
         if options.get("cache") == "off":
             return False

@@ -1,7 +1,7 @@
-"""`--batch`: the generates of an eval travel together, as jobs of their provider's batch API.
+"""`--batch`: the generate calls of an eval are sent as jobs to the provider's batch API.
 
-What a `BatchConfig` means is said in Inspect's `model/_generate_config.py`; Inspect's own batchers
-(`model/_providers/util/batch.py`) are private, and know their own clients only.
+`BatchConfig` is documented in Inspect's `model/_generate_config.py`; Inspect's own batchers
+(`model/_providers/util/batch.py`) are private and work with Inspect's own clients only.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ..types import CompletionRequest, CompletionResponse
 from ..wire import AiohttpTransport
 from ._private import PrerequisiteError
 
-# Inspect's own, where a config leaves them open.
+# Inspect's own defaults.
 _SIZE, _SECONDS, _JOBS, _FAILURES = 100, 15.0, 50, 1000
 _TOGETHER = 1.0  # seconds for which a batch that is large enough waits for more
 
 
 def pace_of(config: GenerateConfig, host: Host | None, *, model: str) -> Pace | None:
-    """Return the pace that a config asks for, None where it wants no batches.
+    """Return the pace that a config asks for, None if it wants no batches.
 
-    Raises PrerequisiteError where there is no batch API to go to.
+    Raises PrerequisiteError if the host has no batch API.
     """
     batch = config.batch
     if not batch:
@@ -53,12 +53,12 @@ def pace_of(config: GenerateConfig, host: Host | None, *, model: str) -> Pace | 
 
 @cache
 def in_jobs(pace: Pace) -> InJobs:
-    """Return the way through batch APIs that all models of the process with this pace share."""
+    """Return the batch handler that all models of the process with this pace share."""
     return InJobs(pace)
 
 
 class InJobs:
-    """Answer by jobs, which belong to the running loop: the jobs of an eval end with it."""
+    """Answers by batch jobs that belong to the running event loop: they end with the eval."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace

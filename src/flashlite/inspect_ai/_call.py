@@ -16,14 +16,14 @@ _MEDIA = frozenset({"b64_json", "bytes", "data", "result"})  # where dialects pu
 
 
 class Call:
-    """What was sent last, and what came of it."""
+    """The last request sent, and its result."""
 
     def __init__(self) -> None:
         self._record: ModelCall | None = None
 
     @property
     def record(self) -> ModelCall:
-        """What the log is given; empty where nothing was sent, as when a cache knows the answer."""
+        """The call for the log; empty if nothing was sent, as when the answer was in a cache."""
         if self._record is None:
             self._record = ModelCall.create({}, None)
         return self._record
@@ -34,7 +34,7 @@ class Call:
 
     def succeed(self, response: CompletionResponse) -> None:
         # Inspect counts all time of an attempt outside the call as waiting. So a time of 0 must not
-        # be told, nor that of the last of several tries, for all of them were work.
+        # be reported, nor the time of the last of several tries, because all of them were work.
         is_one = response.attempts == 1 and not response.cached
         seconds = (response.latency or None) if is_one else None
         self.record.set_response(response.raw or response.to_dict(), seconds)

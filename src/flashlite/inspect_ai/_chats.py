@@ -24,7 +24,7 @@ AgentSpec: TypeAlias = Agent | Mapping[str, Any] | str
 """An agent, the arguments of one (`{"name": "Red", "system_prompt": "…"}`), or just its name."""
 
 Protocol: TypeAlias = Callable[[Any], Awaitable[Any] | Any]
-"""Leads a `SampleChat` from beginning to end; what it returns is the outcome, as JSON."""
+"""Runs a `SampleChat` from beginning to end; its return value is the outcome, kept as JSON."""
 
 CRITIQUE: Sequence[AgentSpec] = (
     {
@@ -36,19 +36,19 @@ CRITIQUE: Sequence[AgentSpec] = (
         "system_prompt": "You look for what is wrong or missing in what the solver says.",
     },
 )
-"""Who talks where nobody is named: one who solves, one who criticises, then the first again."""
+"""The default agents: a solver, then a critic, then the solver again."""
 
 
 class SampleChat(MultiAgentChat):
-    """A chat inside a sample: its agents are asked through Inspect, and the log has all of it.
+    """A chat inside a sample, whose models are called through Inspect and which is fully logged.
 
         chat = SampleChat([{"name": "Red"}, {"name": "Blue", "model": "role:blue"}])
         chat.add_message("Referee", "Begin.")
         await chat.speak("Red", visible_to="Blue")
 
-    Each of the `agents` is a name, a dict of the arguments of an `Agent`, or an `Agent` (one with a
-    `client` is a ConfigError). One without a `model` asks the eval's model role of the agent's
-    name, or the model that is evaluated if there is no such role. In the log every turn is an agent
+    Each of the `agents` is a name, a dict of `Agent` arguments, or an `Agent` (one with a `client`
+    raises ConfigError). An agent without a `model` uses the eval's model role with the agent's
+    name, or the model under evaluation if there is no such role. In the log, every turn is an agent
     span and every message an info event; the store has the transcript (`ChatLog`). `options` are
     those of `MultiAgentChat`.
     """
@@ -66,18 +66,18 @@ class SampleChat(MultiAgentChat):
         visible_to: Audience = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> ChatEntry:
-        """Put in what somebody says; see `MultiAgentChat`."""
+        """Add a message to the chat and to the log; see `MultiAgentChat.add_message`."""
         entry = super().add_message(name, text, visible_to, metadata)
         self._note(entry)
         return entry
 
     def public_messages(self, start: int = 0) -> list[ChatMessage]:
-        """Return what was said to everybody, from an entry on, as Inspect's messages.
+        """Return the public messages, from entry number `start` on, as Inspect's messages.
 
             state.messages = chat.public_messages()
 
-        Private messages are in the store alone, so that nobody who reads the messages of a sample,
-        be it a judge or the next solver, learns what he was not to know.
+        Private messages are only in the store, so that whoever reads the messages of a sample,
+        such as a judge or the next solver, does not see them.
         """
         entries = [entry for entry in self.transcript[start:] if entry.visible_to is None]
         return [_message(entry) for entry in entries]
@@ -88,7 +88,7 @@ class SampleChat(MultiAgentChat):
 
 
 def inside(spec: AgentSpec) -> Agent:
-    """Return an agent that acts in the running sample; the one that is given stays as it is."""
+    """Return an agent that acts in the running sample; the given one is not changed."""
     if isinstance(spec, str):
         spec = {"name": spec}
     agent = Agent(**spec) if isinstance(spec, Mapping) else spec.fork()
@@ -107,7 +107,7 @@ async def held(
     turns: int,
     stop: Stop | str | None,
 ) -> Any:
-    """Hold a chat by its protocol, or let the agents take turns; return the outcome."""
+    """Run a chat by its protocol, or let the agents take turns; return the outcome."""
     if protocol is not None:
         outcome = protocol(chat)
         outcome = await outcome if isawaitable(outcome) else outcome
@@ -121,14 +121,14 @@ async def held(
 
 
 def checked_turns(turns: int) -> int:
-    """Return a number of turns; raises ConfigError where nobody would have one."""
+    """Return a number of turns; raises ConfigError if it is less than 1."""
     if turns < 1:
         raise ConfigError(f"turns is at least 1; got {turns}")
     return turns
 
 
 def opened(chat: SampleChat, messages: Sequence[ChatMessage], moderator: str) -> int:
-    """Put the sample's input into a chat, as a moderator's words; return how many entries it is."""
+    """Add the sample's input to a chat as the moderator's messages; return the entry count."""
     for message in Memory().adopt(messages):
         if not message.content or message.role not in (Role.SYSTEM, Role.USER, Role.ASSISTANT):
             continue
@@ -137,7 +137,7 @@ def opened(chat: SampleChat, messages: Sequence[ChatMessage], moderator: str) ->
 
 
 def answer_of(chat: SampleChat, answers: str | None, outcome: Any) -> ModelOutput | None:
-    """Return the result of a chat: a text outcome, or the last that was said to everybody."""
+    """Return the result of a chat: its outcome as text or JSON, or else the last public turn."""
     turns = [entry for entry in chat.transcript if entry.is_turn and entry.visible_to is None]
     said = [entry for entry in turns if answers in (None, entry.author)]
     last = said[-1] if said else None
@@ -152,7 +152,7 @@ def answer_of(chat: SampleChat, answers: str | None, outcome: Any) -> ModelOutpu
 
 
 def _policy(policy: Policy | str | None) -> Policy:
-    """Read a policy as a command line can say it: `in_turn`, `random` or `random:<seed>`."""
+    """Return a policy from its command-line form: `in_turn`, `random` or `random:<seed>`."""
     if policy is None or policy == "in_turn":
         return in_turn
     if not isinstance(policy, str):

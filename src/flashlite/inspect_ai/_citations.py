@@ -1,7 +1,7 @@
-"""What an answer cites, both ways.
+"""Citations of an answer, from our form to Inspect's and back.
 
-Each citation keeps the annotation that it was made of, so that it goes back as it came: Claude
-wants to know again what its search found. Places are characters of the whole text of an answer.
+Each citation keeps the annotation it was made from, so that it is sent back unchanged: Claude needs
+its search results again. Positions are character offsets in the whole text of an answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RANGES = {
 
 
 def citations_in(notes: Any, *, start: int, end: int, is_last: bool) -> list[Citation] | None:
-    """Return the citations of the text between two places; the last text has those of no place."""
+    """Return the citations between two offsets; the last text has those without an offset."""
     found = [
         _citation(note, start)
         for note in (notes if isinstance(notes, list) else ())
@@ -37,7 +37,7 @@ def citations_in(notes: Any, *, start: int, end: int, is_last: bool) -> list[Cit
 
 
 def annotations_of(texts: Iterable[ContentText]) -> list[Any]:
-    """Return the annotations that the citations were made of."""
+    """Return the annotations that the citations were made from."""
     return [
         citation.internal[_KEPT]
         for text in texts
@@ -66,7 +66,7 @@ def _citation(note: Mapping[str, Any], start: int) -> Citation:
 
 
 def _range(source: Mapping[str, Any]) -> Any:
-    """Return which part of a document is meant; Claude counts pages from 1, Inspect from 0."""
+    """Return the cited range of a document; Claude counts pages from 1, Inspect from 0."""
     known = _RANGES.get(str(source.get("type")))
     if known is None:
         return None

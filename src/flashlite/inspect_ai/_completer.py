@@ -34,19 +34,19 @@ _ROLE = "role:"
 
 
 class InspectCompleter:
-    """What completes by Inspect's `get_model()`, so that all of flashlite works inside an eval.
+    """A client that calls Inspect's `get_model()`, so that all of flashlite works inside an eval.
 
         completer = InspectCompleter(role="red")
         agent = Agent("Red", client=completer, tools=completer.tools([search]))
         result = await agent.run("Find a way in.")
 
-    Every call is Inspect's own: with its events, usage, limits, retries, hooks and cache. Without a
-    `model` it asks the eval's model for the `role`, or if there is none the model that is
-    evaluated. A `model`, here or of a call, is a name, `role:<name>`, or just the name of a role
-    that the eval has. The calls of the `tools(...)` are run by Inspect too.
+    Every call goes through Inspect, with its events, usage, limits, retries, hooks and cache. It
+    asks the eval's model for `role` if there is one, else `model`, else the model under evaluation.
+    A `model`, here or in a call, is a name, `role:<name>`, or just the name of a role that the eval
+    has. Calls of the tools that `tools()` returns are run by Inspect too.
 
-    Make one for each agent: it recognises the messages of that agent, so that they keep their ids.
-    If a limit of Inspect is reached, also inside of a tool, the sample ends.
+    Make one for each agent: it recognizes that agent's messages, so that they keep their ids. When
+    one of Inspect's limits is reached, even inside a tool, the sample ends.
     """
 
     fatal: ClassVar[tuple[type[Exception], ...]] = ENDING
@@ -64,7 +64,7 @@ class InspectCompleter:
         self._config = config or GenerateConfig()
 
     def tools(self, tools: Tools) -> InspectTools:
-        """Return tools, ours and Inspect's, whose calls Inspect runs and has in its log."""
+        """Return tools, flashlite's or Inspect's, whose calls Inspect runs and logs."""
         return InspectTools(tools, memory=self.memory)
 
     async def complete(
@@ -72,7 +72,7 @@ class InspectCompleter:
     ) -> Any:
         """Ask for one answer; with a `response_model`, return the answer as an instance of it.
 
-        `options` are those of `Flashlite.complete` that an Inspect model takes; any other is a
+        `options` are those of `Flashlite.complete` that an Inspect model takes; any other raises
         ConfigError.
         """
         response = await self.ask(messages, response_model=response_model, **options)
@@ -87,7 +87,7 @@ class InspectCompleter:
         structured_retries: int = 2,
         **options: Any,
     ) -> CompletionResponse:
-        """Do what `complete` does, and return the whole response: the instance is its `parsed`."""
+        """Ask like `complete`, but return the whole response, with the instance in `parsed`."""
         asked = self.model(model)
         _check(options)
         request = build_request(
@@ -107,7 +107,7 @@ class InspectCompleter:
         return await Structured(target=_target)(request, send)
 
     def model(self, name: str | None = None) -> Model:
-        """Return Inspect's model of a name, `role:<name>` or bare role; without one, the usual."""
+        """Return Inspect's model for a name, `role:<name>` or role; by default this client's."""
         asked = self._model if name is None else name
         role = self._role if name is None else None
         if isinstance(asked, str) and asked.startswith(_ROLE):
@@ -132,7 +132,7 @@ class InspectCompleter:
 
 
 def to_config(request: CompletionRequest) -> GenerateConfig:
-    """Return the parameters of a request as Inspect's config; ConfigError for what it has not."""
+    """Return a request's parameters as Inspect's config; raises ConfigError for unknown ones."""
     given = {name: value for name, value in request.params.items() if name != "tool_choice"}
     config: dict[str, Any] = {}
     for name, value in given.items():
@@ -153,7 +153,7 @@ def to_config(request: CompletionRequest) -> GenerateConfig:
 
 
 def to_response(output: ModelOutput, *, dialect: str = "") -> CompletionResponse:
-    """Return Inspect's answer as ours; one without choices is no answer, and says so."""
+    """Return Inspect's answer as ours; one without choices becomes a response with an error."""
     if not output.choices:
         return CompletionResponse(model=output.model, error=output.error or "the answer is empty")
     return CompletionResponse(
@@ -214,7 +214,7 @@ _OTHERWISE: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 _SAID = {"extra_headers", "extra_body", "cache"}
-# Who asks is in the spans; the rest is for layers that are not here.
+# Accepted and ignored: the agent is in the spans; the rest is for layers that are not used here.
 _ELSEWHERE = {"agent", "tags", "priority", "strict_params", "cache_collection"}
 
 
@@ -230,7 +230,7 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def _target(request: CompletionRequest) -> Target:
-    """Say who answers: whoever it is takes a schema, if Inspect can say it."""
+    """Return who answers; any model takes a schema that Inspect can express."""
     takes_schema = True
     if request.response_model is not None:
         try:
@@ -248,7 +248,7 @@ def _tool_choice(choice: Any) -> ToolChoice | None:
 
 
 def _answer(theirs: ChatMessage, dialect: str) -> Message:
-    """Return an answer as ours; what cannot be read of its calls is what the model is told."""
+    """Return an answer as ours; unreadable call arguments are replaced by their parse error."""
     [message] = to_messages([theirs], dialect=dialect)
     unread = {
         call.id: call.parse_error
@@ -261,7 +261,7 @@ def _answer(theirs: ChatMessage, dialect: str) -> Message:
     return message
 
 
-# `model_length` has no other name here: the prompt was too long, and nothing was answered.
+# `model_length` keeps its name: the prompt was too long, and nothing was answered.
 _FINISH = {"max_tokens": "length"}
 
 

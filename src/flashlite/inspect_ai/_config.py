@@ -1,7 +1,7 @@
 """Every field of Inspect's GenerateConfig: sent, obeyed by Inspect itself, reported or refused.
 
-Source: `inspect_ai/model/_generate_config.py` and the native providers; a field that a new release
-adds fails `tests/inspect_ai/test_config.py` until it is put into one of these groups.
+Source: `inspect_ai/model/_generate_config.py` and the native providers. When a new release adds a
+field, `tests/inspect_ai/test_config.py` fails until the field is put into one of these groups.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SENT = {
     "verbosity": "verbosity",
     "reasoning_effort": "reasoning_effort",
 }
-"""Inspect's name of a parameter, and ours; what a host cannot take, its dialect reports."""
+"""Inspect's parameter names and ours; the dialect reports what a host does not take."""
 
 TRANSLATED = {"reasoning_tokens", "response_schema", "extra_headers", "extra_body"}
 """Sent too, in another form."""
@@ -54,7 +54,7 @@ OBEYED_BY_INSPECT = {
     "cache",
     "internal_tools",
 }
-"""Done around the provider; for an idle time it streams, and `_tools.py` reads the last one."""
+"""Handled by Inspect; an idle timeout makes us stream, and `_tools.py` reads `internal_tools`."""
 
 BY_DIALECT = {
     "cache_prompt",
@@ -65,16 +65,16 @@ BY_DIALECT = {
     "reasoning_mode",
     "reasoning_summary",
 }
-"""Some APIs have a word for it; where there is none, it is reported once."""
+"""Sent to APIs that have such a parameter; for the others, a warning is logged once."""
 
 OF_TRAVEL = {"batch"}
-"""Not what is said, but how it gets there: see `_batches.py`."""
+"""How a request is sent, not what it says: see `_batches.py`."""
 
 REFUSED = {"best_of"}
-"""An eval that counts on these would measure something else, or wait for ever: refused."""
+"""Refused, because an eval that relies on these would measure something else or hang."""
 
 _MEASURED = {"modalities", "prompt_logprobs"}
-"""An eval that asks for these scores what comes back: where there is no word for them, refused."""
+"""An eval that asks for these scores them, so they are refused for APIs that lack them."""
 
 _INSTEAD = {
     "best_of": "ask num_choices and choose in the scorer",
@@ -93,7 +93,7 @@ def to_options(
     dialect: str = "",
     strict: bool = False,
 ) -> dict[str, Any]:
-    """Return the call options that a config means; raises PrerequisiteError for the refused."""
+    """Return the call options for a config; raises PrerequisiteError for refused fields."""
     given = {name: value for name in _KNOWN if _is_said(value := getattr(config, name, None))}
     for name in sorted(given.keys() & REFUSED):
         instead = f": {_INSTEAD[name]}" if name in _INSTEAD else ""
@@ -128,7 +128,7 @@ def _is_said(value: Any) -> bool:
 
 
 def _cannot(name: str, value: Any, *, model: str, strict: bool) -> None:
-    """Report what no word is for; what was left to the provider is as good as not said."""
+    """Report a field that the API lacks; values that leave the choice to the provider are fine."""
     if value in ("auto", "none") or name == "cache_prompt":
         return
     if strict or name in _MEASURED:
@@ -137,14 +137,14 @@ def _cannot(name: str, value: Any, *, model: str, strict: bool) -> None:
 
 
 def with_beta(headers: Mapping[str, str] | None, beta: str) -> dict[str, str]:
-    """Return headers that ask for one more of Anthropic's betas."""
+    """Return the headers with one more of Anthropic's betas in them."""
     known = {name.lower(): value for name, value in (headers or {}).items()}
     betas = [*filter(None, known.get(_BETA, "").split(",")), beta]
     return {**known, _BETA: ",".join(dict.fromkeys(betas))}
 
 
 def _add(options: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add options; what was given directly goes before what a field means."""
+    """Add options that a field stands for; options given directly override them."""
     for name, value in more.items():
         known = options.get(name)
         if name == _BETA:
@@ -169,12 +169,12 @@ def _response_format(config: GenerateConfig) -> dict[str, Any]:
 
 
 def _nothing(_: Any) -> dict[str, Any]:
-    """Add nothing: another part of the provider does it, or the API does it unasked."""
+    """Add nothing: another part of the provider does it, or the API does it anyway."""
     return {}
 
 
 def _effort(effort: str) -> dict[str, Any]:
-    """Ask for an effort that is not one of thinking; an effort of thinking goes before it."""
+    """Ask for an effort that does not turn on thinking; `reasoning_effort` overrides it."""
     return {"reasoning_effort": effort, "thinking": {}}
 
 
@@ -195,12 +195,12 @@ def _reasoning(name: str) -> Callable[[str], dict[str, Any]]:
 
 
 def _prompt_logprobs(tokens: int) -> dict[str, Any]:
-    """Ask as vLLM wants it; a whole answer tells, one from a cache or in pieces does not."""
+    """Ask in vLLM's form; only a whole answer has them, not a cached or a streamed one."""
     return {"extra_body": {"prompt_logprobs": tokens}, "cache": "off"}
 
 
 def _pictures(_: Any) -> dict[str, Any]:
-    """Ask for pictures beside text: there are no other modalities in Inspect."""
+    """Ask for images beside text: Inspect has no other modalities."""
     return {"modalities": ["text", "image"]}
 
 

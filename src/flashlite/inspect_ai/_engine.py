@@ -1,6 +1,6 @@
 """The engine under Inspect: its providers, pools and stores belong to the process.
 
-Inspect's models outlive evals and event loops, and there may be several of one name.
+Inspect's models outlive evals and event loops, and several may have the same name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def engine_for(handler: Handler, pool: Pool, settings: Settings) -> Flashlite:
 
 
 def engine_in_jobs(pace: Pace, pool: Pool, settings: Settings) -> Flashlite:
-    """Return an engine that asks by batch APIs, where a pool's money counts, but not its minute."""
+    """Return an engine that uses batch APIs; the pool's budget applies, its rate limits do not."""
     layers: list[Middleware] = [pool.spend, Retry(_ONCE)]
     return _engine(_Bottom(in_jobs(pace), layers=layers, target=target_of(native())), settings)
 
@@ -50,23 +50,23 @@ def _engine(bottom: Handler, settings: Settings) -> Flashlite:
 
 @cache
 def native() -> Handler:
-    """Return the way to all providers that the process shares."""
+    """Return the router to all providers, which the process shares."""
     return Router(AiohttpTransport(proxy_for=env.proxy_for))
 
 
 @cache
 def by_litellm() -> Handler:
-    """Return the way through litellm, also to those that we speak to ourselves."""
+    """Return the handler that sends every call through litellm, even for native providers."""
     return _ByLiteLLM()
 
 
 def mock(name: str, options: dict[str, Any]) -> Handler:
-    """Return one mock model, whose scripts and faults are its own."""
+    """Return a mock model with scripts and faults of its own."""
     return MockProvider(name.removeprefix("mock/"), **options)
 
 
 def litellm_name(route: Route) -> str:
-    """Return a model's name as litellm has it, with the provider in front."""
+    """Return litellm's name of a model, with the provider in front."""
     if route.host is None:
         return route.model
     prefix = next(filter(is_provider, route.host.prefixes), route.host.name)
@@ -74,7 +74,7 @@ def litellm_name(route: Route) -> str:
 
 
 class _Bottom:
-    """A provider, and above it what Inspect has to know and the pool to allow."""
+    """A provider below the layers that report to Inspect and that enforce the pool's limits."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class _Bottom:
 
 
 class _ByLiteLLM:
-    """litellm for every model; a request's `model` is litellm's name."""
+    """Sends every request through litellm; a request's `model` is litellm's name."""
 
     def __init__(self) -> None:
         self._provider = LiteLLMProvider()
@@ -119,7 +119,7 @@ def _shared_store(said: str) -> Store:
 
 
 def store_named(said: str, **options: Any) -> Store | None:
-    """Return the store that `disk:<file>` or `fs:<folder>` names, None for another text."""
+    """Return the store that `disk:<file>` or `fs:<folder>` names, None for any other text."""
     kind, _, path = said.partition(":")
     make: Callable[..., Store] | None = {"disk": DiskCache, "fs": FSCache}.get(kind)
     return make(path, **options) if make and path else None

@@ -1,12 +1,12 @@
-"""What the log shows of agents: a span for every turn, and what was said as info events and store.
+"""How the log shows agents: a span for every turn, and messages as info events and in the store.
 
-An info event of ours has one of these forms:
+An info event of flashlite has one of these forms:
 
     {"event": "decision", "by": "Red", "decision": …}
-    {"event": "unfit", "reason": "…"}       no answer fitted the shape that was asked for
-    "**Red → Blue:** …"                     somebody said something: Markdown, for readers
+    {"event": "unfit", "reason": "…"}       no answer fitted the response model
+    "**Red → Blue:** …"                     a message, as Markdown for readers
 
-The last has what programs look for as its metadata:
+A message event has this metadata, for programs:
 
     {"event": "message", "from": "Red", "to": ["Blue"] or "everyone", "text": "…"}
 """
@@ -26,15 +26,15 @@ from ..inspect_logs.chat_lines import as_json, as_markdown
 from ._private import note_text
 
 SOURCE = "flashlite"
-"""The source of our info events."""
+"""The `source` of flashlite's info events."""
 
 
 class ChatLog(StoreModel):
-    """A chat as the sample's store has it: `store_as(ChatLog)`, `state.store_as(ChatLog)`.
+    """A chat in the sample's store: read it with `store_as(ChatLog)` or `state.store_as(ChatLog)`.
 
-    `entries` are all that was said, in the form of `ChatEntry.to_dict()`, private messages too;
-    `agents` the names of who takes turns; `stats` the turns, tool calls, tokens and dollars of
-    each. `outcome` is what the chat's protocol returned, as JSON.
+    `entries` are all messages, including private ones, in the form of `ChatEntry.to_dict()`;
+    `agents` are the names of the agents; `stats` has the turns, tool calls, tokens and dollars of
+    each agent. `outcome` is what the chat's protocol returned, as JSON.
     """
 
     entries: list[dict[str, Any]] = []  # noqa: RUF012 - pydantic copies it
@@ -43,38 +43,38 @@ class ChatLog(StoreModel):
     outcome: Any = None
 
     def transcript(self, viewer: str | None = None) -> list[ChatEntry]:
-        """Return what one may read of the chat; all of it without a `viewer`."""
+        """Return the entries that `viewer` may read, or all entries without a `viewer`."""
         entries = map(ChatEntry.from_dict, self.entries)
         return [entry for entry in entries if viewer is None or entry.is_visible_to(viewer)]
 
     def public(self) -> list[ChatEntry]:
-        """Return what was said to everybody."""
+        """Return the entries that everybody may read."""
         return [entry for entry in self.transcript() if entry.visible_to is None]
 
 
 def agent_span(name: str) -> AbstractAsyncContextManager[None]:
-    """Return the span in which an agent acts: its lane in the viewer."""
+    """Return the span of an agent's turn, which is the agent's lane in Inspect's viewer."""
     return span(name, type="agent")
 
 
 def note_message(entry: ChatEntry) -> None:
-    """Put what was said, and to whom, into the log."""
+    """Log a message and its audience."""
     note_text(as_markdown(entry), source=SOURCE, metadata=as_json(entry))
 
 
 def note_decision(by: str, decision: Any) -> None:
-    """Put what an agent decided into the log: a vote, a bid, a verdict.
+    """Log an agent's decision, such as a vote, a bid or a verdict.
 
         note_decision("Alice", {"votes_for": "Bob"})
 
-    Pydantic models and whatever else pydantic can say as JSON may be given as they are.
+    `decision` may be a Pydantic model or anything else that pydantic can write as JSON.
     """
     plain = to_jsonable_python(decision, fallback=str)
     transcript().info({"event": "decision", "by": by, "decision": plain}, source=SOURCE)
 
 
 def note_unfit(error: StructuredOutputError) -> None:
-    """Put into the log that a model did not manage a shape."""
+    """Log that no answer of a model fitted its response model."""
     transcript().info({"event": "unfit", "reason": error.reason}, source=SOURCE)
 
 

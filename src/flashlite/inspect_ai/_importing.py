@@ -1,4 +1,4 @@
-"""The model calls of `.eval` logs become entries of a cache."""
+"""Importing the model calls of `.eval` logs into a cache."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ from ._recorded import KNOWN, STORED, RecordedModel
 
 T = TypeVar("T")
 
-_AT_ONCE = 4_000_000  # bytes of a log, roughly; opening it for each sample would take longer
+_AT_ONCE = 4_000_000  # bytes of a log to read at once, roughly; reopening it per sample is slow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of the model calls of logs.
+    """The result of `import_logs`: how many model calls were imported.
 
-    `stored` are new in the cache, `known` were in it; `left_out` counts the others by the reason.
+    `stored` calls are new in the cache, `known` ones were already there; `left_out` counts the
+    others by reason.
     """
 
     stored: int
@@ -58,18 +59,18 @@ async def import_logs(
 
     `cache` is a store, or `disk:<file>` or `fs:<folder>` as in `-M cache=...`. Each call is stored
     under the request that `inspect eval --model flashlite/<model>` makes for it, with its epoch as
-    `sample`; calls that flashlite's own scripts logged are stored under their own requests.
+    `sample`; calls logged by flashlite's own scripts are stored under their original requests.
 
-    A log of `openai/gpt-4o` serves `flashlite/openai/gpt-4o`; `models` says by which names others
-    will be asked: `{"mockllm/model": "openai/gpt-4o"}`. `base_url` and the `-M` `arguments` are
-    those of the run to come, where they differ from those in the log. An entry that is there stays.
+    A log of `openai/gpt-4o` serves `flashlite/openai/gpt-4o`; `models` maps other names in the log
+    to the names that later runs will use: `{"mockllm/model": "openai/gpt-4o"}`. Pass `base_url` and
+    `-M` `arguments` where the later run differs from the log. Existing entries are kept.
     """
     store = store_named(cache, required=True) if isinstance(cache, str) else cache
     if store is None:
         raise ConfigError(f"no cache is named {cache}: write disk:<file> or fs:<folder>")
     importer = _Importer(store, models or {}, base_url, arguments)
     try:
-        await store.stats()  # which a store that cannot be used has not
+        await store.stats()  # fails early if the store cannot be used
         for log in logs:
             await importer.read(log)
         await store.flush()
@@ -80,7 +81,7 @@ async def import_logs(
 
 
 class _Importer:
-    """Takes logs, one after the other."""
+    """Imports logs, one after the other."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class _Importer:
         self._counts: Counter[str] = Counter()
 
     async def read(self, log: str | os.PathLike[str]) -> None:
-        """Take the calls of a log, in the order in which its samples ended."""
+        """Import the calls of a log, in the order in which its samples ended."""
         path = _checked(os.fspath(log))
         header = await _reading(path, read_eval_log, header_only=True)
         async for sample in _samples(path):
@@ -105,7 +106,7 @@ class _Importer:
                 self._counts[await self._take(event, sample, header.eval, letters)] += 1
 
     def imported(self) -> Imported:
-        """Return what became of all calls so far."""
+        """Return the result for all calls so far."""
         left_out = {why: n for why, n in self._counts.most_common() if why not in (STORED, KNOWN)}
         return Imported(stored=self._counts[STORED], known=self._counts[KNOWN], left_out=left_out)
 
@@ -122,7 +123,7 @@ class _Importer:
         return model if isinstance(model, str) else await model.keep(event, sample=sample.epoch)
 
     def _model(self, event: ModelEvent, spec: EvalSpec) -> RecordedModel | str:
-        """Return the model that a call is to be stored for, or why there is none."""
+        """Return the model to store a call for, or the reason why there is none."""
         config = _config(event, spec)
         is_ours = config.model.startswith("flashlite/")
         name = self._names.get(event.model, event.model).removeprefix("flashlite/")
@@ -166,13 +167,13 @@ def _at_once(path: str, count: int) -> int:
     """Return how many samples of a log to hold in memory."""
     try:
         size = os.path.getsize(path)
-    except OSError:  # it is not in this file system
+    except OSError:  # it is not a local file
         return 1
     return min(64, max(1, count * _AT_ONCE // max(1, size)))
 
 
 async def _reading(path: str, read: Callable[..., T], **options: Any) -> T:
-    """Read a part of a log, in a thread: on a loop, Inspect would patch it for good."""
+    """Read part of a log in a thread: on a running loop, Inspect would patch asyncio for good."""
     try:
         return await to_thread(read, path, **options)
     except (BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError) as error:
@@ -180,7 +181,7 @@ async def _reading(path: str, read: Callable[..., T], **options: Any) -> T:
 
 
 def _config(event: ModelEvent, spec: EvalSpec) -> ModelConfig:
-    """Return what the log says of the model of a call: that of its role, or that of the eval."""
+    """Return what the log says of a call's model: that of its role, or that of the eval."""
     said = (spec.model_roles or {}).get(event.role or "", [])
     roles = said if isinstance(said, list) else [said]
     main = ModelConfig(model=spec.model, base_url=spec.model_base_url, args=spec.model_args)

@@ -1,4 +1,4 @@
-"""Which answers of a log can be given again, and whether they are given as they were."""
+"""Which logged answers can be replayed, and whether the replay equals the original."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MISSING = re.compile(r"attachment://[0-9a-f]{32}|" + REMOVED)
 
 
 def obstacle(event: ModelEvent) -> str | None:
-    """Say why the answer of a call is not to be given again; None where it may be."""
+    """Return why the answer of a call may not be replayed; None if it may."""
     output = event.output
     told = (output.metadata or {}).get("flashlite") or {}
     reasons = {
@@ -42,7 +42,7 @@ def obstacle(event: ModelEvent) -> str | None:
 
 
 def is_the_same(recorded: ModelOutput, again: ModelOutput) -> bool:
-    """Whether scorers, tools and later calls find the same in two answers."""
+    """Whether two answers are the same for scorers, tools and later calls."""
     return [_comparable(choice) for choice in recorded.choices] == [
         _comparable(c) for c in again.choices
     ]
@@ -69,7 +69,7 @@ def _comparable(choice: ChatCompletionChoice) -> Any:
 
 
 def _parts(content: str | list[Content]) -> Iterator[Any]:
-    """Yield what is said, part by part; plain texts in a row are one, as Inspect reads them."""
+    """Yield the parts of an answer; consecutive plain texts are joined, as Inspect reads them."""
     parts = [ContentText(text=content)] if isinstance(content, str) else content
     for is_plain, run in groupby(parts, key=_is_plain):
         if is_plain:
@@ -86,5 +86,5 @@ def _is_plain(part: Content) -> bool:
 def _part(part: Content) -> dict[str, Any]:
     told = part.model_dump(exclude_none=True)
     if isinstance(part, ContentReasoning) and isinstance(part.internal, str):
-        del told["internal"]  # where an OpenAI-compatible server had it in its answer
+        del told["internal"]  # the field in which an OpenAI-compatible server returned it
     return told

@@ -1,4 +1,4 @@
-"""Log probabilities, of what was said and of what was asked, from our answers to Inspect's."""
+"""Log probabilities of the answer and of the prompt, from our form to Inspect's."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ log = logging.getLogger("flashlite.inspect_ai")
 
 
 def answer_logprobs(choice: Choice) -> Logprobs | None:
-    """Return log probabilities where each token has one: an answer is not lost for want of them."""
+    """Return the log probabilities of an answer; incomplete ones are dropped with a warning."""
     tokens = choice.logprobs and choice.logprobs.get("content")
     return _read(tokens) if tokens else None
 
 
 def prompt_logprobs(raw: Mapping[str, Any] | None) -> Logprobs | None:
-    """Return the log probabilities of the prompt, as vLLM tells them beside its choices.
+    """Return the log probabilities of the prompt, which vLLM puts beside its choices.
 
-    A place has the token that stands there, by its number, and behind it those that could; the
-    first place has none.
+    Each position maps token numbers to log probabilities: first the actual token, then its
+    alternatives. The first position has none.
     """
     places = (raw or {}).get("prompt_logprobs")
     if not isinstance(places, list):

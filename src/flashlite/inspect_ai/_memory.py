@@ -1,7 +1,7 @@
 """Which of Inspect's messages a message of ours stands for.
 
-Inspect tells messages apart by their ids, and carries in them what we have no words for: citations,
-server tools, a provider's own state. So what came from Inspect goes back to it as the same message.
+Inspect identifies messages by their ids, and they carry what ours cannot hold: citations, server
+tools, a provider's own state. So a message that came from Inspect goes back as the same message.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Memory:
         self._histories: dict[str, list[ChatMessage]] = {}
 
     def adopt(self, messages: Sequence[ChatMessage]) -> list[Message]:
-        """Return Inspect's messages as ours, and know them when they come back."""
+        """Return Inspect's messages as ours, and remember them for `recall`."""
         ours: list[Message] = []
         for theirs in messages:
             [mine] = to_messages([theirs])
@@ -47,23 +47,23 @@ class Memory:
         return ours
 
     def learn(self, mine: Message, theirs: ChatMessage) -> None:
-        """Take note that a message is one that Inspect has."""
+        """Remember which of Inspect's messages a message of ours stands for."""
         self._known.setdefault(_key(mine), []).append(theirs)
 
     def learn_answer(
         self, mine: Message, theirs: ChatMessageAssistant, asked: Sequence[ChatMessage]
     ) -> None:
-        """Take note of an answer and of what it answers, for those who approve its calls."""
+        """Remember an answer and its history, which approvers of its tool calls read."""
         self.learn(mine, theirs)
         for call in theirs.tool_calls or ():
             self._histories[call.id] = [*asked, theirs]
 
     def history_of(self, call_id: str) -> list[ChatMessage]:
-        """Return the messages up to the answer that makes a call; none for an unknown call."""
+        """Return the messages up to the answer that makes a call, [] for an unknown call."""
         return self._histories.get(call_id, [])
 
     def recall(self, messages: Sequence[Message]) -> list[ChatMessage]:
-        """Return our messages as Inspect's: the same ones as before, and new ones for new ones."""
+        """Return our messages as Inspect's: remembered ones unchanged, others newly made."""
         seen = Counter[str]()
         recalled: list[ChatMessage] = []
         for message in messages:
@@ -77,12 +77,12 @@ class Memory:
 
 
 def to_contents(content: str | Sequence[Part]) -> str | list[Content]:
-    """Return text or parts as Inspect's; raises ConfigError for a part that it has no word for."""
+    """Return text or parts as Inspect's; raises ConfigError for a part that Inspect lacks."""
     return content if isinstance(content, str) else [_content(part) for part in content]
 
 
 def _key(message: Message) -> str:
-    # An answer comes back with the calls that nobody could read made readable.
+    # When an answer comes back, its unreadable calls have been made readable.
     return json.dumps(with_readable_calls(message), sort_keys=True, default=str)
 
 
@@ -102,7 +102,7 @@ def _chat_message(message: Message) -> ChatMessage:
 
 
 def _assistant(message: Message) -> ChatMessageAssistant:
-    """An answer that no model of this sample gave."""
+    """Return an answer that no model of this sample gave."""
     told = to_output(CompletionResponse(choices=(Choice(message=message),)), model="")
     return told.choices[0].message.model_copy(update={"source": None, "model": None})
 

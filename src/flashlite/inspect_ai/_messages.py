@@ -1,4 +1,4 @@
-"""From Inspect's messages to ours."""
+"""Messages, from Inspect's form to ours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ._server_tools import from_content
 
 
 def to_messages(messages: Sequence[ChatMessage], *, dialect: str = "") -> list[Message]:
-    """Spell a conversation; `dialect` is what its reader speaks."""
+    """Return Inspect's messages as ours; `dialect` is the API they will be sent to."""
     return [_message(message, dialect) for message in messages]
 
 
@@ -65,7 +65,7 @@ def _result(message: ChatMessageTool, dialect: str) -> Message:
 
 
 def _assistant(message: ChatMessageAssistant, dialect: str) -> Message:
-    """An earlier answer: its text, calls and reasoning; what only its author can read stays out."""
+    """Return an earlier answer, without parts that only another provider can read."""
     content = message.content
     parts: Sequence[Content] = [ContentText(text=content)] if isinstance(content, str) else content
     texts = [part for part in parts if isinstance(part, ContentText)]
@@ -93,7 +93,7 @@ def _with_tag(tagged: str, said: str | list[Part]) -> str | list[Part]:
 
 
 def _answer_content(parts: Iterable[Content], dialect: str) -> str | list[Part]:
-    """Return the text of an answer, or its parts where there is more; texts in a row are one."""
+    """Return an answer's text, or its parts if there are others; consecutive texts are joined."""
     spelled = list(_answered(parts, dialect))
     content: list[Part] = []
     for is_text, run in groupby(spelled, key=lambda part: part.get("type") == "text"):
@@ -106,7 +106,7 @@ def _answer_content(parts: Iterable[Content], dialect: str) -> str | list[Part]:
 
 
 def _answered(parts: Iterable[Content], dialect: str) -> Iterator[Part]:
-    """Yield the parts of an answer; thinking after the first text leaves a mark at its place."""
+    """Yield the parts of an answer; thinking after the first part leaves a mark in its place."""
     has_begun, has_place = False, facts_of(dialect).thinks_between
     for part in parts:
         if isinstance(part, ContentReasoning):
@@ -134,7 +134,7 @@ def _answer_parts(part: Content, dialect: str) -> Iterator[Part]:
 
 
 def _spoken(parts: Iterable[Content]) -> Any:
-    """Return the reference to sound that OpenAI keeps for a while."""
+    """Return the reference to an audio answer, which OpenAI keeps for a while."""
     for part in parts:
         if isinstance(part, ContentAudio) and isinstance(part.internal, dict):
             return part.internal.get("audio")

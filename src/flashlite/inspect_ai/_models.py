@@ -1,4 +1,4 @@
-"""What Inspect is told about a model: its name in Inspect's database, its limits, its prices."""
+"""What Inspect learns about a model: its name in Inspect's database, its limits, its prices."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def profile_of(model: str, route: Route | None) -> ModelProfile | None:
 
 
 def require_price(model: str, route: Route | None) -> None:
-    """Raise ConfigError where no price is known: nothing could be counted against a budget."""
+    """Raise ConfigError if no price is known, because a budget could not be enforced."""
     profile = profile_of(model, route)
     if profile is None or profile.prices is None:
         raise ConfigError(
@@ -56,10 +56,10 @@ def require_price(model: str, route: Route | None) -> None:
 def served_by(
     output: ModelOutput, *, model: str, route: Route | None
 ) -> list[ServedModelUsage] | None:
-    """Return whose prices an answer has, where they are not those of the model that was asked.
+    """Return the usage of an answer that is not priced as the requested model.
 
-    `output.fallback` says which other model gave it; one that came in a batch has prices of its
-    own. None where neither is so.
+    That is an answer by a fallback model (`output.fallback`), or one that came in a batch and has
+    batch prices. None for any other answer.
     """
     if output.usage is None:
         return None
@@ -89,7 +89,7 @@ def _info(profile: ModelProfile) -> ModelInfo:
 
 
 def _cost(prices: Prices | None) -> ModelCost | None:
-    """Prices per million tokens; cached tokens at the full price where no other is known."""
+    """Return prices per million tokens; cached tokens cost the full price if no other is known."""
     if prices is None:
         return None
     write = prices.input if prices.cache_write is None else prices.cache_write

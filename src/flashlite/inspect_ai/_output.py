@@ -1,4 +1,4 @@
-"""From our answers to Inspect's."""
+"""Answers, from our form to Inspect's."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def to_output(
     dialect: str = "",
     before: Usage | None = None,
 ) -> ModelOutput:
-    """Return the answer as Inspect wants it.
+    """Return the answer as Inspect's ModelOutput.
 
-    What the provider told beyond Inspect's fields is in `metadata["flashlite"]`: who served it,
-    what it billed (Inspect computes costs from prices), its fingerprint. An answer from our cache
-    used nothing; what it had used is there too. `before` is what attempts have used that failed:
-    Inspect counts what is told with an answer, and nothing else.
+    Facts beyond Inspect's fields are in `metadata["flashlite"]`: the provider, the billed cost
+    (Inspect computes costs from prices), the fingerprint. An answer from our cache has no usage;
+    its original usage is in that metadata. `before` is the usage of failed attempts; it is added
+    because Inspect counts only the usage of answers.
     """
     name = response.model or model
     used = Usage.total_of([before, None if response.cached else response.usage])
@@ -55,12 +55,12 @@ def to_output(
 
 
 def usage_of(used: Usage | None) -> ModelUsage | None:
-    """Return what was used as Inspect counts it."""
+    """Return usage in Inspect's form."""
     return None if used is None else ModelUsage(**to_usage(used))
 
 
 def _context(response: CompletionResponse, *, is_all: bool) -> int | None:
-    """Return the size of the last prompt where the usage does not tell it by itself."""
+    """Return the size of the last prompt in tokens, None if the usage already says it."""
     if isinstance(known := response.facts.get("context_tokens"), int):
         return known
     return None if is_all or response.usage is None else response.usage.input_tokens
@@ -98,7 +98,7 @@ def _choice(
 
 
 def _stop_details(told: Any, message: Message) -> StopDetails | None:
-    """Return why a model refused: Claude says it beside its answer, OpenAI's models in it."""
+    """Return why a model refused: Claude says so beside its answer, OpenAI's models in it."""
     if not isinstance(told, Mapping):
         refusal = message.get("refusal")
         return StopDetails(type="refusal", explanation=refusal) if refusal else None
@@ -115,9 +115,9 @@ def _stop_details(told: Any, message: Message) -> StopDetails | None:
 def _call(call: ToolCall, tools: Sequence[ToolInfo]) -> InspectToolCall:
     """Read a call as Inspect's own providers do.
 
-    Arguments that are no JSON object are one value for the tool's first parameter, quotes behind
-    an object are ignored (`inspect_ai/model/_call_tools.py`, `parse_tool_call`); what cannot be
-    read, or is nested deeper than a log can hold, is told the model.
+    Arguments that are not a JSON object are one value for the tool's first parameter; quotes after
+    an object are ignored (`inspect_ai/model/_call_tools.py`, `parse_tool_call`). Arguments that
+    cannot be read, or are nested deeper than a log can hold, are reported to the model.
     """
     arguments, problem, text = call.arguments, call.parse_error, call.arguments_json.strip()
     first = _first_parameter(call.name, tools)

@@ -1,4 +1,4 @@
-"""Answers in the logs of flashlite's own scripts, which say under which keys they were asked."""
+"""Answers in the logs of flashlite's own scripts, which record their cache keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ._recorded import ANSWERED_OTHERWISE, GIVEN_OTHERWISE, KNOWN, NOT_KEPT, STO
 Spellings: TypeAlias = Mapping[tuple[str, bytes | None], str]
 """Arguments of tool calls as the models wrote them, by the call's id and their value.
 
-Servers count calls from 1 anew in each answer. The value of what cannot be read is None.
+Ids alone are not unique: some servers count calls from 1 in each answer. The value of arguments
+that cannot be read is None.
 """
 
 
@@ -55,10 +56,10 @@ async def keep_own(event: ModelEvent, store: Store, spellings: Spellings) -> str
 
 
 def spellings(events: Iterable[ModelEvent]) -> Spellings:
-    """Return the arguments of the tool calls of a sample.
+    """Return the original text of all tool call arguments in a sample.
 
-    Keys compare letters, and Inspect keeps values: the letters are in what went over the wire, and
-    in what `cached_as.py` tells.
+    Cache keys depend on the text, but Inspect's messages keep only the values; the text is in the
+    raw calls, and in what `cached_as.py` adds.
     """
     found: dict[tuple[str, bytes | None], str] = {}
     for event in events:
@@ -83,7 +84,7 @@ def _calls_in(raw: Any) -> Iterator[tuple[str, str]]:
 
 
 def _value(text: str) -> bytes | None:
-    """Return what arguments mean, as bytes that are the same for the same value."""
+    """Return the value of arguments as canonical JSON, None if they cannot be read."""
     call = ToolCall("", "", text)
     try:
         sorted_ = orjson.dumps(call.arguments, option=orjson.OPT_SORT_KEYS)
@@ -93,7 +94,7 @@ def _value(text: str) -> bytes | None:
 
 
 def _named(event: ModelEvent) -> Iterator[Message]:
-    """Yield what was asked; Inspect has no place for a speaker's name."""
+    """Yield the messages of a call, with names from metadata: Inspect has no field for them."""
     for theirs, message in zip(event.input, to_messages(event.input), strict=True):
         if name := (theirs.metadata or {}).get("name"):
             message["name"] = name
@@ -101,7 +102,7 @@ def _named(event: ModelEvent) -> Iterator[Message]:
 
 
 def _respelled(message: Message, spellings: Spellings) -> Message:
-    """Put the arguments of a message's calls as the model wrote them."""
+    """Restore the arguments of a message's calls to the text that the model wrote."""
     for call in message.get("tool_calls") or ():
         function, id = call["function"], call["id"]
         unread = spellings.get((id, None), function["arguments"])

@@ -1,4 +1,4 @@
-"""Parts of what users and tools say, from Inspect's form to ours."""
+"""Content parts of user and tool messages, from Inspect's form to ours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EPHEMERAL = {"type": "ephemeral"}
 
 
 def to_parts(content: str | Sequence[Content], *, dialect: str) -> str | list[Part]:
-    """Spell a content; media are data URIs, which Inspect guarantees to a provider."""
+    """Return content in our form; media are data URIs, which Inspect guarantees to a provider."""
     if isinstance(content, str):
         return content
     cites = facts_of(dialect).cites and asks_for_citations(content)
@@ -30,7 +30,7 @@ def to_parts(content: str | Sequence[Content], *, dialect: str) -> str | list[Pa
 
 
 def asks_for_citations(content: str | Iterable[Content]) -> bool:
-    """Whether a document is to be cited; the API wants that of all documents, or of none."""
+    """Whether any document asks for citations; the API wants the same for all documents."""
     return any(isinstance(one, ContentDocument) and one.citations for one in content)
 
 
@@ -39,7 +39,7 @@ def _part(content: Content, *, dialect: str, cites: bool) -> Part:
         case ContentText():
             return _text(content, dialect)
         case ContentImage():
-            # "original" is a word of Inspect's: in full, which APIs call high.
+            # Inspect's "original" means full resolution, which APIs call "high".
             detail = "high" if content.detail == "original" else content.detail
             return image_part(content.image, detail=None if detail == "auto" else detail)
         case ContentAudio():

@@ -1,8 +1,8 @@
-"""What models share that use one account: the minute, and the money.
+"""Pools: the rate limits and the budget that models with the same account share.
 
-Inspect makes a model anew for each role and eval, and keeps others for the life of the process; so
-pools belong to the process, and everybody who names one is in it. One that is named by an address
-belongs to all processes that name it.
+Inspect makes a new model for each role and eval, and keeps others for the life of the process; so
+pools belong to the process, and every model that names a pool is in it. A pool named by an address
+is shared by all processes that name it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ._settings import Settings
 from ._turn import in_turn
 
 _POOLS: dict[str, Pool] = {}
-_ORDER = ("auto_limits", "limits", "budget")  # what waits for anything has no money reserved
+_ORDER = ("auto_limits", "limits", "budget")  # no money is reserved while a call waits
 
 
 def pool_named(said: str | None, *, account: str) -> Pool:
-    """Return the pool that was said, else that of an account; the same one to everybody here."""
+    """Return the process's pool of this name, or of the account if no name is given."""
     name = said or account
     if name not in _POOLS:
         _POOLS[name] = Pool(name, place=_place(said) if said else None)
@@ -40,10 +40,9 @@ def pool_named(said: str | None, *, account: str) -> Pool:
 
 
 def _place(name: str) -> Place | None:
-    """Return where the processes of a pool meet, None where the pool is this process's own.
+    """Return the place that processes share for a pool, None if it is this process's own.
 
-    Inspect writes into the log what `-M` says, so an address that has a password in it comes from
-    the environment.
+    Inspect logs the values of `-M`, so an address with a password has to come from the environment.
     """
     kind, _, variable = name.partition(":")
     address = env.get(variable) if kind == "env" else name
@@ -63,8 +62,8 @@ def _place(name: str) -> Place | None:
 class Pool:
     """The limits of some models: a layer that each of them has above its provider.
 
-    Requests and tokens of all members count together; limits that are learned from a server's
-    headers are those of one model. With a `place`, where processes meet, so do theirs.
+    Requests, tokens and dollars of all members count together, and with a `place` those of all
+    processes that share it. Limits learned from a server's headers hold for one model.
     """
 
     def __init__(
@@ -81,12 +80,12 @@ class Pool:
         self._layers: dict[str, Middleware] = {}
 
     def join(self, settings: Settings, target: Callable[[CompletionRequest], Target]) -> None:
-        """Let a model in, with the limits that it says; raises ConfigError for contrary ones."""
+        """Add a model with its limits; raises ConfigError if they contradict the pool's."""
         if settings.rpm is not None or settings.tpm is not None:
             config = RateLimitConfig(
                 requests_per_minute=settings.rpm, tokens_per_minute=settings.tpm
             )
-            # The way to a place is nobody's business, and not the same to all who meet there.
+            # A place's address may hold secrets, and differ between the processes that share it.
             whose = self.name if self._place is None else "all models"
             together = Target(provider="pool", dialect="", model=whose)
             self._add(
@@ -131,6 +130,6 @@ class Pool:
         return await stack([in_turn, *layers], call_next)(request)
 
     async def spend(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-        """Count the money alone: a layer for requests that are in no hurry."""
+        """Enforce the budget only: a layer for requests that go to batch APIs."""
         budget = self._layers.get("budget")
         return await (call_next(request) if budget is None else budget(request, call_next))

@@ -1,7 +1,7 @@
-"""Where we cooperate with parts of Inspect that it does not export.
+"""The parts of Inspect that we use although it does not export them.
 
-Each is optional: should a release move one, its line of comfort goes and evals go on. Last seen in
-Inspect 0.3.285; `tests/inspect_ai/test_private.py` tells when that changes.
+Each is optional: if a release moves one, evals still run without that convenience. Last checked
+with Inspect 0.3.285; `tests/inspect_ai/test_private.py` fails when that changes.
 """
 
 from __future__ import annotations
@@ -103,14 +103,14 @@ def report_request_id(request_id: str, *, header: str, status: int) -> None:
 
 
 def note_limit(message: str, *, limit: float) -> None:
-    """Show in the transcript that a limit of ours ends the sample, as Inspect does for its own."""
+    """Record in the transcript that our limit ends the sample, as Inspect does for its own."""
     record = getattr(transcript(), "_event", None)
     if record is not None:
         record(SampleLimitEvent(type="custom", message=message, limit=limit))
 
 
 def note_text(text: str, *, source: str, metadata: dict[str, Any]) -> None:
-    """Show a text in the transcript, with metadata, which Inspect's own `info()` does not take."""
+    """Record a text in the transcript with metadata, which Inspect's own `info()` does not take."""
     record = getattr(transcript(), "_event", None)
     if record is not None:
         record(InfoEvent(data=text, source=source, metadata=metadata))
@@ -119,7 +119,7 @@ def note_text(text: str, *, source: str, metadata: dict[str, Any]) -> None:
 
 
 def note_cache_hit() -> None:
-    """Say that this answer came from our cache: it tells nothing about a provider's limits."""
+    """Mark this answer as cached by us: adaptive connections then do not count it."""
     if _was_cached is not None:
         _was_cached.set(True)
     event = None if _event is None else _event.get()
@@ -128,36 +128,36 @@ def note_cache_hit() -> None:
 
 
 def is_stream_wanted() -> bool:
-    """Whether somebody watches this call, or its idle time is limited."""
+    """Whether Inspect wants a stream: somebody watches the call, or its idle time is limited."""
     return _stream is not None and _stream.model_stream_requested()
 
 
 def report_stream_start() -> None:
-    """Say that an answer has begun to come."""
+    """Tell Inspect that an answer has begun to arrive."""
     if _stream is not None:
         _stream.report_model_stream_start()
 
 
 def report_progress(output_tokens: int | None = None) -> None:
-    """Say that something came, and how many tokens the answer has where that is known."""
+    """Tell Inspect that something arrived, and the answer's tokens so far if known."""
     if _stream is not None:
         _stream.report_model_stream_progress(output_tokens)
 
 
 async def report_delta(delta: StreamTextEvent | StreamReasoningEvent | StreamToolCallEvent) -> None:
-    """Hand a piece of the answer to whoever watches."""
+    """Pass a piece of the answer to Inspect."""
     if _stream is not None:
         await _stream.report_model_stream_delta(delta)
 
 
 def current_epoch() -> int | None:
-    """Return the epoch of the running sample, None outside of one."""
+    """Return the epoch of the running sample, None outside a sample."""
     return None if _epoch is None else _epoch.get(None)
 
 
 def live_setting(
     name: Literal["attempt_timeout", "max_retries", "timeout"], config: GenerateConfig
 ) -> int | None:
-    """Return a setting as it is now: `inspect ctl config` may change it while an eval runs."""
+    """Return a setting's current value: `inspect ctl config` may change it during an eval."""
     given: int | None = getattr(config, name)
     return given if _override is None else _override(name, given)

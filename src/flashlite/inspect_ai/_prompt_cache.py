@@ -1,8 +1,8 @@
-"""Where the cached part of a prompt ends, for APIs that want to be told.
+"""Cache marks: where the cached part of a prompt ends, for APIs that need marks.
 
-As Inspect's own providers do: unless `cache_prompt` is false, the system message (and with it the
-tools, which come before it) and the end of the conversation are marked, and the user's turn before,
-for when the last one is replaced. Whoever marks texts himself (`cache_breakpoint`) marks alone.
+This follows Inspect's own providers: unless `cache_prompt` is false, the system message (and with
+it the tools, which come before it) and the last two user turns are marked; the second to last is
+for when the last one is replaced. A prompt with `cache_breakpoint` of its own gets no other marks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SYSTEM = ("system", "developer")
 def is_marked(
     input: Iterable[ChatMessage], config: GenerateConfig, *, dialect: str, can_cache: bool
 ) -> bool:
-    """Whether this prompt is to be marked here."""
+    """Whether to put marks into this prompt."""
     can_mark = can_cache and facts_of(dialect).marks_cache
     if not can_mark or config.cache_prompt is False:
         return False
@@ -34,7 +34,7 @@ def is_marked(
 
 
 def mark(messages: Sequence[Message]) -> None:
-    """Mark the end of the system's part and of the last two turns of the user's."""
+    """Mark the last leading system message and the last two user or tool messages."""
     leading = list(takewhile(lambda message: message["role"] in _SYSTEM, messages))
     users = [message for message in messages if message["role"] in ("user", "tool")]
     for message in (*leading[-1:], *users[-2:]):

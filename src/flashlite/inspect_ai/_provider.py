@@ -1,7 +1,7 @@
 """`flashlite/<model>`: Inspect's view of the engine.
 
 Inspect owns retries, connections, deadlines and its cache; the engine owns dialects, keys, prices
-and errors. What is done here and why is written in Inspect's `model/_model.py`, class `ModelAPI`.
+and errors. The contract is documented in Inspect's `model/_model.py`, class `ModelAPI`.
 """
 
 from __future__ import annotations
@@ -60,13 +60,14 @@ _SPENT = (
 class FlashliteModelAPI(ModelAPI):
     """A model of any provider, reached through flashlite.
 
-    `-M` arguments, which `Settings` describes: `rpm`, `tpm`, `auto_limits` and `budget` (shared by
-    all models with the same key at the same address, or with the same `pool`), `budget_file`,
-    `cache`, `cache_only`, `fallbacks`, `structured_retries`, `native` (false goes by way of
-    litellm), `responses_api`, `stream`, `strict_params`, `request_timeout` (seconds for one request
-    on the wire; Inspect's own `--timeout` and `--attempt-timeout` bound it too), and parameters of
-    a request such as `service_tier`; for `mock/...` models, the options of `MockOptions` as well.
-    A client may be passed in the place of the name, with `model=`, to use that client's settings.
+    `-M` arguments are `rpm` and `tpm` (requests and tokens per minute) and `budget` (US dollars),
+    shared by all models with the same key at the same address, or with the same `pool`;
+    `auto_limits`, `budget_file`, `cache`, `cache_only`, `fallbacks`, `structured_retries`, `native`
+    (false sends calls through litellm), `responses_api`, `stream`, `strict_params`,
+    `request_timeout` (seconds for one request on the wire; Inspect's `--timeout` and
+    `--attempt-timeout` also apply), and request parameters such as `service_tier`; for `mock/...`
+    models, also the fields of `MockOptions`. To use a client's settings instead, pass the client in
+    place of the name, and the name as `model=`.
     """
 
     def __init__(
@@ -129,20 +130,20 @@ class FlashliteModelAPI(ModelAPI):
         return None if pace is None else self._patient[pace]
 
     def _handler(self, rest: dict[str, Any]) -> Handler:
-        """Return who answers: a mock model, else the way to all providers, or to litellm."""
+        """Return the handler that answers: a mock model, the router or litellm."""
         if self.model_name.startswith("mock/"):
             return mock(self.model_name, rest)
         refuse_unknown(rest, model=self.model_name)
         return native() if self._settings.native else by_litellm()
 
     def _asked_name(self) -> str:
-        """Return the name by which the engine knows the model."""
+        """Return the engine's name of the model."""
         by_name = self._route is None or self._settings.native
         return self.model_name if by_name or self._route is None else litellm_name(self._route)
 
     @cached_property
     def _account(self) -> str:
-        """Name who is asked with whose key; the key is not shown."""
+        """Name the API key and the server; the key is hashed."""
         key = hashlib.sha256((self.initial_api_key or "").encode()).hexdigest()[:8]
         server = self.base_url or (self._route.provider if self._route else "client")
         return f"{key}:{server}"
@@ -156,7 +157,7 @@ class FlashliteModelAPI(ModelAPI):
         *,
         messages: Sequence[Mapping[str, Any]] | str | None = None,
     ) -> ModelOutput | tuple[ModelOutput, ModelCall]:
-        """Answer as Inspect's contract says; asked with `messages=`, return the output alone."""
+        """Answer one call of Inspect's; called with `messages=`, return the output alone."""
         _require_asyncio()
         if messages is not None:
             response = await self._asking.engine.ask(messages, model=self._asking.name)
@@ -196,24 +197,25 @@ class FlashliteModelAPI(ModelAPI):
         return decide(ex)
 
     def retry_wait(self) -> RetryAfterWait:
+        """Return how long to wait between attempts: as long as the server asks, else backoff."""
         return RetryAfterWait()
 
     def is_auth_failure(self, ex: Exception) -> bool:
         return is_auth_failure(ex)
 
     async def refresh_credentials(self) -> None:
-        """Take the new key; connections are shared with calls in flight and stay."""
+        """Read the new key; connections stay open, because calls in flight share them."""
         self.initialize()
 
     def max_connections(self) -> int:
-        """Return how many calls fill the minute if each takes ten seconds; Inspect's number else.
+        """Return Inspect's default, or what `rpm` needs if a call takes ten seconds, if more.
 
-        It holds where connections are neither said nor adaptive.
+        Inspect uses it if connections are neither set nor adaptive.
         """
         return max(super().max_connections(), ceil((self._settings.rpm or 0) * 10 / 60))
 
     def connection_key(self) -> str:
-        """Name the pool of connections: one per key, address and model; the key is not shown."""
+        """Name the pool of connections: one per key, address and model; the key is hashed."""
         return f"{self._account}:{self.model_name}"
 
     def canonical_name(self) -> str:
@@ -223,7 +225,7 @@ class FlashliteModelAPI(ModelAPI):
         return self._route.model if self._route else self.model_name
 
     def served_model_usage(self, output: ModelOutput) -> list[ServedModelUsage] | None:
-        """Price an answer of a fallback by the prices of that model, one of a batch by those."""
+        """Price answers of fallback models and of batches by their own prices."""
         return served_by(output, model=self.model_name, route=self._route)
 
     def tool_result_images(self) -> bool:
@@ -233,11 +235,11 @@ class FlashliteModelAPI(ModelAPI):
         return facts_of(self._dialect).tool_media
 
     def tools_required(self) -> bool:
-        """Keep the tools of earlier calls in the request: Claude wants to know them."""
+        """Return whether a request must list the tools of earlier calls, as Claude requires."""
         return facts_of(self._dialect).keeps_tools
 
     async def count_text_tokens(self, text: str) -> int:
-        """Count without asking anyone; Inspect's default would download an encoding."""
+        """Count tokens locally; Inspect's default would download an encoding."""
         return count_tokens(text, model=self.model_name)
 
 
@@ -256,7 +258,7 @@ def _checked(client: Flashlite, arguments: Mapping[str, Any]) -> Flashlite:
 
 
 def _require_asyncio() -> None:
-    """The engine runs on asyncio; under trio it would hang or fail in ways that look transient."""
+    """Raise PrerequisiteError under trio, where the engine, which needs asyncio, would hang."""
     try:
         backend = sniffio.current_async_library()
     except sniffio.AsyncLibraryNotFoundError:

@@ -1,9 +1,9 @@
-"""Reasoning, both ways: what a provider wants back unchanged goes back as it came.
+"""Reasoning, from our form to Inspect's and back: providers get it back unchanged.
 
 Claude's blocks follow Inspect's own Anthropic provider (`model/_providers/anthropic.py`): the
-signature in `reasoning`, the text in `summary`, `redacted=True`. What Inspect's `litellm-proxy`
-provider writes is read too, so that logs and agents may pass from one to the other. Blocks of other
-providers, which are of other types or not signed, pass through `internal`.
+signature in `reasoning`, the text in `summary`, `redacted=True`. The form of Inspect's
+`litellm-proxy` provider is read too, so that logs and agents can switch between the two. Blocks of
+other providers, which have other types or no signature, are kept in `internal`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..types import Message
 
 _SIGNED = "thinking_blocks"
 _DETAILS = "reasoning_details"
-_ALONE = "alone"  # of details that came without a text beside them
+_ALONE = "alone"  # marks details that came without a text beside them
 _TAG = "think_tag"
-_MAY_BE_CLAUDE = (None, "anthropic", "bedrock")  # who may have signed, as far as names tell
+_MAY_BE_CLAUDE = (None, "anthropic", "bedrock")  # model families that may be Claude
 _PROOFS = {"thinking": "signature", "redacted_thinking": "data"}
 
 
@@ -46,9 +46,9 @@ def think_tag(text: str) -> ContentReasoning:
 def from_reasoning(
     parts: Sequence[ContentReasoning], *, author: str | None
 ) -> tuple[dict[str, Any], str]:
-    """Return what an assistant message carries for its reasoning, and the text before its text.
+    """Return the reasoning fields of an assistant message, and the `<think>` text to prepend.
 
-    `author` is the model that wrote it: Claude alone can read a signature of Claude's, and other
+    `author` is the model that wrote it: only Claude can read Claude's signatures, and other
     providers' encrypted reasoning looks the same in a log.
     """
     tagged = "".join(
@@ -67,12 +67,12 @@ def from_reasoning(
 
 
 def is_signed_by_claude(part: ContentReasoning) -> bool:
-    """Whether a part is one of Claude's thinking blocks, which has a place among the texts."""
+    """Whether a part is one of Claude's thinking blocks, whose place among the texts matters."""
     return part.internal != _TAG and _to_block(part) is not None
 
 
 def _is_claudes(block: Mapping[str, Any]) -> bool:
-    """Whether a block is one of Claude's, which signs what it thought; Cohere does not."""
+    """Whether a block is one of Claude's, which are signed; Cohere's are not."""
     proof = block.get(_PROOFS.get(str(block.get("type")), ""))
     return isinstance(proof, str) and bool(proof) and isinstance(block.get("thinking"), str | None)
 
@@ -92,7 +92,7 @@ def _text(part: ContentReasoning) -> str:
 
 
 def _readable(details: Sequence[Any]) -> str:
-    """Return what of a gateway's details a reader of the log can read."""
+    """Return the readable text in a gateway's reasoning details."""
     told = [d.get("text") or d.get("summary") for d in details if isinstance(d, Mapping)]
     return "\n".join(text for text in told if isinstance(text, str))
 

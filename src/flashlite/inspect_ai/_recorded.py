@@ -1,7 +1,7 @@
-"""A model whose answers are those of a log: the way of a log into a cache.
+"""A model whose answers come from a log, by which they are put into a cache.
 
-It is the plugin's own model, on an engine whose provider is the log. So requests are built, named
-and stored by the very code that will look for them.
+It is the plugin's own model, on an engine whose provider is the log. So requests are built, hashed
+and stored by the same code that will look them up.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ NOT_FOR_CACHES = "ask for what no cache keeps"
 ANSWERED_OTHERWISE = "had been asked, and answered otherwise: the first answer stays"
 
 _NO_KEY = "nothing is sent"
-_NOT_HERE = frozenset({"cache_only", "fallbacks", "stream"})  # ways to an answer, which is here
+_NOT_HERE = frozenset({"cache_only", "fallbacks", "stream"})  # they only change how to ask
 
 
 class RecordedModel(FlashliteModelAPI):
-    """A model as `inspect eval --model flashlite/<name>` has it, with a log for its provider.
+    """The model of `inspect eval --model flashlite/<name>`, with a log as its provider.
 
     `arguments` are its `-M` arguments; no key is needed.
     """
@@ -60,18 +60,18 @@ class RecordedModel(FlashliteModelAPI):
         return Flashlite(provider=self._log, retry=once, cache=self._store, track_costs=False)
 
     def _in_jobs(self, config: GenerateConfig) -> None:
-        """Ask nobody for a batch: the answer is here."""
+        """Use no batch API: the answer is already known."""
 
     async def keep(self, event: ModelEvent, *, sample: int | None) -> str:
         """Store the answer of a call; return STORED, KNOWN, or why it is not stored.
 
-        KNOWN is an answer that the cache has. What would be given back otherwise than it was given
-        is not stored, nor a second answer to the same question.
+        KNOWN means that the cache has this answer. An answer that would not be replayed exactly is
+        not stored, nor is a second answer to the same question.
         """
         answer = _answer(event.output, self._dialect)
         if not is_the_same(event.output, self._as_told(answer, event)):
             return GIVEN_OTHERWISE
-        config = event.config.model_copy(update={"batch": None})  # it decides no answer
+        config = event.config.model_copy(update={"batch": None})  # it does not affect the answer
         question = Question(event.input, event.tools, event.tool_choice, config, sample)
         counts = self._asking.engine.require_cache().counts
         before, self._log.answer = replace(counts), answer
@@ -99,7 +99,7 @@ class RecordedModel(FlashliteModelAPI):
 
 
 class _Log:
-    """A provider that has one answer at a time, for one request."""
+    """A provider that holds one answer, for the next request."""
 
     def __init__(self, handler: Handler) -> None:
         self.target = target_of(handler)
@@ -113,7 +113,7 @@ class _Log:
 
 
 def _answer(output: ModelOutput, dialect: str) -> CompletionResponse:
-    """Return an answer as its provider gave it; what our own plugin told of it is told again."""
+    """Return an answer as its provider gave it, with the facts that our plugin had logged."""
     response = to_response(output, dialect=dialect)
     facts = dict((output.metadata or {}).get("flashlite") or output.metadata or {})
     response.provider = facts.pop("provider", None)

@@ -26,9 +26,9 @@ def answered_by_refusing(
     dialect: str,
     before: Usage | None,
 ) -> ModelOutput | None:
-    """Return the output that an overflow, a refusal or a wrong shape is; None for a failure.
+    """Return the output for an overflow, a refusal or an unfit answer; None for a failure.
 
-    What a model wrote in the wrong shape, after all its tries, is its answer: scorers judge it.
+    After all tries, a model's last answer that does not fit the schema counts: scorers judge it.
     """
     if isinstance(error, StructuredOutputError) and error.response is not None:
         told: Any = {"model": model, "tools": tools, "dialect": dialect, "before": before}

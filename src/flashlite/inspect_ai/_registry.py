@@ -1,4 +1,4 @@
-"""What Inspect finds through the entry point; the provider waits for its use."""
+"""What Inspect finds through the entry point; the provider is imported when it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Inspect is told which failures to try again, and when."""
+"""Which failures Inspect retries, and when."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST, _LONGEST = 3.0, 120.0
 
 
 def decide(error: BaseException) -> RetryDecision:
-    """Classify a failure by what the error says of itself."""
+    """Return Inspect's retry decision for an error, from its `retryable` and `retry_after`."""
     if not isinstance(error, CompletionError) or not error.retryable:
         return RetryDecision.no()
     if isinstance(error, RateLimitError):
@@ -31,17 +31,17 @@ def is_auth_failure(error: BaseException) -> bool:
 
 
 class RetryAfterWait(wait_base):
-    """Wait as long as the server asked, else 3 s doubling up to two minutes, with jitter.
+    """Waits as long as the server asked, else 3 s doubling up to two minutes, with jitter.
 
-    Inspect records a provider's Retry-After but does not wait for it; this does. The default that
-    it replaces backs off up to half an hour, which stalls runs long after a provider is back.
+    Inspect records a provider's Retry-After but does not wait for it; this does. Inspect's default
+    backs off up to half an hour, which stalls runs long after a provider is back.
     """
 
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
         asked = error.retry_after if isinstance(error, CompletionError) else None
         if asked is not None:
-            # A server that says 0 for ever must not be stormed.
+            # A server that always asks for 0 seconds must not be flooded.
             floor = min(_FIRST, 0.1 * retry_state.attempt_number)
             return max(asked * random.uniform(1.0, 1.1), floor)
         doublings = min(retry_state.attempt_number - 1, 16)

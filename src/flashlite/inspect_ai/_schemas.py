@@ -1,7 +1,7 @@
-"""From JSON schemas to those that Inspect can say.
+"""From JSON schemas to the subset that Inspect supports.
 
 Inspect's `JSONSchema` (`inspect_ai/util/_json.py`) has no references, no `const`, `oneOf` or
-`allOf`, and drops without a word what it does not know. Here they are said in its words.
+`allOf`, and silently drops what it does not know. They are rewritten here in its terms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from inspect_ai.util import JSONSchema
 
 
 class Recursive(ValueError):
-    """A schema refers to itself, which cannot be written out."""
+    """A schema refers to itself, so it cannot be written without references."""
 
 
 def response_schema(wanted: Mapping[str, Any]) -> ResponseSchema:
@@ -48,7 +48,7 @@ _NUMBERS = {"integer", "number", "boolean"}
 
 
 def tool_info(tool: Mapping[str, Any]) -> ToolInfo:
-    """Return a tool in OpenAI's form as Inspect's; what refers to itself may be anything."""
+    """Return a tool in OpenAI's form as Inspect's; a recursive schema accepts anything."""
     function = tool["function"]
     written = _Writer(function.get("parameters") or {}, is_loose=True).write()
     parameters = {name: written[name] for name in _PARAMETERS if name in written}
@@ -63,7 +63,7 @@ _PARAMETERS = ("properties", "required", "additionalProperties")
 
 
 class _Writer:
-    """Writes a schema out; where it is loose, what refers to itself becomes anything at all."""
+    """Writes a schema without references; if `is_loose`, recursive parts accept anything."""
 
     def __init__(self, root: Mapping[str, Any], *, is_loose: bool = False) -> None:
         self._root, self._is_loose = root, is_loose
@@ -73,7 +73,7 @@ class _Writer:
         return written
 
     def _write(self, schema: Any, inside: tuple[str, ...]) -> Any:
-        """Return a schema without references; `inside` are those that are being written out."""
+        """Return a schema without references; `inside` are the references being resolved."""
         if not isinstance(schema, Mapping):  # True and False are schemas too
             return schema
         if "$ref" in schema:
@@ -106,7 +106,7 @@ class _Writer:
         raise Recursive(reference)
 
     def _found(self, reference: str) -> Mapping[str, Any]:
-        """Return what a reference within the schema points at, as pydantic writes them."""
+        """Return what a reference, such as pydantic's `#/$defs/Name`, points to."""
         found: Any = self._root
         for step in reference.removeprefix("#").strip("/").split("/"):
             found = found[step] if step else found

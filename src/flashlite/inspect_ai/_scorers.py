@@ -18,18 +18,19 @@ from ._types import Shape, type_of
 def schema_match(
     response_model: Shape, *, weights: dict[str, float] | None = None, tolerance: float = 0.0
 ) -> Scorer:
-    """Compare an answer with the target, field by field: the score is the share that is right.
+    """Compare the answer with the target field by field; the score is the share that is right.
 
         Task(dataset, solver=structured(Person), scorer=schema_match(Person))
 
-    The score, from 0 to 1, is the mean over the fields; `weights` are by their names, 1 unless
-    given. A text is right if it is the same apart from case and spacing, a number if it differs by
-    at most `tolerance` times the target. A field that is an object counts by the share of its own
-    fields that are right, a list by the share of its places; places that are missing or too many
-    are wrong. An answer that does not fit `response_model` scores 0.
+    The score, from 0 to 1, is the mean over the fields, weighted by `weights` (field name to
+    weight, 1 by default). A text is right if it is the same apart from case and spacing, a number
+    if it differs by at most `tolerance` times the target. An object counts by the share of its
+    fields that are right, a list by the share of its positions; missing and extra positions are
+    wrong. An answer that does not fit `response_model` scores 0.
 
-    The score's metadata says whether the answer `fits`, and the share of each of its `fields`.
-    Raises ConfigError for a target that is not JSON of that shape, and for weights of no field.
+    The score's metadata says whether the answer `fits`, and how much of each of its `fields` is
+    right. Raises ConfigError for a target that is not JSON of that type, and for weights that name
+    no field.
     """
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -65,7 +66,7 @@ def _target(shape: type[Any], text: str) -> Any:
 
 
 def _shares(given: Any, wanted: Any, tolerance: float) -> dict[str, float]:
-    """Return how much of each field is right; of what has no fields, of `value`."""
+    """Return how much of each field is right; a value without fields counts as `value`."""
     if not isinstance(wanted, Mapping):
         return {"value": _share(given, wanted, tolerance)}
     fields = given if isinstance(given, Mapping) else {}

@@ -1,7 +1,7 @@
-"""What a provider's own tools did in the course of an answer, both ways.
+"""Calls of a provider's own tools within an answer, from our form to Inspect's and back.
 
-The parts of an answer that only its provider understands go back to it as they came, and to no
-other: each keeps them under the name of its dialect.
+Parts of an answer that only its provider understands go back to that provider unchanged, and to no
+other: they are kept under the name of its dialect.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KINDS: Mapping[str, Kind] = {
     "mcp_tool_use": "mcp_call",
     "web_search_call": "web_search",
 }
-_SERVER = "server_tool_use"  # Anthropic's, whose name says which
+_SERVER = "server_tool_use"  # Anthropic's type; the part's `name` says which tool
 _PICTURE = "image_generation_call"
 
 
@@ -35,10 +35,10 @@ Parts = Sequence[Mapping[str, Any]]
 
 
 def with_results(parts: Parts) -> Iterator[tuple[Parts, Mapping[str, Any] | None]]:
-    """Yield the parts, each call of a server's tool with its result, where that is among them.
+    """Yield the parts in groups, each call of a server tool with its result if there is one.
 
-    Results that stand right behind a call come with it, also those of other calls: of calls that
-    ran at once, all results stand behind the last one, and go back in their order.
+    Results right after a call are in its group, even those of other calls: of parallel calls, all
+    results follow the last call, and they have to be sent back in that order.
     """
     calls = {str(part["id"]) for part in parts if part.get("id")}
     results: dict[str, Mapping[str, Any]] = {}
@@ -55,9 +55,9 @@ def with_results(parts: Parts) -> Iterator[tuple[Parts, Mapping[str, Any] | None
 
 
 def to_content(parts: Parts, result: Mapping[str, Any] | None, *, dialect: str) -> Content:
-    """Return a part that only its provider understands, so that a reader of the log does too.
+    """Return a provider's own part in a form that readers of the log understand.
 
-    `parts` are those that go back in its place, itself first.
+    `parts` are the part itself and what is sent back together with it.
     """
     kept: Any = {dialect: [dict(one) for one in parts]}
     part = parts[0]
@@ -80,7 +80,7 @@ def to_content(parts: Parts, result: Mapping[str, Any] | None, *, dialect: str) 
 
 
 def from_content(content: Content, *, dialect: str) -> list[dict[str, Any]]:
-    """Return the parts as they came from this dialect; another's are left out."""
+    """Return the original parts if they came from this dialect, else none."""
     kept: Any = content.internal.get(dialect) if isinstance(content.internal, dict) else None
     parts = [dict(part) for part in kept or () if isinstance(part, Mapping)]
     for part in parts:
@@ -90,7 +90,7 @@ def from_content(content: Content, *, dialect: str) -> list[dict[str, Any]]:
 
 
 def keep_container(content: str | Sequence[Content], container: Any) -> None:
-    """Note with the calls that still run in which container: whoever goes on has to name it."""
+    """Keep the container's id in calls that still run, because the next request must name it."""
     if not isinstance(container, Mapping):
         return
     for one in content:
@@ -99,7 +99,7 @@ def keep_container(content: str | Sequence[Content], container: Any) -> None:
 
 
 def container_of(messages: Sequence[ChatMessage], *, dialect: str) -> str | None:
-    """Return the container in which a call of the last answer still runs, None if none does."""
+    """Return the id of the container in which a call of the last answer still runs, or None."""
     answers = (one for one in reversed(messages) if isinstance(one, ChatMessageAssistant))
     for part in next((one.content for one in answers), ""):
         kept: Any = part.internal if isinstance(part, ContentToolUse) else None

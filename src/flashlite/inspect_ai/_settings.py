@@ -1,4 +1,4 @@
-"""What `-M name=value` may say about a model."""
+"""The `-M name=value` arguments of a model."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..errors import ConfigError
 from ..types import PARAMS, Timeout
 
 REQUEST_TIMEOUT = 1800.0
-"""Seconds for one request where nothing is said: a server that hangs holds no eval for ever."""
+"""Default timeout of one request in seconds, so that a server that hangs does not stop an eval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a model was told beside its name.
+    """The settings of a model, from its `-M` arguments.
 
     `rpm` and `tpm` are requests and tokens per minute, `budget` US dollars; they hold for all
-    models of one `pool`: a name in this process, or the address of a place where processes meet
+    models of one `pool`: a name in this process, or the address of a place that processes share
     (`redis://host:port/number#name`, `sqlite:<file>`, `env:<variable with an address>`). `cache`
     names a store: `memory`, `disk:<file>` or `fs:<folder>`; with `cache_only` nothing is sent, and
-    a call fails where the store has no answer. `params` are parameters of each request, under
+    a call fails if the store has no answer. `params` are parameters of each request, under
     OpenAI's names; the eval's own config overrides them.
     """
 
@@ -46,7 +46,7 @@ class Settings:
 
 
 def read_settings(arguments: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """Return the settings, and the arguments that are none; raises ConfigError for wrong values."""
+    """Return the settings and all other arguments; raises ConfigError for wrong values."""
     given = {name: read(name, arguments[name]) for name, read in _READ.items() if name in arguments}
     if given.get("cache_only") and not given.get("cache"):
         raise ConfigError("-M cache_only answers from a cache: say -M cache=... too")
@@ -56,7 +56,7 @@ def read_settings(arguments: Mapping[str, Any]) -> tuple[Settings, dict[str, Any
 
 
 def refuse_unknown(arguments: Mapping[str, Any], *, model: str) -> None:
-    """Raise ConfigError for arguments that nobody knows, and say which one was meant."""
+    """Raise ConfigError for unknown arguments, with a suggestion."""
     for name in arguments:
         near = get_close_matches(name, NAMES | _PARAMS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(NAMES))}."
@@ -104,7 +104,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
-    """Read a list, or a text with commas, which is how a command line says one."""
+    """Read a list, or its command-line form, a text with commas."""
     listed = value.split(",") if isinstance(value, str) else value
     if not isinstance(listed, list | tuple) or not all(isinstance(v, str) and v for v in listed):
         raise _wrong(name, value, "names of models, with commas between them")
@@ -129,5 +129,5 @@ _READ: Mapping[str, Callable[[str, Any], Any]] = {
     "structured_retries": _count,
 }
 NAMES = frozenset(_READ)
-# `seed` is the eval's own and a mock's option; a tool choice or a schema belongs to one call.
+# `seed` is the eval's own, and an option of mocks; a tool choice or a schema belongs to one call.
 _PARAMS = PARAMS - {"response_format", "seed", "tool_choice"}

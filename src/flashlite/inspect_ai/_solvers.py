@@ -1,4 +1,4 @@
-"""Solvers of Inspect's that are flashlite's primitives inside."""
+"""Inspect solvers that run flashlite's conversations, tool loops, agents and templates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def structured(
     retries: int = 2,
     options: dict[str, Any] | None = None,
 ) -> Solver:
-    """Ask for an answer of a shape, and ask again while it does not fit.
+    """Ask for an answer of a type, and ask again while the answer does not fit.
 
         class Person(BaseModel):
             name: str
@@ -41,11 +41,11 @@ def structured(
 
         Task(dataset, solver=structured(Person), scorer=schema_match(Person))
 
-    `response_model` is a Pydantic model, any other type, or a text `package.module:Name` (for
+    `response_model` is a Pydantic model, any other type, or a string `package.module:Name` (for
     `--solver flashlite/structured -S response_model=…`). The output is the last answer, as the
-    model wrote it. If none of `1 + retries` answers fits, that is no error: a scorer judges the
-    last one. `flashlite.schema.validate(Person, state.output.completion)` returns the instance,
-    also where there is text around the JSON, and raises InvalidAnswer where none fits.
+    model wrote it. If none of the `1 + retries` answers fits, no error is raised, so that a scorer
+    judges the last one. `flashlite.schema.validate(Person, state.output.completion)` returns the
+    instance, even if there is text around the JSON, and raises InvalidAnswer if nothing fits.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -68,13 +68,13 @@ def tool_loop(
     max_iterations: int = 10,
     options: dict[str, Any] | None = None,
 ) -> Solver:
-    """Let the model call tools until it answers without a call: flashlite's `run_tool_loop`.
+    """Run flashlite's `run_tool_loop`: the model calls tools until it answers without a call.
 
         Task(dataset, solver=[system_message("Use the tools."), tool_loop([search, calculate])])
 
-    `tools` are flashlite's, plain functions or Inspect's; those of `use_tools()` are added. At most
-    `max_iterations` rounds of calls are run; the output is the last answer. `options` are further
-    options of `run_tool_loop`, and call options.
+    `tools` are flashlite tools, plain functions or Inspect tools; those of `use_tools()` are added.
+    At most `max_iterations` rounds of calls are run; the output is the last answer. `options` are
+    further options of `run_tool_loop`, and call options.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -111,7 +111,7 @@ def converse(
     system_prompt: str | None = None,
     model: str | None = None,
 ) -> Solver:
-    """Talk with the model as a user would: by a script, or by a model that plays one.
+    """Talk with the model as a user would, from a script or by a model that plays the user.
 
         Task(dataset, solver=converse(["And in French?", "Thanks, and in Latin?"]))
 
@@ -119,9 +119,9 @@ def converse(
         Task(dataset, solver=converse(customer, turns=8, until="BYE"))
 
     The sample's input is the user's first message. `user` is a list of the next ones, or an agent
-    that writes them; it reads the model's answers as messages of its own user, and asks the model
-    that `SampleChat` would (the role is "user" above). The conversation ends after `turns` answers,
-    at the end of the list, or when a message of the user contains `until`: that is not answered.
+    that writes them: it reads the model's answers as its own user messages, and its model is chosen
+    as in `SampleChat` (above by the role "user"). The conversation ends after `turns` answers, at
+    the end of the list, or when a user message contains `until`; that message is not answered.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -154,13 +154,13 @@ def multi_agent(
     moderator: str = "Moderator",
     options: dict[str, Any] | None = None,
 ) -> Solver:
-    """Let several agents talk about the input; see `multi_agent_chat`.
+    """Let several agents discuss the input; see `multi_agent_chat`.
 
         inspect eval task.py --solver flashlite/multi_agent -S turns=5 --model-role critic=…
 
         Task(dataset, solver=multi_agent(["Red", "Blue"], turns=4), scorer=transcript_judge(Rubric))
 
-    Without `agents`, a solver and a critic talk, and the solver has the last word.
+    Without `agents`, a solver and a critic talk; with the default 3 turns the solver goes last.
     """
     act = multi_agent_chat(
         agents,
@@ -186,14 +186,14 @@ def multi_agent(
 
 @solver
 def prompt_template(template: str, **variables: Any) -> Solver:
-    """Fill in a Jinja template and make it the sample's prompt.
+    """Render a Jinja template and make the result the sample's prompt.
 
         Task(dataset, solver=[prompt_template("{{ prompt }}\\nThink of {{ topic }}."), generate()])
 
-    `template` is the text itself, with the filters of `Templates`. It may use `prompt` (the text
-    that it replaces), `choices` (a list of texts), each field of the sample's metadata by its name,
-    and `variables`. Where names are the same, `variables` win, and metadata loses. ConfigError is
-    raised for a name that is undefined.
+    `template` is the template's text; the filters of `Templates` are available. It may use `prompt`
+    (the text that it replaces), `choices` (a list of texts), each field of the sample's metadata by
+    its name, and `variables`. If names collide, `variables` override `prompt` and `choices`, which
+    override metadata. An undefined name raises ConfigError.
     """
     templates = Templates()
     templates.register("prompt", template)
@@ -208,7 +208,7 @@ def prompt_template(template: str, **variables: Any) -> Solver:
 
 
 class _Script:
-    """A user who says what was written down."""
+    """A user whose messages are given in advance."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = iter(lines)
@@ -218,14 +218,14 @@ class _Script:
 
 
 class _Player:
-    """A user whom a model plays, who reads the conversation from the other side."""
+    """A user played by a model, which reads the conversation from the user's side."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent, self._heard = agent, 0
 
     async def say(self, conversation: Conversation) -> str | None:
         new = conversation.messages[self._heard :]
-        self._heard = len(conversation.messages) + 1  # what is said now is no news to who says it
+        self._heard = len(conversation.messages) + 1  # skip the message that it says now
         heard = [message.text for message in new if message["role"] in ("user", "assistant")]
         async with agent_span(self._agent.name or "user"):
             return await self._agent.chat("\n\n".join(heard))
@@ -237,5 +237,5 @@ def _player(user: Sequence[str] | AgentSpec) -> _Script | _Player:
     return _Script(user)
 
 
-# What a loop raises with its history in it.
+# Errors that end a tool loop; most carry its history in `messages`.
 _KEPT: tuple[type[BaseException], ...] = (FlashliteError, CancelledError, *ENDING)

@@ -1,4 +1,4 @@
-"""The states of Inspect's solvers and agents, as conversations of ours and back."""
+"""The states of Inspect's solvers and agents, to flashlite conversations and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def taken_up(
     system_prompt: str | None = None,
     options: dict[str, Any] | None = None,
 ) -> Conversation:
-    """Return what was said so far as a conversation; its own system message stays if it has one."""
+    """Return a state's messages as a conversation; `system_prompt` is used if they have none."""
     messages = completer.memory.adopt(state.messages)
     conversation = Conversation(messages=messages, client=completer, **(options or {}))
     if system_prompt is not None and conversation.system_message is None:
@@ -38,9 +38,9 @@ def taken_up(
 def handed_back(
     state: State, completer: InspectCompleter, conversation: Conversation
 ) -> Iterator[None]:
-    """Give a state what was said inside and the last answer, however it ends.
+    """Put the messages and the last answer of the block into a state, however the block ends.
 
-    Where no answer fitted a shape, the last one counts: a model's failure is for scorers to judge.
+    If no answer fitted the response model, the last one counts, so that scorers judge it.
     """
     try:
         yield
@@ -56,7 +56,7 @@ def handed_back(
 
 
 def replace_messages(state: State, messages: Sequence[ChatMessage]) -> None:
-    """Give a state its new messages; where a message limit ends it, those before are there."""
+    """Replace a state's messages; a message limit that is reached keeps those before it."""
     state.messages.clear()
     for message in messages:
         state.messages.append(message)

@@ -1,4 +1,4 @@
-"""Telling Inspect what comes while an answer is being written."""
+"""Reporting a streamed answer to Inspect while it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._private import is_stream_wanted, report_delta, report_progress, report_st
 
 
 async def read(events: AsyncGenerator[StreamEvent]) -> CompletionResponse:
-    """Read a stream to its end, and report what comes; only the first of several choices."""
+    """Read a stream to its end and report its first choice to Inspect; return the answer."""
     async with aclosing(events):
         has_begun = False
         async for event in events:

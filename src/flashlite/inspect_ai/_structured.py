@@ -10,7 +10,7 @@ from inspect_ai.model import ResponseSchema
 
 
 def type_of(wanted: ResponseSchema) -> type[Any]:
-    """Return a type whose values are those that the schema allows."""
+    """Return a type that validates against the schema."""
     schema = wanted.json_schema.model_dump(exclude_none=True)
     return _made(json.dumps(schema, sort_keys=True), wanted.name, wanted.description)
 
@@ -25,7 +25,7 @@ def _made(text: str, name: str, description: str | None) -> type[Any]:
 
     def check(value: Any) -> Any:
         for error in validator.iter_errors(value):
-            # The path and the message are for the model, which is to write it again.
+            # The model reads the path and the message when it is asked again.
             place = error.json_path.removeprefix("$").removeprefix(".")
             said = f"{place}: {error.message}" if place else error.message
             raise PydanticCustomError("schema", "{said}", {"said": said})

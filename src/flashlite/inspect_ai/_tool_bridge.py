@@ -1,4 +1,4 @@
-"""Tools, both ways: ours run by Inspect, Inspect's in our agents."""
+"""Tools, both ways: flashlite's run by Inspect, Inspect's in flashlite's agents."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ._private import TerminateSampleError
 from ._schemas import tool_info
 
 ENDING: tuple[type[Exception], ...] = (LimitExceededError, TerminateSampleError)
-"""What ends a sample and is told to no model."""
+"""Exceptions that end a sample and are not reported to the model."""
 
 
 class InspectTools(ToolRegistry):
     """Tools whose calls are run by Inspect's `execute_tools`.
 
-    So each call is a tool event in a span of its own, approvers are asked, and what is too long to
-    read is cut as the eval says. The model reads the result as Inspect has it. An Inspect tool that
-    is not `parallel` runs alone.
+    So each call is a tool event in a span of its own, approvers are asked, and long results are
+    truncated as the eval is configured. The model reads the result that Inspect returns. An Inspect
+    tool that is not `parallel` runs alone.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class InspectTools(ToolRegistry):
         self._alone = asyncio.Lock()
 
     async def answer(self, call: ToolCall, *, limit: float | None = None) -> ToolResult:
-        """Run a call; one that cannot be run is in the log too."""
+        """Run a call and return its result; calls that cannot be run are logged too."""
         tool, outcome = self.get(call.name), _Outcome()
         theirs = TheirCall(
             id=call.id,
@@ -64,9 +64,9 @@ class InspectTools(ToolRegistry):
         return self._read(call, added, outcome.result)
 
     def _read(self, call: ToolCall, added: list[Any], own: ToolResult | None) -> ToolResult:
-        """Return the result that the model reads; it is the tool's own if Inspect left it so.
+        """Return the result that the model reads: the tool's own, unless Inspect changed it.
 
-        Behind the result of a handoff stands what the agent said that took over.
+        The result of a handoff is followed by the messages of the agent that took over.
         """
         message, *said = added
         assert isinstance(message, ChatMessageTool)
@@ -78,18 +78,18 @@ class InspectTools(ToolRegistry):
 
 
 def as_inspect_tool(tool: Tool[..., Any] | Callable[..., Any]) -> TheirTool:
-    """Return a tool of ours, or a plain function, as one of Inspect's.
+    """Return a flashlite tool, or a plain function, as an Inspect tool.
 
-    @tool
-    def search(query: str) -> str:
-        "Search the archive."
+        @tool
+        def search(query: str) -> str:
+            "Search the archive."
 
-    Task(dataset, solver=[use_tools(as_inspect_tool(search)), generate()])
+        Task(dataset, solver=[use_tools(as_inspect_tool(search)), generate()])
     """
     ours = tool if isinstance(tool, Tool) else Tool(tool)
     info = tool_info(ours.to_openai())
     for name, parameter in info.parameters.properties.items():
-        parameter.description = parameter.description or name  # Inspect insists on one
+        parameter.description = parameter.description or name  # Inspect requires one
 
     async def execute(**kwargs: Any) -> Any:
         return _to_inspect(await ours.run(kwargs))
@@ -104,17 +104,17 @@ def as_inspect_tool(tool: Tool[..., Any] | Callable[..., Any]) -> TheirTool:
 
 
 def as_flashlite_tool(tool: TheirTool | ToolDef) -> Tool[..., Any]:
-    """Return a tool of Inspect's as one of ours, for agents and loops inside an eval.
+    """Return an Inspect tool as a flashlite tool, for agents and loops inside an eval.
 
         flashlite_agent(tools=[as_flashlite_tool(bash())])
 
-    Where an agent gets tools in an eval, Inspect's may also be given as they are.
+    The agents, solvers and chats of `flashlite.inspect_ai` also take Inspect tools as they are.
     """
     return _Theirs(tool)
 
 
 class _Theirs(Tool[..., Any]):
-    """A tool of Inspect's, which gets it back as it was given: only so does it run a handoff."""
+    """An Inspect tool; Inspect gets the original object back, which a handoff needs to run."""
 
     def __init__(self, tool: TheirTool | ToolDef) -> None:
         self.theirs = tool
@@ -128,13 +128,13 @@ class _Theirs(Tool[..., Any]):
 
 
 class _Outcome:
-    """What a tool of ours returned while Inspect ran it."""
+    """What a flashlite tool returned while Inspect ran it."""
 
     def __init__(self) -> None:
         self.result: ToolResult | None = None
 
     def end_sample(self) -> None:
-        """Raise what ends the sample; Inspect would tell the model and go on."""
+        """Raise an error that ends the sample; Inspect would report it to the model and go on."""
         if self.result is not None and isinstance(self.result.exception, ENDING):
             raise self.result.exception
 
@@ -142,7 +142,7 @@ class _Outcome:
 def _definition(
     tool: Tool[..., Any], call: ToolCall, limit: float | None, outcome: _Outcome
 ) -> TheirTool | ToolDef:
-    """Return what Inspect runs for a call; our tools check their arguments themselves."""
+    """Return the tool that Inspect runs for a call; ours check their arguments themselves."""
     if isinstance(tool, _Theirs):
         return tool.theirs
 
@@ -174,7 +174,7 @@ def _result(message: ChatMessageTool, call: ToolCall) -> ToolResult:
 
 
 def _ours(tool: Any) -> Any:
-    """Take a tool of Inspect's too: it is one that Inspect knows."""
+    """Return an Inspect tool as ours, recognized by Inspect's registry; others unchanged."""
     if isinstance(tool, ToolDef):
         return as_flashlite_tool(tool)
     try:

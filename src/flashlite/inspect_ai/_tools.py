@@ -13,18 +13,18 @@ from ..providers.dialects import facts_of
 def to_tools(
     tools: Sequence[ToolInfo], *, dialect: str = "", internal: bool = True
 ) -> list[dict[str, Any]]:
-    """Spell the tools that the model may call.
+    """Return the tools that the model may call, in our form.
 
-    A `web_search` or `code_execution` tool that names this provider is the provider's own, unless
-    `internal` is False; to others it is a function, which Inspect runs.
+    A `web_search` or `code_execution` tool that names this provider is run by the provider, unless
+    `internal` is False; for other providers it is a function, which Inspect runs.
     """
     return [(_own(tool, dialect) if internal else None) or _function(tool) for tool in tools]
 
 
 def picture_tools(modalities: Sequence[Any] | None, *, dialect: str) -> list[dict[str, Any]]:
-    """Return the tool by which an API makes pictures, where that is one.
+    """Return the image generation tool, for APIs that make images by a tool.
 
-    A modality is "image", or an object whose `options` say how each company is to make it.
+    A modality is "image", or an object whose `options` has settings for each company.
     """
     if not facts_of(dialect).draws_by_tool:
         return []
@@ -33,7 +33,7 @@ def picture_tools(modalities: Sequence[Any] | None, *, dialect: str) -> list[dic
 
 
 def to_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    """Spell which tools are to be called."""
+    """Return a tool choice in our form."""
     if isinstance(choice, ToolFunction):
         return {"type": "function", "function": {"name": choice.name}}
     return "required" if choice == "any" else choice
@@ -49,7 +49,7 @@ def _function(tool: ToolInfo) -> dict[str, Any]:
 
 
 def _own(tool: ToolInfo, dialect: str) -> dict[str, Any] | None:
-    """Return a tool that the provider runs; Inspect names providers by their companies."""
+    """Return the provider's own tool, None if it has none; Inspect keys options by company."""
     company, search, code = _OWN.get(dialect, ("", _none, None))
     options = tool.options or {}
     if tool.name == "web_search" and company in options:

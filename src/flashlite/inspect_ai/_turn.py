@@ -1,4 +1,4 @@
-"""Which part of a generate is work: what is on the wire; waiting for a limit is none."""
+"""Working time of a generate call: requests on the wire count, waiting for a limit does not."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..types import CompletionRequest, CompletionResponse, Handler
 
 
 class Turn:
-    """One generate, from the question to the answer or its first sign.
+    """One generate call, from the question to the answer or to the start of its stream.
 
     `seconds` is how long one request may be on the wire; waiting for its turn does not count.
-    `was_sent` says whether one got there.
+    `was_sent` says whether a request was sent.
     """
 
     def __init__(self, *, seconds: float) -> None:
@@ -36,7 +36,7 @@ class Turn:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count what is done inside as waiting, but for what is work."""
+        """Count the time of the block as waiting, except inside `working`."""
         try:
             with ExitStack() as self._waits:
                 self._waits.enter_context(suspend_working_limit())
@@ -46,7 +46,7 @@ class Turn:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Count what is done inside as work."""
+        """Count the time of the block as work."""
         self.was_sent = True
         if (waits := self._waits) is None:
             yield
@@ -62,7 +62,7 @@ _RUNNING: ContextVar[Turn | None] = ContextVar("flashlite_turn", default=None)
 
 
 async def in_turn(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-    """Wait for a turn, which is no work: a layer, above those that wait."""
+    """Count time below as waiting: a layer above those that wait for a limit."""
     turn = _RUNNING.get()
     if turn is None:
         return await call_next(request)
@@ -71,7 +71,7 @@ async def in_turn(request: CompletionRequest, call_next: Handler) -> CompletionR
 
 
 async def at_work(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-    """Send a request in its turn: a layer, the last one above the provider."""
+    """Count time below as work, and bound it: the layer right above the provider."""
     turn = _RUNNING.get()
     if turn is None:
         return await call_next(request)

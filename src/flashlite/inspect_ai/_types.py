@@ -1,4 +1,4 @@
-"""Types as a command line can name them."""
+"""Types that a command line can name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 from ..errors import ConfigError
 
 Shape: TypeAlias = type[Any] | str
-"""A type that pydantic can validate, or where to import one from: `package.module:Name`."""
+"""A type that pydantic can validate, or the place to import it from: `package.module:Name`."""
 
 
 def type_of(shape: Shape | None) -> type[Any] | None:
-    """Return the type that is meant; raises ConfigError for a name that leads nowhere."""
+    """Return the type, importing it if named; raises ConfigError if that fails."""
     if not isinstance(shape, str):
         return shape
     module, _, name = shape.partition(":")

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from ..types.holding import holding
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -42,11 +44,5 @@ def places() -> Iterator[Place]:
 @contextmanager
 def at(place: Place | None) -> Generator[None]:
     """Be somewhere for a while; tasks that begin meanwhile are there too, to their end."""
-    token = _place.set(place)
-    try:
+    with holding(_place, place):
         yield
-    finally:
-        try:
-            _place.reset(token)
-        except ValueError:  # left by another task than the one that entered
-            _place.set(None)

@@ -34,6 +34,7 @@ from ..types import (
     listening,
     normalize_messages,
 )
+from ..types.holding import holding
 from .current import Place, at, current_place
 from .model_events import ModelCall
 from .samples import Sample, current_samples
@@ -95,12 +96,8 @@ class _Asked:
 
     @contextmanager
     def under_way(self) -> Generator[None]:
-        outside = _asked.get()
-        _asked.set(self)
-        try:
+        with holding(_asked, self):
             yield
-        finally:
-            _asked.set(outside)
 
     def end(self, response: Any, error: BaseException | None = None) -> None:
         """Record the call, unless that was done."""

@@ -1,4 +1,4 @@
-"""Layers: what stands between a call and its provider."""
+"""Layers: the steps between a call and its provider."""
 
 from .aim import Aim
 from .base import Middleware, stack

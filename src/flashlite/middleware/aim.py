@@ -1,4 +1,4 @@
-"""Finding out who answers, once for all layers below."""
+"""The layer that resolves the target of a request, once for all layers below."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..types import CompletionRequest, CompletionResponse, Handler, Target
 
 
 def aimed(request: CompletionRequest) -> Target:
-    """Return the target that `Aim` found, for the layers that go by it."""
+    """Return the target that `Aim` put into the request."""
     if request.target is None:
         raise ConfigError("a layer that goes by the target of a request needs Aim above it")
     return request.target

@@ -1,4 +1,4 @@
-"""A layer takes a handler and is one."""
+"""The layer protocol, and how layers are stacked on a handler."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from ..types import CompletionRequest, CompletionResponse, Handler
 
 
 class Middleware(Protocol):
-    """A layer: it may change the request, answer by itself, try again, or look at what returns.
+    """A layer: it may change the request, answer itself, retry, or inspect the response.
 
-    `call_next` is the rest of the stack. A response may still be open; what must wait for its
-    last byte is said with `await response.on_complete(...)`. A plain async function will do.
+    `call_next` is the rest of the stack. A response may still be streaming; register work that must
+    wait for its last byte with `await response.on_complete(...)`. A plain async function is a layer
+    too.
 
-    A layer of yours, in `Flashlite(middleware=[...])`, sees each call once: cache, retries and
-    limits are below it. How often a call was tried again is `response.attempts - 1`, or
-    `error.attempts - 1` where it raised a CompletionError.
+    A layer passed to `Flashlite(middleware=[...])` sees each call once: cache, retries and limits
+    are below it. The number of retries is `response.attempts - 1`, or `error.attempts - 1` where
+    the call raised a CompletionError.
     """
 
     async def __call__(
@@ -25,7 +26,7 @@ class Middleware(Protocol):
 
 
 def stack(layers: Iterable[Middleware | None], handler: Handler) -> Handler:
-    """Put layers on a handler; the first is the outermost, None is no layer."""
+    """Stack layers on a handler; the first is the outermost, and None is skipped."""
     for layer in reversed(list(layers)):
         if layer is not None:
             handler = _on_top(layer, handler)

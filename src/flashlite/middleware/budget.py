@@ -1,4 +1,4 @@
-"""A limit in dollars that is never passed: reserve before a call is sent, settle after."""
+"""A limit in dollars that is never exceeded: reserve before a call is sent, settle after."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ _Answer = Reservation | FlashliteError
 
 
 class Budget:
-    """Dollars that may be spent, by everybody who holds this object.
+    """A limit in dollars, shared by all clients and calls that use this object.
 
-    A call that does not fit waits, first come first served, while running calls may give something
-    back, and fails unsent when they cannot. With a `file`, what was spent outlives the process, and
-    processes that name the same file share one budget: what another one has reserved counts as
-    spent, and what a killed one had reserved too, for it may be billed: `max_tokens` bounds that.
-    With a `pool`, or its address, they may be on several machines: it has one budget, of
-    which `spent` and `reserved` say what was last heard; a Redis should keep it on disk; what a
-    process had reserved counts as spent half a minute after it died. With `allow_unknown_prices`,
-    calls whose price nobody knows pass by and are not counted.
+    A call that does not fit waits, first come first served, while running calls may still give
+    something back, and fails unsent when they cannot. With a `file`, the spending outlives the
+    process, and processes that name the same file share one budget. What another process has
+    reserved counts as spent, and so does what a killed process had reserved, because it may be
+    billed; set `max_tokens` to keep that amount small. With a `pool`, or its address, the processes
+    may be on several machines: the pool has one budget, and `spent` and `reserved` show its state
+    as last heard. A Redis pool should be persisted to disk; what a process had reserved counts as
+    spent half a minute after it died. With `allow_unknown_prices`, calls without a known price pass
+    uncounted.
 
-    What tools that a provider runs itself read is bounded by the context of the model; their fees
-    by the call are in no price, and neither is a dearer tier that a server chose by itself.
+    What a provider's own tools read is bounded by the model's context. Their fees per call are in
+    no price, nor is a more expensive service tier that the server chose by itself.
     """
 
     def __init__(
@@ -62,12 +63,12 @@ class Budget:
 
     @classmethod
     def of(cls, value: float | Budget | None) -> Budget | None:
-        """Read what a caller passed: a budget, dollars, or None for no limit."""
+        """Convert what a caller passed: a budget, dollars, or None for no limit."""
         return value if isinstance(value, Budget | None) else cls(value)
 
     @property
     def is_shared(self) -> bool:
-        """Whether processes that make this budget anew have it together."""
+        """Whether other processes that construct this budget share it."""
         return isinstance(self._purse, SharedPurse)
 
     @property
@@ -76,12 +77,12 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """What is gone, by whoever shares the budget."""
+        """The dollars spent by everybody who shares the budget."""
         return self._purse.gone() / UNIT
 
     @property
     def reserved(self) -> float:
-        """What running calls may still cost."""
+        """The dollars that running calls may still cost."""
         return self._purse.reserved / UNIT
 
     async def reserve(self, dollars: float, *, priority: int = 0) -> Reservation:
@@ -92,24 +93,24 @@ class Budget:
         return answer
 
     def settle(self, reservation: Reservation, dollars: float | None) -> None:
-        """Count what a call cost, None for all that was reserved; only the first time counts."""
+        """Count what a call cost (None: all that was reserved); only the first call counts."""
         cost = reservation.amount if dollars is None else ceil(dollars * UNIT)
         self._line.tell(partial(self._purse.settle, reservation, cost))
 
     async def aflush(self) -> None:
-        """Return when a pool has heard what there is to tell, or is down."""
+        """Return when the pool has received all pending updates, or is down."""
         if isinstance(self._line, SharedLine):
             await self._line.aflush()
 
 
 class WithinBudget:
-    """Send a call only when the budget can pay for the worst that it may cost.
+    """Send a call only when the budget covers the most that it may cost.
 
-    It stands next to the provider: every attempt is paid for, and what waits for anything else has
-    nothing reserved. What comes back is always returned, and settled at its true cost. A request
+    The layer is next to the provider: every attempt is paid for, and a call that waits for anything
+    else has nothing reserved. An answer is always returned, and settled at its true cost. A request
     whose cost stays unknown (a stream that was given up, a connection that broke, a call that was
-    cancelled on the wire) counts with all that was reserved; a refused one with nothing. With
-    `batch`, requests cost what they do in a provider's batch.
+    cancelled on the wire) counts with all that was reserved; a refused one counts nothing. With
+    `batch`, requests are priced as in a provider's batch.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Answering from what was answered before."""
+"""The layer that answers repeated requests from a store."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .stored_answer import is_worth_keeping, read_answer, write_answer
 
 log = logging.getLogger("flashlite.cache")
 
-_NEAREST_OF = 1000  # stored requests that are looked through for the nearest one
+_NEAREST_OF = 1000  # stored requests searched for the nearest one
 
 
 @dataclass(slots=True)
 class CacheCounts:
-    """What became of the calls that asked the cache; `similar` is a part of `hits`."""
+    """The outcomes of the calls that asked the cache; `similar` is included in `hits`."""
 
     hits: int = 0
     similar: int = 0
@@ -39,16 +39,17 @@ class CacheCounts:
 class Cache:
     """Answer from a store; identical calls in flight share one.
 
-    `request.cache` says how: "on", "off", "refresh" (ask anew and store), "only" (a miss raises
-    CacheMiss). Nobody waits for a stream that somebody else reads. A store that is down is a miss,
-    with one warning; if it is `required`, a call fails before anything is sent. What was paid for
-    goes out even where it cannot be stored.
+    `request.cache` selects the mode: "on", "off", "refresh" (ask again and store), "only" (a miss
+    raises CacheMiss). No call waits for a stream that another caller reads. A store that is down
+    counts as a miss, with one warning; if it is `required`, the call fails before anything is sent.
+    A paid answer is returned even where it cannot be stored.
 
-    Where processes share a store that leases, one of them asks, and the others wait for its entry.
-    A store that compares meaning is asked for a similar question where the call itself is not
-    stored; `lineage` says so.
+    Where processes share a store with leases, one of them asks and the others wait for its entry.
+    Where the call itself is not stored, a store that compares meaning is searched for a similar
+    question; `lineage` then shows which.
 
-    Stored are whole answers that are no refusals; a hit is a fresh object that costs nothing.
+    Only complete answers that are not refusals are stored; a hit is a new object that costs
+    nothing.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Cache:
             if known is not None:
                 self.counts.shared += 1
                 return self._count_hit(known, request)
-            # It fits the leader's rules and not ours: two models may have one schema.
+            # It passes the leader's validation and not this one's: two models may share one schema.
         if isinstance(joined, CompletionError):
             self.counts.shared += 1
             raise joined.copy(usage=None, was_sent=False)  # nothing was sent for a follower
@@ -90,7 +91,7 @@ class Cache:
     async def _join(
         self, key: str, target: Target, request: CompletionRequest
     ) -> Flight[Entry | CompletionError] | Entry | CompletionError:
-        """Wait for the same call, by the same key and with the same patience, if there is one."""
+        """Wait for a call in flight with the same key and the same timeouts, if there is one."""
         patience = (request.timeout, request.structured_retries, request.strict_params)
         alike = (key, request.cache, request.cache_collection, target.account, patience)
         try:
@@ -114,9 +115,9 @@ class Cache:
         }
 
     async def explain(self, request: CompletionRequest) -> list[str]:
-        """Name the fields in which the nearest stored request differs; empty for a hit.
+        """Return the fields in which the nearest stored request differs; empty for a hit.
 
-        Nearest is the one with the fewest differences among the last 1,000 of the collection.
+        The nearest is the one with the fewest differences among the collection's last 1,000.
         """
         nearest = await self._nearest(request)
         return ["nothing is stored in this collection"] if nearest is None else nearest
@@ -137,7 +138,7 @@ class Cache:
     async def _lead(
         self, kept: _Kept, request: CompletionRequest, call_next: Handler
     ) -> CompletionResponse:
-        """Look it up, else ask; whatever happens, the followers are told."""
+        """Look the request up, else ask; tell the followers whatever happens."""
         try:
             if known := self._known(kept, await self._find(kept, request), request):
                 return known
@@ -156,7 +157,7 @@ class Cache:
     def _known(
         self, kept: _Kept, entry: Entry | None, request: CompletionRequest
     ) -> CompletionResponse | None:
-        """Answer from an entry, if it is there and fits."""
+        """Return the answer of an entry, or None if there is none that fits."""
         known = entry and read_answer(entry, request.response_model)
         if not known:
             return None
@@ -167,7 +168,7 @@ class Cache:
     async def _leased(
         self, store: Leasing, key: str, request: CompletionRequest
     ) -> AsyncIterator[Entry | None]:
-        """Wait while another process asks for the same; yield what it stored, if it did."""
+        """Wait while another process asks the same; yield the entry it stored, if any."""
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(request.timeout.total):
@@ -182,7 +183,7 @@ class Cache:
     ) -> CompletionResponse:
         response = await call_next(request)
         self.counts.misses += 1
-        if response.is_open:  # nobody knows when its reader will be done, if ever
+        if response.is_open:  # its reader may finish at any time, or never
             kept.flight.land(None)
         try:
             await response.on_complete(partial(self._keep, kept, request))
@@ -207,7 +208,7 @@ class Cache:
             if self._required:
                 raise
             return None
-        except Exception as error:  # a store of the caller's own; what it does not find is asked
+        except Exception as error:  # a store of the caller's own; its failure is a miss
             if self._required or isinstance(error, FlashliteError):
                 raise
             log.exception("a stored answer of %s could not be looked up", request.model)
@@ -224,7 +225,7 @@ class Cache:
     async def _keep(
         self, kept: _Kept, request: CompletionRequest, response: CompletionResponse
     ) -> None:
-        """Store an answer, when it is whole."""
+        """Store an answer if it is complete."""
         if not response.ok or response.cached:
             return
         try:
@@ -240,7 +241,7 @@ class Cache:
         except StoreError as error:
             self._report(error)
             self._failure = error if self._required else None
-        except Exception:  # a store of the caller's own; the answer is paid for and goes out
+        except Exception:  # a store of the caller's own; the answer is paid for and is returned
             log.exception("an answer of %s could not be stored", request.model)
 
     async def _sentence(self, request: CompletionRequest) -> str:
@@ -255,7 +256,7 @@ class Cache:
         return f"{missing}; the nearest one differs in {fields}: {found[0]}"
 
     def _report(self, error: StoreError) -> None:
-        """A store that is down costs money, not answers."""
+        """Log that the store is down: that costs money, not answers."""
         if self._required:
             log.warning("the cache cannot be used, and it is required: %s", error)
         else:
@@ -286,7 +287,7 @@ class Cache:
 
 @dataclass(slots=True)
 class _Kept:
-    """An answer on its way into the store, and those who wait for it."""
+    """An answer to be stored, and the flight of the callers who wait for it."""
 
     key: str
     decisive: bytes

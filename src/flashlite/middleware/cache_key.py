@@ -13,9 +13,10 @@ from ..schema import schema_of
 from ..types import CompletionRequest, Target, is_secret, json_bytes
 
 VERSION = 1
-"""Changed when the same JSON would no longer mean the same answer."""
+"""The version of the key; changed when the same JSON no longer means the same answer."""
 
-# Names of what says who asks or traces the call; anything else may change the answer.
+# Names of fields and headers that identify the caller or trace the call; others may change the
+# answer.
 _WHO = re.compile(
     "(?<![a-z])(?:auth|authorization|secret|cookie|password|passwd|credentials?|signature"
     "|(?:api|access|secret|private|subscription)[-_]?key"
@@ -32,7 +33,7 @@ def canonical(request: CompletionRequest, target: Target) -> bytes:
 
 
 def decisive(request: CompletionRequest, target: Target) -> dict[str, Any]:
-    """Return what decides the answer: no secret, no timeout, no tag."""
+    """Return the fields that decide the answer, without secrets, timeouts and tags."""
     found: dict[str, Any] = {
         "version": VERSION,
         "provider": target.provider,
@@ -47,13 +48,13 @@ def decisive(request: CompletionRequest, target: Target) -> dict[str, Any]:
         "schema": _schema(request.response_model),
         "sample": request.sample,
     }
-    if request.api == "embeddings":  # not every dialect tells them from completions
+    if request.api == "embeddings":  # not every dialect distinguishes them from completions
         found["api"] = request.api
     return found
 
 
 def _decisive_fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a body; what may be a secret all the same goes by its digest."""
+    """Return the decisive fields of a body; a value that may still be secret becomes its digest."""
     return {
         name: f"sha256:{key_of(value.encode(errors='surrogatepass'))}"
         if isinstance(value, str) and is_secret(name)
@@ -64,7 +65,7 @@ def _decisive_fields(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def written(decisive: Mapping[str, Any]) -> bytes:
-    """Return what decides an answer as canonical JSON."""
+    """Return the decisive fields as canonical JSON."""
     return json_bytes.dumps(decisive, sort_keys=True)
 
 
@@ -74,7 +75,7 @@ def key_of(decisive: bytes) -> str:
 
 
 def differences(mine: bytes, stored: bytes) -> list[str]:
-    """Name every field in which two requests differ, with both values."""
+    """Return every field in which two requests differ, with both values."""
     return list(_differences(json.loads(mine), json.loads(stored), "")) if mine != stored else []
 
 
@@ -98,7 +99,7 @@ def _short(value: Any) -> str:
 
 
 def _number(value: Any) -> Any:
-    """0 and 0.0 are one temperature."""
+    """Return a whole float as an int, so that 0 and 0.0 are the same temperature."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -120,5 +121,5 @@ def _schema(model: type[Any] | None) -> Any:
     except KeyError:
         schema = _schemas[model] = schema_of(model)
         return schema
-    except TypeError:  # a union, which cannot be kept in mind
+    except TypeError:  # a union, which has no weak reference
         return schema_of(model)

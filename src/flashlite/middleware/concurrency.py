@@ -1,4 +1,4 @@
-"""A seat: at most so many calls at once."""
+"""A limit on how many calls run at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .waiting import WaitingLine
 
 
 class Concurrency:
-    """Let at most `limit` calls run at once, over all loops and threads.
+    """Let at most `limit` calls run at once, across all loops and threads.
 
-    The others wait in the order of their priority, then of their coming. A stream holds its seat
-    until its last event, or until its reader gives it up.
+    The others wait in order of priority, then of arrival. A stream holds its seat until its last
+    event, or until its reader gives it up.
     """
 
     def __init__(self, limit: int) -> None:
@@ -39,7 +39,7 @@ class Concurrency:
 
 
 class _Seats:
-    """The room of a line that opens when somebody leaves."""
+    """A `Room` that opens when a running call ends."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

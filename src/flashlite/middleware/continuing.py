@@ -1,4 +1,4 @@
-"""Answers that pause: asked for until they are whole."""
+"""Answers that pause: further requests are sent until they are complete."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ..types import (
 )
 from .tries import ask_after, sum_up, total
 
-_MOST = 20  # parts of an answer, each of up to ten rounds of a provider's own tools
+_MOST = 20  # parts of an answer, each of up to ten rounds of the provider's own tools
 
 
 class Continuing:
-    """Let an answer that paused go on, and return it whole; each part is paid for.
+    """Continue an answer that paused, and return it whole; each part is paid for.
 
     Claude pauses in a long turn of tools that Anthropic runs itself (web search, code), and goes on
-    when it is sent what it said so far. An answer that still pauses after 20 parts, or when the
-    time of the call is over, is one that was cut: its `finish_reason` is "length".
+    when its answer so far is sent back. An answer that still pauses after 20 parts, or when the
+    time of the call is over, counts as cut off: its `finish_reason` is "length".
 
     Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons.
     """
@@ -47,13 +47,13 @@ class Continuing:
             return await CompletionResponse.open(partial(rest.read, response))
         parts = [response]
         while (further := rest.behind(parts)) is not None:
-            # The first part came in one piece, though a stream may have been wanted.
+            # The first part was not streamed, even if the request asked for a stream.
             parts.append(await ask_after(parts, further.with_(stream=False), call_next))
         return response if len(parts) == 1 else _join(CompletionResponse(), parts)
 
 
 class _Rest:
-    """What a request may still lead to, behind its first answer."""
+    """The requests that may follow the first answer to a request."""
 
     def __init__(
         self, request: CompletionRequest, call_next: Handler, clock: Callable[[], float]
@@ -62,7 +62,7 @@ class _Rest:
         self._deadline = clock() + (request.timeout.total or inf)
 
     def behind(self, parts: Sequence[CompletionResponse]) -> CompletionRequest | None:
-        """Return the request that goes on behind these parts, None where they are the answer."""
+        """Return the request that continues these parts, or None where they are the answer."""
         request, last, left = self._request, parts[-1], self._deadline - self._clock()
         if last.facts.get("stop_reason") != "pause_turn" or len(parts) == _MOST or left <= 0:
             return None
@@ -78,7 +78,7 @@ class _Rest:
     async def read(
         self, part: CompletionResponse, whole: CompletionResponse
     ) -> AsyncGenerator[StreamEvent]:
-        """Yield the events of all parts as those of one answer."""
+        """Yield the events of all parts as the events of one answer."""
         parts = [part]
         while True:
             _join(whole, parts)
@@ -97,7 +97,7 @@ class _Rest:
 
 
 async def _events_of(parts: Sequence[CompletionResponse]) -> AsyncGenerator[StreamEvent]:
-    """Yield the events of the last part but its end; what was used is what all have used."""
+    """Yield the events of the last part except DONE, with the usage of all parts together."""
     *before, last = parts
     async with aclosing(last.events()) as events:
         async for event in events:
@@ -109,7 +109,7 @@ async def _events_of(parts: Sequence[CompletionResponse]) -> AsyncGenerator[Stre
 
 
 def _join(whole: CompletionResponse, parts: Sequence[CompletionResponse]) -> CompletionResponse:
-    """Make a response what its parts are together."""
+    """Fill a response with its parts joined."""
     last = parts[-1]
     for name in _OF_THE_LAST:
         setattr(whole, name, getattr(last, name))
@@ -131,7 +131,7 @@ _OF_THE_LAST = (
 
 
 def _facts(parts: Sequence[CompletionResponse]) -> dict[str, Any]:
-    """Return what is true of all parts: how often each tool of the provider ran, and the prompt."""
+    """Return the facts of all parts: how often each provider tool ran, and the prompt's tokens."""
     used = Counter[str]()
     for part in parts:
         used.update(part.facts.get("server_tool_use") or {})

@@ -1,4 +1,4 @@
-"""Functions that are told of every call: when it begins, is answered, or fails."""
+"""Callbacks for every call: when it begins, is answered, or fails."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OnError = TypeVar("OnError", bound=ErrorCallback)
 
 
 class CallbackManager:
-    """Functions to call around every request; plain ones and coroutine functions.
+    """Functions to call around every request, plain or coroutine functions.
 
-    Each method registers a function and returns it, so that it serves as a decorator too; the
-    functions of a kind are called in their order. One that raises is logged and costs nothing else.
-    Milliseconds of an answer are those on the wire, without any waiting for limits or retries; of
-    a cached one those of the look-up. A streamed answer counts when it is complete; one that broke
-    or was given up is an error, and one that nobody reads or closes is not reported. A cancelled
-    call has no callback.
+    `on_request`, `on_response` and `on_error` register a function and return it, so they work as
+    decorators too; functions of a kind are called in the order of registration. An exception in one
+    is logged and has no other effect. The milliseconds of an answer are the time on the wire,
+    without waiting for limits or retries; for a cached answer, the time of the look-up. A streamed
+    answer counts when it is complete; one that broke or was given up is an error, and one that
+    nobody reads or closes is not reported. A cancelled call has no callback.
     """
 
     def __init__(self) -> None:
@@ -45,39 +45,39 @@ class CallbackManager:
         self._on_error: tuple[ErrorCallback, ...] = ()
 
     def on_request(self, callback: OnRequest) -> OnRequest:
-        """Call `callback(request, request_id)` before a request goes its way."""
+        """Call `callback(request, request_id)` when a request begins."""
         self._on_request += (_checked(callback),)
         return callback
 
     def on_response(self, callback: OnResponse) -> OnResponse:
-        """Call `callback(response, request_id, latency_ms, cached)` for a whole answer."""
+        """Call `callback(response, request_id, latency_ms, cached)` for a complete answer."""
         self._on_response += (_checked(callback),)
         return callback
 
     def on_error(self, callback: OnError) -> OnError:
-        """Call `callback(error, request_id, latency_ms)` for a call that brought no answer."""
+        """Call `callback(error, request_id, latency_ms)` for a call that failed."""
         self._on_error += (_checked(callback),)
         return callback
 
     async def asked(self, request: CompletionRequest) -> None:
-        """Tell that a request begins."""
+        """Run the callbacks for a request that begins."""
         await _call_all(self._on_request, request, request.id)
 
     async def answered(
         self, request: CompletionRequest, response: CompletionResponse, *, latency_ms: float
     ) -> None:
-        """Tell that a request was answered."""
+        """Run the callbacks for a request that was answered."""
         await _call_all(self._on_response, response, request.id, latency_ms, response.cached)
 
     async def failed(
         self, request: CompletionRequest, error: Exception, *, latency_ms: float
     ) -> None:
-        """Tell that a request brought no answer."""
+        """Run the callbacks for a request that failed."""
         await _call_all(self._on_error, error, request.id, latency_ms)
 
 
 class Events:
-    """Tell a `CallbackManager` of every call."""
+    """Report every call to a `CallbackManager`."""
 
     def __init__(
         self, callbacks: CallbackManager, *, clock: Callable[[], float] = time.perf_counter
@@ -118,14 +118,14 @@ class Events:
 
 
 def answer_ms(response: CompletionResponse, *, found_in: float) -> float:
-    """Return the milliseconds of an answer on the wire, else those in which it was found."""
+    """Return an answer's milliseconds on the wire, or `found_in` if it was cached."""
     if response.cached or response.latency is None:
         return found_in
     return response.latency * 1000
 
 
 def broken(request: CompletionRequest, response: CompletionResponse) -> StreamInterruptedError:
-    """Return what is wrong with a response that is no answer."""
+    """Return the error for a response that is not a complete answer."""
     error = StreamInterruptedError(
         response.error or f"status {response.status}",
         provider=response.provider,

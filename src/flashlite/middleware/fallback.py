@@ -1,4 +1,4 @@
-"""Asking another model when one fails for good."""
+"""The layer that asks another model when one fails for good."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ log = logging.getLogger("flashlite.fallback")
 
 
 class Fallback:
-    """Try `request.fallbacks` in turn; the answer says in `fallback_from` who failed before.
+    """Try `request.fallbacks` in turn; the answer's `fallback_from` names the models that failed.
 
-    Each try is a call of its own, with its retries, its log and its place in the cache. What was
-    given for one provider (key, address, API, headers and fields of its own) goes to no other. A
-    request that no model would take is not passed on; the last failure is the one that is raised.
+    Each try is a call of its own, with its own retries, log records and cache entry. What was given
+    for one provider (key, address, API, extra headers and body fields) is sent to no other. A
+    request that no model would accept is not passed on; the last failure is the one that is raised.
     """
 
     def __init__(self, target: Callable[[CompletionRequest], Target]) -> None:
@@ -48,6 +48,6 @@ class Fallback:
     def _is_elsewhere(self, request: CompletionRequest, other: CompletionRequest) -> bool:
         try:
             here, there = self._target(request), self._target(other)
-        except ConfigError:  # whoever answers will say what is wrong
+        except ConfigError:  # raised again, with its reason, when the request is sent
             return True
         return (here.provider, here.dialect) != (there.provider, there.dialect)

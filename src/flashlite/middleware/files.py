@@ -1,6 +1,6 @@
-"""Files that a caller's messages name are read before anybody else looks at the request.
+"""The layer that reads the files named in a caller's messages, before any other layer.
 
-So a changed file is a changed request, for the cache too.
+A changed file is therefore a changed request, for the cache too.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ..types.media import Media, addresses_in, media_type, with_media
 
 
 async def local_files(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-    """Put the content of files in the place of their `file://` addresses.
+    """Replace `file://` addresses by the content of the files.
 
-    Raises ConfigError, naming the path, for one that cannot be read. Only the caller's own messages
-    may open a file, not what a model or a tool said. Whoever lets others write user messages checks
-    them for `file://` first.
+    Raises ConfigError, naming the path, for a file that cannot be read. Only the caller's own
+    messages may open a file, not what a model or a tool said. If others may write user messages,
+    check these for `file://` first.
     """
     return await call_next(await with_local_files(request))
 
@@ -41,9 +41,9 @@ def _read_one(address: str) -> Media:
     path = _path(address)
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise ValueError("it is no file")  # but a device or a pipe, which may have no end
+            raise ValueError("it is no file")  # a device or a pipe, which may have no end
         content = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read {path}, named in a message: {reason}") from error
     type = media_type(content) or guess_type(path.name)[0] or "application/octet-stream"

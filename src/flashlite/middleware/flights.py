@@ -1,4 +1,4 @@
-"""Calls in flight: who asks for the same while somebody is asking waits for that answer."""
+"""Calls in flight: an identical call waits for the answer of the one that is running."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """One call; whoever leads it says what the others get with `land`, exactly once.
+    """One call in flight; its leader passes the outcome to the followers with `land`.
 
-    An outcome of None hands the lead over: the next in line asks instead.
+    An outcome of None hands the lead over: one of the followers asks instead.
     """
 
     def __init__(
@@ -25,12 +25,12 @@ class Flight(Generic[T]):
         self._outcome: asyncio.Future[T | None] = name[0].create_future()
 
     def land(self, outcome: T | None) -> None:
-        """Give the followers their answer, from any thread; later calls change nothing."""
+        """Give the followers the outcome, from any thread; only the first call counts."""
         if self._flights.running.get(self._name) is self:
             del self._flights.running[self._name]
         if not self._followers:
             return
-        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+        with suppress(RuntimeError):  # the loop has ended, and its waiters with it
             self._name[0].call_soon_threadsafe(self._tell, outcome)
 
     def _tell(self, outcome: T | None) -> None:
@@ -38,7 +38,7 @@ class Flight(Generic[T]):
             self._outcome.set_result(outcome)
 
     async def outcome(self, *, within: float | None) -> T | None:
-        """Wait for the leader; a follower who gives up leaves the others waiting.
+        """Wait for the leader's outcome; a follower that gives up does not affect the others.
 
         Raises TimeoutError after `within` seconds.
         """
@@ -50,13 +50,13 @@ class Flight(Generic[T]):
 
 
 class Flights(Generic[T]):
-    """The calls in flight, each under the running loop and a key."""
+    """The calls in flight, by running loop and key."""
 
     def __init__(self) -> None:
         self.running: dict[tuple[asyncio.AbstractEventLoop, Hashable], Flight[T]] = {}
 
     async def join(self, key: Hashable, *, within: float | None) -> Flight[T] | T:
-        """Return the outcome of a call in flight, or a flight of one's own to lead.
+        """Return the outcome of a call in flight, or a new flight for the caller to lead.
 
         Raises TimeoutError when leaders take longer than `within` seconds.
         """

@@ -1,4 +1,4 @@
-"""What was paid, what the cache saved, what was spent in vain."""
+"""The layer that counts what was paid, saved by the cache, and wasted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..types import CompletionRequest, CompletionResponse, Handler, Usage
 
 @dataclass(slots=True)
 class Account:
-    """The sums of some calls; money is US dollars.
+    """The sums of some calls, in US dollars and tokens.
 
-    `paid` is what providers bill, `wasted` the part of it for answers that did not fit, `saved`
-    what stored answers had cost. `unknown` counts the requests whose price or usage nobody knows,
-    failed ones that may be billed among them: they are in no sum. `input_tokens` and
-    `output_tokens` are those that were paid for.
+    `paid` is what providers bill, `wasted` the part of it for answers that did not fit the
+    `response_model`, `saved` what stored answers had cost. `unknown` counts the requests whose
+    price or usage is unknown, including failed ones that may be billed: they are in no sum.
+    `input_tokens` and `output_tokens` are those that were paid for.
     """
 
     requests: int = 0
@@ -32,7 +32,7 @@ class Account:
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Tokens in and out, and together."""
+        """Input tokens, output tokens and their total."""
         return {
             "input": self.input_tokens,
             "output": self.output_tokens,
@@ -53,7 +53,7 @@ class Account:
         }
 
     def pay(self, usage: Usage | None, *, wasted: Usage | None) -> None:
-        """Add what one call used."""
+        """Add the usage and cost of one call."""
         if usage is None or usage.total_cost is None:
             self.unknown += 1
         if usage is not None:
@@ -67,8 +67,9 @@ class Account:
 class Ledger:
     """Accounts for all calls together, and per model, agent and tag.
 
-    Costs come from the providers' own usage. A stream counts when it is complete. A report is the
-    sum since the ledger was made; models that fell back to another count under their own name.
+    Costs come from the usage that providers report. A stream counts when it is complete. A report
+    covers all calls since the ledger was created; a model that failed before a fallback counts
+    under its own name.
     """
 
     total: Account = field(default_factory=Account)
@@ -116,7 +117,7 @@ class Ledger:
                 account.pay(response.usage, wasted=response.wasted)
 
     def _note_failure(self, request: CompletionRequest, error: BaseException) -> None:
-        """A refused call is free; one that broke or was cancelled may be billed: nobody knows."""
+        """Count a failed call: a refused one is free, a broken or cancelled one may be billed."""
         used: Usage | None = getattr(error, "usage", None)
         may_be_billed = getattr(error, "may_be_billed", isinstance(error, CancelledError))
         for account in self._accounts(request):

@@ -1,12 +1,12 @@
-"""What a server's headers say about its limits.
+"""Read a server's rate limits from its response headers.
 
-OpenAI and those who copy it send `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, where a
-reset is the time from the request on until the limit is whole again: `6m0s`, `8.64s`, `20ms`
-(platform.openai.com/docs/guides/rate-limits). Mistral and Cerebras append `-minute` or `-day`,
-Azure says in `x-ratelimit-renewalperiod-*` how many seconds a limit is for. Anthropic sends
-`anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`, where
-a reset is a moment (platform.claude.com/docs/en/api/rate-limits). Bare `x-ratelimit-limit` headers
-(Together, OpenRouter) do not say what period they are for and are not read.
+OpenAI and compatible servers send `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, where a
+reset is the time, counted from the request, until the limit is fully restored: `6m0s`, `8.64s`,
+`20ms` (platform.openai.com/docs/guides/rate-limits). Mistral and Cerebras append `-minute` or
+`-day`; Azure gives the seconds that a limit covers in `x-ratelimit-renewalperiod-*`. Anthropic
+sends `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`,
+where a reset is a timestamp (platform.claude.com/docs/en/api/rate-limits). Bare `x-ratelimit-limit`
+headers (Together, OpenRouter) do not name their period and are not read.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
-from math import inf, isfinite
+from math import inf
 from typing import NamedTuple
 
+from ..types.header_values import number_in, seconds_until
 from .windows import Amount
 
 LONGEST_PAUSE = 600.0
-"""Seconds; who asks for more has run out of a day's quota, and waiting here is no help."""
+"""Seconds; a server that asks for more is out of a day's quota, and waiting here does not help."""
 
 _DAY = 86_400.0
 _UNITS = {"d": _DAY, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
@@ -63,7 +63,7 @@ _ANTHROPIC = tuple(map(_anthropic_names, ("requests", "tokens", "input-tokens", 
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Limits per minute (inf where nothing was said) and seconds to wait from now on."""
+    """Limits per minute (inf where none was sent) and the seconds to wait from now."""
 
     limits: Amount
     pause: float = 0.0
@@ -94,8 +94,8 @@ def read_limits(headers: Mapping[str, str], *, age: float = 0.0) -> ServerLimits
 
 
 def read_duration(text: str | None) -> float | None:
-    """Read seconds as a number or as Go writes durations: `1h2m3s`, `7.66s`, `20ms`."""
-    number = _number(text)
+    """Parse seconds from a number or a duration in Go's notation: `1h2m3s`, `7.66s`, `20ms`."""
+    number = number_in(text)
     if number is not None or not text:
         return number
     steps = _STEP.findall(text)
@@ -108,13 +108,13 @@ def _openai(headers: Mapping[str, str], age: float) -> Iterator[_Said]:
     for names in _OPENAI:
         if names.limit not in headers and names.remaining not in headers:
             continue
-        limit = _number(headers.get(names.limit))
+        limit = number_in(headers.get(names.limit))
         if names.limit in headers and not limit:
-            continue  # some send 0 or -1 where they do not know it
-        remaining = _number(headers.get(names.remaining))
+            continue  # some servers send 0 or -1 for an unknown limit
+        remaining = number_in(headers.get(names.remaining))
         text = headers.get(names.reset, "")
         reset = read_duration(text)
-        period = _number(headers.get(names.period))
+        period = number_in(headers.get(names.period))
         if period:
             limit = limit * 60 / period if limit and period <= LONGEST_PAUSE else None
         elif _is_by_the_day(limit, remaining, reset, is_exact=text.endswith("s")):
@@ -125,10 +125,10 @@ def _openai(headers: Mapping[str, str], age: float) -> Iterator[_Said]:
 def _is_by_the_day(
     limit: float | None, remaining: float | None, reset: float | None, *, is_exact: bool
 ) -> bool:
-    """Whether a limit is not one of a minute: Groq's for requests, OpenAI's for low tiers.
+    """Return whether a limit is per day, as Groq's for requests and OpenAI's for low tiers.
 
-    Servers do not say it. But the time until a limit is whole again tells how long all of it
-    takes: with 1 of 10,000 used and 8.64 s to go, a day.
+    Servers do not say so. But the time until a limit is fully restored shows its period: with 1 of
+    10,000 used and 8.64 s to go, it is a day.
     """
     if limit is None or reset is None:
         return False
@@ -141,26 +141,9 @@ def _is_by_the_day(
 
 def _anthropic(headers: Mapping[str, str]) -> Iterator[_Said]:
     for names in _ANTHROPIC:
-        if limit := _number(headers.get(names.limit)):
-            remaining = _number(headers.get(names.remaining))
-            reset = _until(headers.get(names.reset), headers.get("date"))
+        if limit := number_in(headers.get(names.limit)):
+            remaining = number_in(headers.get(names.remaining))
+            reset = seconds_until(
+                headers.get(names.reset), headers.get("date"), read=datetime.fromisoformat
+            )
             yield _Said(names.field, limit, remaining, reset)
-
-
-def _until(moment: str | None, date: str | None) -> float | None:
-    """Return the seconds from a server's `date` to a moment, so that no clock has to agree."""
-    if not moment or not date:
-        return None
-    try:
-        wait = datetime.fromisoformat(moment) - parsedate_to_datetime(date)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, wait.total_seconds())
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text else -1.0
-    except ValueError:
-        return None
-    return value if value >= 0 and isfinite(value) else None

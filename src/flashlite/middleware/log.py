@@ -1,4 +1,4 @@
-"""A record of every call, one line of JSON each."""
+"""A log of every call, one line of JSON per record."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ requests_log = logging.getLogger("flashlite.requests")
 
 
 class StructuredLogger:
-    """Write records as lines of JSON to a file, or without one to the log "flashlite.requests".
+    """Write records as lines of JSON to a file, or else to the logger "flashlite.requests".
 
-    `include_messages` says whether what is asked is written, `include_content` whether what is
-    answered is: text, reasoning, refusals and the arguments of tool calls. A text longer than
-    `max_text` characters is cut (None cuts nothing). Inline media are replaced by a note, and
-    secrets of the call are struck out wherever they occur.
+    `include_messages` controls whether the prompts are written, `include_content` whether the
+    answers are: text, reasoning, refusals and the arguments of tool calls. A text longer than
+    `max_text` characters is cut (None: never). Inline media are replaced by a note, and the call's
+    secrets are masked wherever they occur.
 
-    Several processes may share a local file. Records are written by a thread, soon; what cannot be
-    written is reported once and never costs an answer. All is written when the process ends.
+    Several processes may share a local file. A thread writes the records soon after; a failure to
+    write is reported once and never costs an answer. All records are written before the process
+    ends.
     """
 
     def __init__(
@@ -49,19 +50,19 @@ class StructuredLogger:
         self._file = None if log_file is None else LineWriter(log_file)
 
     def write(self, record: Mapping[str, Any], *, secrets: tuple[str, ...] = ()) -> None:
-        """Write a record soon, as it is now and without these secrets; this never waits."""
+        """Queue a record for writing, as it is now and with the secrets masked; never block."""
         if self._file is not None:
             self._file.write(self._line(record, secrets))
         elif requests_log.isEnabledFor(logging.INFO):
             requests_log.info("%s", self._line(record, secrets).decode())
 
     async def room(self) -> None:
-        """Wait while very many records are waiting to be written."""
+        """Wait while the queue of records to be written is full."""
         if self._file is not None:
             await self._file.room()
 
     def flush(self) -> None:
-        """Return when everything is written; on an event loop rather `await aflush()`."""
+        """Block until everything is written; on an event loop, use `await aflush()`."""
         if self._file is not None:
             self._file.flush()
 
@@ -71,12 +72,12 @@ class StructuredLogger:
             await self._file.aflush()
 
     def close(self) -> None:
-        """Flush, and let go of the file; it opens again with the next record."""
+        """Flush and close the file; the next record opens it again."""
         if self._file is not None:
             self._file.close()
 
     async def aclose(self) -> None:
-        """Do what `close` does without blocking the loop."""
+        """Do what `close` does, without blocking the loop."""
         await self.aflush()
         self.close()
 
@@ -85,9 +86,9 @@ class StructuredLogger:
 
 
 class Log:
-    """Write a record of each request, and one of what became of it.
+    """Write a record of each request, and one of its outcome.
 
-    That is a "response", an "error" (a stream that broke or was given up too), or "cancelled".
+    The outcome is a "response", an "error" (also for a broken or abandoned stream), or "cancelled".
     """
 
     def __init__(
@@ -113,13 +114,13 @@ class Log:
             call.fail(error)
             raise
         call.answered = self._clock()
-        # A plain function, so that an answer which is dropped unread has its record too.
+        # A plain function, so that an answer that is dropped unread is recorded too.
         await response.on_complete(call.complete)
         return response
 
 
 class _Call:
-    """One call on its way into the log."""
+    """The log records of one call."""
 
     __slots__ = ("_clock", "_logger", "_now", "_request", "_secrets", "_started", "answered")
 
@@ -153,7 +154,7 @@ class _Call:
             self._write("error", {"latency_ms": self.elapsed(), **answer, **error})
 
     def fail(self, error: BaseException) -> None:
-        """Note an error, or that the call was ended from outside."""
+        """Record an error, or that the call was cancelled."""
         if isinstance(error, Exception):
             self._write("error", {"latency_ms": self.elapsed(), **of_error(error)})
         else:
@@ -175,10 +176,10 @@ class _Call:
 
 
 def read_log(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
-    """Yield the records of a log, the first one first.
+    """Yield the records of a log file, oldest first.
 
-    A last line that is not whole is left out: it is still being written, or its writer was killed.
-    Any other line that is no record is left out with a warning.
+    An incomplete last line is skipped: it is still being written, or its writer was killed. Any
+    other line that is not a record is skipped with a warning.
     """
     with Path(path).expanduser().open("rb") as lines:
         for number, line in enumerate(lines, 1):

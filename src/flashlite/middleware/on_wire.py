@@ -1,4 +1,4 @@
-"""Which tasks have sent a request: what they asked for is being paid, or was."""
+"""The layer that tracks which tasks have sent a request, which may be billed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from weakref import WeakSet
 from ..types import CompletionRequest, CompletionResponse, Handler
 
 before_sending: ContextVar[Callable[[], None] | None] = ContextVar("before_sending", default=None)
-"""What a task has called right before each request that it sends, whoever the provider is."""
+"""A function that the current task calls right before each request it sends, to any provider."""
 
 
 class OnWire:
-    """Know the tasks that are with the provider or have its answer; the innermost of all layers.
+    """Track the tasks that wait for the provider or have its answer; the innermost of all layers.
 
-    A task that got its answer stays known until it is forgotten: layers above may still be at work
-    on what was paid for. One whose attempt failed has nothing any more.
+    A task that got its answer is tracked until `forget`, because layers above may still work on the
+    paid answer. A task whose attempt failed is no longer tracked.
     """
 
     def __init__(self) -> None:
@@ -26,18 +26,18 @@ class OnWire:
         self._ending = WeakSet[asyncio.Task[Any]]()
 
     def has(self, task: asyncio.Task[Any]) -> bool:
-        """Whether a task has sent a request, and did not fail."""
+        """Return whether a task has sent a request that did not fail."""
         return task in self._tasks
 
     def end(self, task: asyncio.Task[Any]) -> None:
-        """End a task that has nothing here; let any other finish, but send no further request."""
+        """Cancel a task that is not tracked; let any other finish, but send no further request."""
         if self.has(task):
             self._ending.add(task)
         else:
             task.cancel()
 
     def forget(self, task: asyncio.Task[Any]) -> None:
-        """Let a task begin anew."""
+        """Stop tracking a task."""
         self._tasks.discard(task)
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:
@@ -48,7 +48,7 @@ class OnWire:
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError as end:
-                end.__dict__["may_be_billed"] = False  # for nothing is sent
+                end.__dict__["may_be_billed"] = False  # because nothing was sent
                 raise
         if (tell := before_sending.get()) is not None:
             tell()

@@ -1,4 +1,4 @@
-"""The last look at what leaves the engine: some layers are a caller's own."""
+"""The outermost layer: it checks what leaves the engine, because layers may be a caller's own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..types import CompletionRequest, CompletionResponse, Handler
 
 
 async def outermost(request: CompletionRequest, call_next: Handler) -> CompletionResponse:
-    """Let nothing out but answers and errors of ours, and note how long it all took."""
+    """Return only answers, raise only flashlite's errors, and record the total duration."""
     started = perf_counter()
     try:
         response = await call_next(request)
-    except TimeoutError as error:  # Inspect takes one for the end of a sample, without an error
+    except TimeoutError as error:  # Inspect would end the sample without an error
         raise APITimeoutError(f"a layer ran out of time: {error}".rstrip(": ")) from error
     if not isinstance(response, CompletionResponse):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What is left of a budget: in memory, or in a file that outlives the process."""
+"""The remainder of a budget: in memory, or in a file that outlives the process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .spend_file import SpendFile
 log = logging.getLogger("flashlite.budget")
 
 UNIT = 10**12
-"""Amounts are whole numbers of this part of a dollar: sums of fractions leave dust."""
+"""Amounts are integers, with this many to a dollar: sums of floats have rounding errors."""
 
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """What one running call may cost, in parts of a dollar."""
+    """What one running call may cost; amounts are in 1/UNIT dollars."""
 
     amount: int
     line: str = ""
@@ -29,9 +29,9 @@ class Reservation:
 def refusal(
     amount: int, *, limit: int, spent: int, held: Sequence[int] = ()
 ) -> BudgetExceededError:
-    """Return the error for a call that can never be paid for; amounts are in parts of a dollar.
+    """Return the error for a call that can never be paid for; amounts are in 1/UNIT dollars.
 
-    `held` is the part of `spent` that others have reserved, for each of their calls.
+    `held` is the part of `spent` that other processes have reserved, one amount per call.
     """
     amounts = {"limit": limit / UNIT, "spent": spent / UNIT, "needed": amount / UNIT}
     known = dollars((spent - sum(held)) / UNIT)
@@ -48,7 +48,7 @@ def refusal(
 
 
 class Purse:
-    """The room of a line in which whoever can never be paid for gets a refusal instead."""
+    """A `Room` that gives a refusal to a call that can never be paid for."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -57,11 +57,11 @@ class Purse:
         self._running = set[Reservation]()
 
     def gone(self) -> int:
-        """Return what no running call can give back any more."""
+        """Return the amount spent, which no running call can give back."""
         return self.spent
 
     def held(self) -> Sequence[int]:
-        """Return the part of it that others have reserved, for each of their calls."""
+        """Return the part of `gone()` that other processes have reserved, one amount per call."""
         return ()
 
     def opens_at(self, amount: int, now: float) -> float:
@@ -85,7 +85,7 @@ class Purse:
         self.reserved = 0
 
     def settle(self, reservation: Reservation, cost: int) -> bool:
-        """Count what a call did cost; False for one that was settled before, or not here."""
+        """Count what a call cost; return False if it was settled before, or reserved elsewhere."""
         if reservation not in self._running:
             return False
         self._running.discard(reservation)
@@ -95,14 +95,14 @@ class Purse:
 
 
 class FiledPurse(Purse):
-    """A purse that writes down what it gives, and counts what others took out of it."""
+    """A purse that records its reservations in a file, and counts those of other processes."""
 
     def __init__(self, limit: int, file: SpendFile) -> None:
         super().__init__(limit)
         self._file = file
 
     def gone(self) -> int:
-        with suppress(OSError):  # who wants to take something will hear of it
+        with suppress(OSError):  # `take` will report it
             self._file.refresh()
         return self.spent + self._file.others
 
@@ -116,7 +116,7 @@ class FiledPurse(Purse):
                 taken = super().take(amount, now)
                 if isinstance(taken, Reservation):
                     taken.line = self._file.reserve(amount)
-        except OSError as error:  # given to who asked: others are served in the same moment
+        except OSError as error:  # returned, not raised: other callers are served in the same pass
             if isinstance(taken, Reservation):
                 super().settle(taken, 0)
             return StoreError(f"the budget's file cannot be written, nothing was sent: {error}")
@@ -124,13 +124,13 @@ class FiledPurse(Purse):
 
     def after_fork(self) -> None:
         super().after_fork()
-        self.spent = 0  # a child reads in the file what was spent before it was born
+        self.spent = 0  # a child process reads from the file what was spent before the fork
 
     def settle(self, reservation: Reservation, cost: int) -> bool:
         if not super().settle(reservation, cost):
             return False
         try:
             self._file.spend(reservation.line, cost)
-        except OSError as error:  # the file keeps the reservation, which is more
+        except OSError as error:  # the file keeps the reservation, which is larger
             log.warning("the budget's file cannot be written, it counts too much: %s", error)
         return True

@@ -1,4 +1,4 @@
-"""The minute: as many requests and tokens as the provider allows, and not one more."""
+"""Rate limits: no more requests and tokens per minute than the provider allows."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ log = logging.getLogger("flashlite.rate_limit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitConfig:
-    """How much may be sent in any 60 seconds to one endpoint, with one key, for one model.
+    """Limits on what is sent in any 60 seconds to one endpoint, with one key, for one model.
 
     `tokens_per_minute` counts input and output. With `auto_detect` the limits in the server's
-    headers hold too: where both are known, the lower one.
+    response headers apply too; where both are known, the lower one.
     """
 
     requests_per_minute: float | None = None
@@ -55,16 +55,16 @@ class RateLimitConfig:
 
 
 class RateLimit:
-    """Hold calls back until the minute has room for them.
+    """Delay calls until the limits per minute allow them.
 
-    One minute per endpoint, key and model, shared by all loops and threads, and by all clients
-    that are given the same object. Tokens are reserved by estimate before a call and corrected by
-    its usage afterwards. A 429 that says how long to wait holds everybody back, not only who got
-    it. What a call waited is logged at DEBUG.
+    Each endpoint, key and model has its own minute, shared by all loops and threads, and by all
+    clients that are given the same object. Tokens are reserved by an estimate before a call and
+    corrected by its usage afterwards. A 429 with a Retry-After delays all callers, not only the one
+    that got it. How long a call waited is logged at DEBUG.
 
-    With a `pool`, or its address, all its processes share the minute and take turns where they
-    wait; it is a second longer then, for they are not alike in how fast they send. Limits that were
-    said or learned are each process's own.
+    With a `pool`, or its address, all processes of the pool share the minute and wait in turn; it
+    is then a second longer, because processes differ in how fast they send. Each process applies
+    its own configured and detected limits.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class RateLimit:
 
     @classmethod
     def of(cls, value: RateLimitConfig | RateLimit | None) -> RateLimit | None:
-        """Read what a caller passed: the limits, an object that others share, or None."""
+        """Convert what a caller passed: the limits, an object that others share, or None."""
         if isinstance(value, RateLimit | None):
             return value
         if not isinstance(value, RateLimitConfig):
@@ -118,13 +118,13 @@ class RateLimit:
         return minute
 
     async def aflush(self) -> None:
-        """Return when a pool has heard what there is to tell, or is down."""
+        """Return when the pool has received all pending updates, or is down."""
         for minute in list(self._minutes.values()):
             await minute.aflush()
 
 
 class _Minute:
-    """The limits of one endpoint, key and model, and who waits for them."""
+    """The limits of one endpoint, key and model, and the line of waiting requests."""
 
     def __init__(
         self,
@@ -161,16 +161,16 @@ class _Minute:
         return _Attempt(self, grant, size, choices(request))
 
     async def aflush(self) -> None:
-        """Tell the pool what there is to tell."""
+        """Send all pending updates to the pool."""
         if isinstance(self._line, SharedLine):
             await self._line.aflush()
 
     def undo(self, grant: Grant) -> None:
-        """Forget a request that was never sent."""
+        """Remove a request that was never sent."""
         self._line.tell(partial(self._window.undo, grant))
 
     def note_usage(self, grant: Grant, usage: Usage, *, size: PromptSize, choices: int) -> None:
-        """Count what an answer took instead of the estimate."""
+        """Replace the estimate by what an answer used."""
         if self._counts_tokens:
             self._estimate.learn(size, usage, choices=choices)
             self._correct(
@@ -178,7 +178,7 @@ class _Minute:
             )
 
     def note_headers(self, grant: Grant, headers: Mapping[str, str]) -> None:
-        """Heed what a server says about its limits."""
+        """Apply the limits in a server's headers."""
         if not headers or not self._config.auto_detect:
             return
         said = read_limits(headers, age=self._clock() - grant.at)
@@ -187,12 +187,12 @@ class _Minute:
         self._pause(said.pause)
 
     def note_failure(self, grant: Grant, error: BaseException) -> None:
-        """Give a failed attempt's tokens back, and hold everybody up if the server asks for it."""
+        """Give a failed attempt's tokens back, and delay everybody if the server asks for it."""
         self._correct(grant, Amount(requests=1))
         if not isinstance(error, CompletionError):
             return
         self.note_headers(grant, error.headers)
-        # Waiting cures no empty account, so nobody has to wait for it.
+        # An error that is not retryable, such as an empty account, delays nobody.
         if isinstance(error, RateLimitError) and error.retryable:
             self._pause(error.retry_after or 0.0)
 
@@ -226,7 +226,7 @@ class _Minute:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One request that was let through, until it is known what it took."""
+    """A request that was let through, until its actual usage is known."""
 
     minute: _Minute
     grant: Grant
@@ -246,7 +246,7 @@ class _Attempt:
             self.grant.is_settled = True
 
     def settle(self, response: CompletionResponse) -> None:
-        """Note what a complete answer took; one without usage keeps what was reserved."""
+        """Record what a complete answer used; without usage, the reservation stays."""
         if response.usage is not None:
             self.minute.note_usage(self.grant, response.usage, size=self.size, choices=self.choices)
         self.minute.note_headers(self.grant, response.headers)

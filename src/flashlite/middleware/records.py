@@ -1,4 +1,4 @@
-"""What a log says of a call: enough to follow it, without secrets, media and endless texts."""
+"""Log records of a call, without secrets, inline media and overlong texts."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ..types import (
 )
 
 _STRUCK = "***"
-_LONGEST_PLAIN = 255  # characters; a text up to this is no media, unless it begins like a data URI
-_DEEPEST = 60  # nested values; JSON libraries give up somewhere beyond 200
+_LONGEST_PLAIN = 255  # characters; a shorter text is not media, unless it begins like a data URI
+_DEEPEST = 60  # nested values; JSON libraries fail somewhere beyond 200
 
 
 def of_request(request: CompletionRequest, *, with_messages: bool) -> dict[str, Any]:
-    """Return what is asked for, and on whose behalf; empty values are to be left out."""
+    """Return what was asked for, and by which agent; the caller leaves out empty values."""
     return {
         "target": request.target and _target_fields(request.target),
         "params": request.params,
@@ -45,7 +45,7 @@ def of_request(request: CompletionRequest, *, with_messages: bool) -> dict[str, 
 
 
 def of_response(response: CompletionResponse, *, with_content: bool) -> dict[str, Any]:
-    """Return who answered, what, and at which price; the answers after the first are `others`."""
+    """Return who answered, what, and at what cost; choices after the first are in `others`."""
     texts = [choice for choice in response.choices if "embedding" not in choice.message]
     choices = [_choice(choice, with_content) for choice in texts]
     return {
@@ -67,7 +67,7 @@ def of_response(response: CompletionResponse, *, with_content: bool) -> dict[str
 
 
 def of_error(error: BaseException) -> dict[str, Any]:
-    """Return what went wrong, and whether it may pass."""
+    """Return what went wrong, and whether a retry may help."""
     return {
         "error_type": type(error).__name__,
         "message": str(error),
@@ -82,7 +82,7 @@ def of_error(error: BaseException) -> dict[str, Any]:
 
 
 def known(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is not there; a number is, whatever its value."""
+    """Leave out empty values; numbers and booleans always stay."""
     return {name: value for name, value in fields.items() if value or type(value) in _NUMBERS}
 
 
@@ -90,10 +90,10 @@ _NUMBERS = frozenset({int, float, bool})
 
 
 def secrets_of(request: CompletionRequest) -> tuple[str, ...]:
-    """Return every text that no log may show, the longest first.
+    """Return every text that no log may show, longest first.
 
-    They are the key, what stands in headers and in the body under names that look secret, and what
-    an address holds; each also as it looks inside JSON.
+    These are the key, the values under secret-looking names in headers and body, and the secrets in
+    an address; each also as it is escaped in JSON.
     """
     if not request.extra_headers and not request.extra_body:
         return _words_in(request.api_key, request.base_url)
@@ -114,19 +114,19 @@ def _words_in(api_key: str | None, base_url: str | None, *hidden: str) -> tuple[
 def to_line(record: Mapping[str, Any], *, max_text: int | None, secrets: tuple[str, ...]) -> bytes:
     """Return a record as JSON on one line.
 
-    The values are taken as they are now; what is no JSON is named by its type.
+    The values are copied as they are now; a value that is not JSON is replaced by its type's name.
     """
     if not _may_be_huge(record, max_text):
         line = _dump(record)
         if line is not None and _may_be_shown(line, max_text, secrets):
             return line
     plain = _Plain(max_text, secrets).copy(record, None, 0)
-    # The standard library also writes half an emoji, and numbers beyond 64 bits.
+    # The standard library also writes lone surrogates, and numbers beyond 64 bits.
     return _dump(plain) or json.dumps(plain, separators=(",", ":")).encode()
 
 
 def _may_be_huge(record: Mapping[str, Any], max_text: int | None) -> bool:
-    """Whether messages are long, or more than text: an image may have many megabytes."""
+    """Return whether messages are long, or more than text: an image may have many megabytes."""
     length = 0
     for message in record.get("messages", ()):
         content = message.get("content") if isinstance(message, dict) else message
@@ -138,7 +138,7 @@ def _may_be_huge(record: Mapping[str, Any], max_text: int | None) -> bool:
 
 
 def _dump(value: Any) -> bytes | None:
-    """Return a value as JSON, None when something in it is none."""
+    """Return a value as JSON, or None if some part of it is not JSON."""
     try:
         return _orjson_dumps()(value)
     except TypeError:
@@ -146,11 +146,11 @@ def _dump(value: Any) -> bytes | None:
 
 
 def _may_be_shown(line: bytes, max_text: int | None, secrets: tuple[str, ...]) -> bool:
-    """Whether nothing in a line is to be cut or struck out; False where that is not sure."""
+    """Return whether nothing in a line has to be cut or masked; False if that is uncertain."""
     is_long = max_text is not None and len(line) > max_text
-    if is_long or b'"data' in line:  # sound's name, and how an address with base64 begins
+    if is_long or b'"data' in line:  # the key of audio, and the start of a data URI
         return False
-    # What JSON escapes looks otherwise in a line, and otherwise again in JSON inside of it.
+    # A secret that JSON escapes looks different in a line, and different again in nested JSON.
     return not secrets or not any("\\" in word or word.encode() in line for word in secrets)
 
 
@@ -162,7 +162,7 @@ def _orjson_dumps() -> Callable[[Any], bytes]:
 
 
 class _Plain:
-    """Copies values as JSON, without secrets and media, and cuts long texts."""
+    """Copies values as JSON, without secrets and media, and with long texts cut."""
 
     __slots__ = ("_longest", "_max_text", "_secrets")
 
@@ -197,7 +197,7 @@ class _Plain:
         }
 
     def _other(self, value: Any, key: str | None, depth: int) -> Any:
-        if isinstance(value, str):  # an enum's member
+        if isinstance(value, str):  # a member of an enum
             return self._text(str(value), key)
         if isinstance(value, Mapping):
             return self._mapping(value, depth + 1)
@@ -258,7 +258,7 @@ def _target_fields(target: Target) -> dict[str, str]:
 
 
 def _concealed(value: Any) -> Any:
-    """Strike out every text under a name that looks secret."""
+    """Mask every text under a name that looks secret."""
     if isinstance(value, list | tuple):
         return [_concealed(member) for member in value]
     if not isinstance(value, Mapping):
@@ -278,7 +278,7 @@ def _blackened(value: Any) -> Any:
 
 
 def _in_address(url: str) -> Iterator[str]:
-    """Yield the secrets of an address, as they stand there and as they are meant."""
+    """Yield the secrets in an address, both percent-encoded and decoded."""
     if "?" in url or "@" in url:
         pairs = (pair.partition("=") for pair in url.partition("?")[2].split("&"))
         found = [*_PASSWORD.findall(url), *secrets_in({name: value for name, _, value in pairs})]

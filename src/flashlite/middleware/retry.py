@@ -1,4 +1,4 @@
-"""Trying again, within the time that the caller gives."""
+"""The layer that retries failed calls, within the caller's timeout."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ log = logging.getLogger("flashlite.retry")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryConfig:
-    """How often and how slowly to try again.
+    """The number of attempts and the delays between them.
 
-    `max_attempts` counts all requests on the wire, the first one included. Delays are seconds:
+    `max_attempts` counts all requests sent, including the first. Delays are in seconds:
     `initial_delay`, times `exponential_base` for each further attempt, at most `max_delay`; with
-    `jitter` a random half of it. A server's Retry-After is waited even where it is longer.
+    `jitter`, a random value from half of that to all of it. A server's Retry-After is obeyed even
+    where it is longer.
     """
 
     max_attempts: int = 3
@@ -51,7 +52,7 @@ class RetryConfig:
 
 
 class Retry:
-    """Repeat a failed call if the error says it is worth it and the time allows it."""
+    """Repeat a failed call if its error is retryable and the time allows it."""
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class Retry:
         return None if total is None else total - (self._clock() - started)
 
     def _delay(self, error: CompletionError, attempt: int, left: float | None) -> float | None:
-        """Return how long to wait before the next attempt, None when there is to be none."""
+        """Return the seconds to wait before the next attempt, or None if there is none."""
         if not error.retryable or attempt >= self._config.max_attempts:
             return None
         delay = max(self._config.delay(attempt, self._chance()), error.retry_after or 0.0)

@@ -1,8 +1,8 @@
-"""What a budget spent, in a file: it outlives the process, and processes may share it.
+"""A budget's spending in a file, which outlives the process and which processes may share.
 
-One JSON object a line: `{"id": …, "reserved": …}` before a call is sent and `{"id": …, "spent": …}`
-when its cost is known, in 10⁻¹² dollars. A line is written at once, so what a killed process had
-reserved counts as spent. Lines take microseconds and are written in place.
+One JSON object per line: `{"id": …, "reserved": …}` before a call is sent and `{"id": …, "spent":
+…}` when its cost is known, in 10⁻¹² dollars. Each line is written immediately, so what a killed
+process had reserved counts as spent. A write takes microseconds, so no thread is used for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from secrets import token_hex
 
 
 class SpendFile:
-    """The lines of one budget; `others` is what everybody else spent or has reserved in it."""
+    """The lines of one budget; `others` is what other processes spent or have reserved."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.others = 0
@@ -30,12 +30,12 @@ class SpendFile:
 
     @property
     def held(self) -> list[int]:
-        """What is reserved for each call of others that run, or were killed."""
+        """What is reserved for each call of other processes that run, or were killed."""
         return list(self._reserved.values())
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes out for a moment, with their lines read."""
+        """Lock other processes out and read their lines."""
         from fcntl import LOCK_EX, LOCK_UN, flock
 
         descriptor = self._open()
@@ -47,7 +47,7 @@ class SpendFile:
             flock(descriptor, LOCK_UN)
 
     def refresh(self) -> None:
-        """Read what was written since the last time."""
+        """Read the lines written since the last time."""
         descriptor = self._open()
         while block := os.pread(descriptor, 1 << 20, self._offset):
             self._offset += len(block)
@@ -56,14 +56,14 @@ class SpendFile:
                 self._read(line)
 
     def reserve(self, amount: int) -> str:
-        """Write down what a call may cost, and return the name of the line."""
+        """Record what a call may cost, and return the id of the line."""
         name = token_hex(8)
         self._mine.add(name)
         self._write({"id": name, "reserved": amount})
         return name
 
     def spend(self, name: str, cost: int) -> None:
-        """Write down what a call did cost."""
+        """Record what a call cost."""
         self._write({"id": name, "spent": cost})
 
     def _read(self, line: bytes) -> None:
@@ -71,7 +71,7 @@ class SpendFile:
             entry = json.loads(line)
             name, reserved, spent = entry["id"], entry.get("reserved"), entry.get("spent")
         except (ValueError, KeyError, TypeError, AttributeError):
-            return  # of a process that was killed while it wrote; nothing was sent for it
+            return  # torn when its process was killed; nothing was sent for it
         if name in self._mine:
             if isinstance(spent, int):
                 self._mine.discard(name)
@@ -82,7 +82,7 @@ class SpendFile:
             self.others += spent - self._reserved.pop(name, 0)
 
     def _write(self, entry: dict[str, str | int]) -> None:
-        # A line begins anew, also behind one that a full disk or a kill tore, be it another's.
+        # The leading newline separates it from a line that a full disk or a kill left incomplete.
         line = b"\n" + json.dumps(entry).encode() + b"\n"
         if os.write(self._open(), line) < len(line):
             raise OSError("the disk is full")
@@ -92,7 +92,7 @@ class SpendFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
-            # A forked child opens the file anew, or a lock would hold for parent and child alike.
+            # A forked child reopens the file, because parent and child would share one lock.
             self._process, self._offset, self._torn = os.getpid(), 0, b""
             self.others = 0
             self._mine.clear()

@@ -1,4 +1,4 @@
-"""An answer as bytes, and back."""
+"""Answers as bytes for a store, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger("flashlite.cache")
 
 
 def is_worth_keeping(response: CompletionResponse) -> bool:
-    """Whether asking again could not do better: no refusal, and every choice was finished."""
+    """Return whether an answer is final: no refusal, and every choice has finished."""
     return not response.refusal and all(
         choice.finish_reason not in (None, "content_filter") for choice in response.choices
     )
@@ -24,12 +24,12 @@ def write_answer(response: CompletionResponse) -> bytes:
     """Return the answer as JSON."""
     answer = response.to_dict()
     if any(choice.logprobs for choice in response.choices):
-        return json.dumps(answer).encode()  # with its -Infinity
+        return json.dumps(answer).encode()  # it may contain -Infinity
     return json_bytes.dumps(answer)
 
 
 def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionResponse | None:
-    """Return a fresh answer that cost nothing, or None where the entry is none that fits."""
+    """Return a new answer that cost nothing, or None if the entry does not fit."""
     try:
         answer = CompletionResponse.from_dict(json_bytes.loads(entry.response))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Answers with a shape: ask for it, check it, ask again with what was wrong."""
+"""Structured output: ask for a schema, check the answer, ask again with what was wrong."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _ENDS = {"length": _CUT, "model_length": _FULL}
 class Structured:
     """Make answers instances of the request's `response_model`.
 
-    The schema goes where the provider takes one (`response_format`), else into the system message.
-    An answer that does not fit is asked for again, at most `structured_retries` times, with what
-    was wrong with it; usage and attempts of the last response are those of all tries. An answer
+    The schema is sent as `response_format` where the provider takes one, else in the system
+    message. If an answer does not fit, the model is asked again with what was wrong, at most
+    `structured_retries` times; the last response has the usage and attempts of all tries. An answer
     that calls tools or refuses is returned as it is. Only the first of several choices is checked.
 
-    A stream gains PARTIAL events and is checked at its end; nothing is asked again once events
-    are out. Raises StructuredOutputError when no answer fitted.
+    A stream gains PARTIAL events and is checked at its end; it is not asked again once events are
+    out. Raises StructuredOutputError when no answer fitted.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Structured:
         while (problem := _problem(response, model)) is not None:
             unfit.append(response)
             left = deadline - self._clock()
-            is_full = response.finish_reason == "model_length"  # asking again only adds to it
+            is_full = response.finish_reason == "model_length"  # asking again only lengthens it
             if len(unfit) > request.structured_retries or left <= 0 or is_full:
                 raise _failure(unfit, model, problem) from problem
             log.info("try %d did not fit: %s", len(unfit), _first(problem))
@@ -77,7 +77,7 @@ class Structured:
         return _summed(response, unfit)
 
     def _asking(self, request: CompletionRequest, model: type[Any]) -> CompletionRequest:
-        """Return the request that asks for the shape."""
+        """Return the request that asks for the schema."""
         if request.structured_retries < 0:
             raise ConfigError(f"structured_retries is 0 or more; got {request.structured_retries}")
         if "response_format" in request.params or "response_format" in request.extra_body:
@@ -92,7 +92,7 @@ class Structured:
 
 
 def fitting(response: CompletionResponse, model: type[Any] | None) -> CompletionResponse:
-    """Return the response, or raise when it has to be an instance of a model and is none."""
+    """Return the response, or raise if it should be an instance of a model and is not."""
     if model is not None and response.parsed is None:
         did = "called tools" if response.has_tool_calls else "refused"
         raise StructuredOutputError(
@@ -104,9 +104,9 @@ def fitting(response: CompletionResponse, model: type[Any] | None) -> Completion
 
 
 def _problem(response: CompletionResponse, model: type[Any]) -> InvalidAnswer | None:
-    """Fill in `parsed`, or return why that cannot be.
+    """Fill in `parsed`, or return why the answer does not fit.
 
-    Tool calls and refusals are no attempt at the shape, so nothing is wrong with them.
+    Tool calls and refusals do not attempt the schema, so they are no problem.
     """
     if response.has_tool_calls or response.refusal or response.finish_reason == "content_filter":
         return None
@@ -126,7 +126,7 @@ def _first(problem: InvalidAnswer) -> str:
 def _instructed(request: CompletionRequest, instruction: str) -> tuple[Message, ...]:
     """Return the messages with the instruction in the first system message.
 
-    Servers want system messages in front, and some want only one.
+    Servers want system messages first, and some accept only one.
     """
     if request.tools:
         instruction = f"You may call tools first. {instruction}"
@@ -163,7 +163,7 @@ def _again(
 
 
 def _summed(response: CompletionResponse, unfit: list[CompletionResponse]) -> CompletionResponse:
-    """Add to a response what the tries before it have used, all of it in vain."""
+    """Add the usage of the earlier tries to a response, and count it as wasted."""
     if unfit:
         if response.usage is not None:
             response.facts = {**response.facts, "context_tokens": response.usage.input_tokens}
@@ -175,7 +175,7 @@ def _summed(response: CompletionResponse, unfit: list[CompletionResponse]) -> Co
 def _failure(
     unfit: list[CompletionResponse], model: type[Any], problem: InvalidAnswer
 ) -> StructuredOutputError:
-    """Return the error after the last try, whose response says so too."""
+    """Return the error after the last try; its response has the same message."""
     *before, last = unfit
     response = _summed(last, before)
     response.wasted = response.usage
@@ -197,7 +197,7 @@ def _failure(
 async def _checked(
     events: AsyncGenerator[StreamEvent], response: CompletionResponse, model: type[Any]
 ) -> AsyncGenerator[StreamEvent]:
-    """Yield the events, the value as it grows, and DONE only if the whole answer fits."""
+    """Yield the events, the growing value, and DONE only if the whole answer fits."""
     draft = _Draft(model)
     async with aclosing(events):
         async for event in events:
@@ -210,7 +210,7 @@ async def _checked(
                     yield StreamEvent(StreamEventType.PARTIAL, draft.value)
         else:
             return
-    # Known before anything else is yielded: a reader may leave at any event.
+    # Computed before anything else is yielded, because a reader may leave at any event.
     problem = _problem(response, model)
     failure = problem and _failure([response], model, problem)
     if draft.grow():
@@ -221,7 +221,7 @@ async def _checked(
 
 
 class _Draft:
-    """The text of an answer that is being written, and the value that it is so far."""
+    """The text of an answer so far, and the value that it holds."""
 
     def __init__(self, model: type[Any]) -> None:
         self._model = model
@@ -238,7 +238,7 @@ class _Draft:
         return self._length - self._seen > self._seen // 50
 
     def grow(self) -> bool:
-        """Read the value anew and say whether it changed."""
+        """Parse the value again and return whether it changed."""
         self._seen = self._length
         value = partial(self._model, "".join(self._pieces))
         if value is None or value == self.value:

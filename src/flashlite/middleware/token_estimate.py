@@ -1,4 +1,4 @@
-"""How many tokens a request will take: arithmetic over bytes, corrected by recent answers."""
+"""Estimate a request's tokens from its bytes, corrected by recent answers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ..types import CompletionRequest, Usage
 from .windows import Amount
 
 OUTPUT_TOKENS = 512
-"""What an answer counts before a model has given any."""
+"""The output tokens assumed for a model that has not answered yet."""
 
 _MESSAGE_BYTES = 16  # role and separators
 _HEAD_ROOM = 1.5  # answers vary around their mean
-_MEMORY = 0.9  # the share of what was learned that an answer leaves in place
-_SAMPLE = 1024  # characters to look at in a long text that is not ASCII
+_MEMORY = 0.9  # the weight of past answers when a new one is learned
+_SAMPLE = 1024  # characters sampled from a long text that is not ASCII
 
 
 class PromptSize(NamedTuple):
-    """How large a prompt is: bytes of text, and parts that are something else."""
+    """The size of a prompt: bytes of text, and the number of other parts."""
 
     text: int
     media: int = 0
 
 
 class TokenEstimate:
-    """What requests to one model are likely to take.
+    """The tokens that requests to one model are likely to take.
 
-    Starts from four bytes a token. Prompts weigh by their size, for short ones mislead: a
-    template of the server is most of their tokens.
+    It starts from four bytes per token. Prompts are weighted by their size, because short ones
+    mislead: most of their tokens are the server's template.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def _longest_answer(request: CompletionRequest) -> int:
 
 
 def _json_bytes(value: Any) -> int:
-    """Return about how long a JSON value is when written down."""
+    """Return the approximate length of a JSON value in bytes."""
     if isinstance(value, str):
         return _bytes(value)
     if isinstance(value, Mapping):
@@ -107,7 +107,7 @@ def _json_bytes(value: Any) -> int:
 
 
 def _bytes(text: str) -> int:
-    """Return the length in UTF-8, for a long text from every n-th character."""
+    """Return the length in UTF-8, estimated from every n-th character for a long text."""
     if text.isascii():
         return len(text)
     sample = text[:: max(1, len(text) // _SAMPLE)]

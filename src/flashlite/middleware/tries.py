@@ -1,4 +1,4 @@
-"""Answers that take several requests: what those before the last one have used counts too."""
+"""Usage of answers that take several requests: the earlier ones count too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..types import CompletionRequest, CompletionResponse, Handler, Usage
 async def ask_after(
     before: Sequence[CompletionResponse], request: CompletionRequest, call_next: Handler
 ) -> CompletionResponse:
-    """Ask for what follows some answers; an error tells what those have used as well."""
+    """Ask for what follows some answers; add their usage to any error."""
     try:
         return await call_next(request)
     except (FlashliteError, CancelledError) as error:
@@ -22,13 +22,13 @@ async def ask_after(
 
 
 def sum_up(whole: CompletionResponse, tries: Sequence[CompletionResponse]) -> None:
-    """Count in a response what several have used.
+    """Add up the usage of several responses in one.
 
-    One whose cost nobody knows is among the `lost` ones; its tokens count, as far as they are told.
+    A response of unknown cost is counted in `lost`; its tokens count if they are known.
     """
     unknown = sum(not _is_priced(one.usage) for one in tries)
     whole.usage = total([one.usage for one in tries])
-    # Where all are unknown, the usage says so of one of them.
+    # If all are unknown, the missing usage already stands for one of them.
     whole.lost = sum(one.lost for one in tries) + unknown - (unknown == len(tries))
     whole.attempts = sum(one.attempts for one in tries)
 

@@ -1,4 +1,4 @@
-"""Waiting for room: in order, without polling, over all loops and threads of a process."""
+"""Waiting for room in order and without polling, across all loops and threads of a process."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ Asked = TypeVar("Asked", contravariant=True)
 
 
 class Room(Protocol[Asked, Grant]):
-    """What a line waits for. It is called under a lock: it counts, and does nothing else."""
+    """What a line waits for. Its methods run under a lock, so they only count."""
 
     def opens_at(self, amount: Asked, now: float, /) -> float:
-        """Return from when on there is room: not after `now` if there is; inf if nobody knows."""
+        """Return the time from which there is room: at most `now` if there is, inf if unknown."""
         ...
 
     def take(self, amount: Asked, now: float, /) -> Grant: ...
 
     def undo(self, grant: Grant, /) -> None:
-        """Make it as if a grant had not been given."""
+        """Take back a grant as if it had not been given."""
         ...
 
     def after_fork(self) -> None:
-        """Begin anew in a forked child, where the callers of its parent are not."""
+        """Start over in a forked child, which does not have its parent's callers."""
         ...
 
 
 class WaitingLine(Generic[Amount, Grant]):
-    """Lets callers into a room one after another: the lowest priority first, then who came first.
+    """Lets callers into a room one by one: lowest priority first, then in order of arrival.
 
-    Nobody overtakes the head. A waiter is woken once, when it is in. Each loop with waiters has
-    one timer, for the moment when the head fits; whichever rings serves all loops.
+    Nobody overtakes the head. A waiter is woken once, after it was let in. Each loop with waiters
+    has one timer for the time when the head fits; the first timer to fire serves all loops.
     """
 
     def __init__(self, room: Room[Amount, Grant], *, clock: Callable[[], float]) -> None:
@@ -56,11 +56,11 @@ class WaitingLine(Generic[Amount, Grant]):
         self._lock = threading.Lock()
         self._mail = deque[Callable[[], object]]()
         self._line: list[tuple[int, int, _Waiter[Amount, Grant]]] = []
-        self._gone = 0  # how many in the line have left it
+        self._gone = 0  # waiters still in the list that have given up
         self._alarms: dict[asyncio.AbstractEventLoop, _Alarm] = {}
 
     async def enter(self, amount: Amount, *, priority: int = 0) -> Grant:
-        """Wait until there is room and take it; a caller that is cancelled leaves no trace."""
+        """Wait until there is room and take it; a cancelled caller leaves no trace."""
         if self._process != os.getpid():
             self._begin()
             self._room.after_fork()
@@ -75,15 +75,15 @@ class WaitingLine(Generic[Amount, Grant]):
             await entered.future
             arrived = True
         finally:
-            if not arrived:  # cancelled, be it in the same moment as the grant
+            if not arrived:  # cancelled, perhaps at the same time as the grant
                 self.tell(partial(self._leave, entered))
         return entered.granted()
 
     def tell(self, change: Callable[[], object]) -> None:
-        """Change the room, from any thread, and let in whoever fits then.
+        """Change the room, from any thread, and let in all who then fit.
 
-        This may be called by the garbage collector while this very thread holds the lock, so it
-        never waits for it: who holds it reads the mail.
+        The garbage collector may call this while the same thread holds the lock, so it never waits
+        for the lock: its holder reads the mail.
         """
         self._mail.append(change)
         self._serve()
@@ -115,7 +115,7 @@ class WaitingLine(Generic[Amount, Grant]):
         return waiter
 
     def _admit(self) -> None:
-        """Let in who fits, then set the alarms for the next."""
+        """Let in all who fit, then set the alarms for the next."""
         now, opens = self._clock(), inf
         while self._line:
             waiter = self._line[0][2]
@@ -154,7 +154,7 @@ class WaitingLine(Generic[Amount, Grant]):
                 self._gone = 0
 
     def _forget(self, waiter: _Waiter[Amount, Grant]) -> None:
-        """Count a waiter out of its loop; the last one takes the alarm away."""
+        """Remove a waiter from its loop's count, and the alarm with the last one."""
         alarm = self._alarms[waiter.loop]
         alarm.waiting -= 1
         if not alarm.waiting:
@@ -163,7 +163,7 @@ class WaitingLine(Generic[Amount, Grant]):
             _call(waiter.loop, self._wind, alarm)
 
     def _wind(self, alarm: _Alarm) -> None:
-        """Start an alarm's timer anew; runs in its loop."""
+        """Restart an alarm's timer; runs in its loop."""
         if alarm.timer is not None:
             alarm.timer.cancel()
             alarm.timer = None
@@ -197,7 +197,7 @@ class _Waiter(Generic[Amount, Grant]):
 
 @dataclass(slots=True, eq=False)
 class _Alarm:
-    """One loop's timer, the moment it is to ring at, and how many wait in that loop."""
+    """One loop's timer, when it is due, and how many callers wait in that loop."""
 
     loop: asyncio.AbstractEventLoop
     waiting: int = 0
@@ -209,9 +209,9 @@ class _Alarm:
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: Any) -> bool:
-    """Have a loop call a function soon, from whichever thread; False if the loop is closed.
+    """Schedule a function on a loop, from any thread; return False if the loop is closed.
 
-    Nothing is called at once and no timer is set here: the caller may be the garbage collector,
+    Nothing is called immediately and no timer is set here: the caller may be the garbage collector,
     which may have interrupted the loop while it was sorting its timers.
     """
     running = None

@@ -1,4 +1,4 @@
-"""What was let through in the last minute: exact in every window of 60 seconds."""
+"""What was let through in the last minute, exact for every window of 60 seconds."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from operator import add, sub
 from typing import NamedTuple
 
 SPAN = 60.1
-"""Seconds that a grant counts: a minute, and some jitter of the way to the server."""
+"""Seconds for which a grant counts: a minute, plus some network jitter."""
 
-_FRESH = 1.0  # seconds that each grant is kept by itself
-_TOGETHER = 0.1  # seconds of settled grants that are then kept as one
+_FRESH = 1.0  # seconds for which each grant is kept separately
+_TOGETHER = 0.1  # seconds of settled grants that are then merged into one
 
-_AHEAD = 64  # grants to look through for the moment when a request fits, at a time
+_AHEAD = 64  # grants examined at a time to find when a request fits
 
 
 class Amount(NamedTuple):
-    """What a request takes of each limit; `tokens` are input and output together."""
+    """What a request takes of each limit; `tokens` is input and output together."""
 
     requests: float = 0
     input_tokens: float = 0
@@ -33,7 +33,7 @@ UNLIMITED = Amount(inf, inf, inf, inf)
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """A request that was let through, when, and what it counts for; final when it is settled."""
+    """A request that was let through, when, and its amount, which is final once settled."""
 
     at: float
     amount: Amount
@@ -42,7 +42,7 @@ class Grant:
 
 @dataclass(slots=True, eq=False)
 class _Sum:
-    """Settled grants of a short while, as of the last of them."""
+    """The merged grants of a short period, dated by the last of them."""
 
     since: float
     at: float
@@ -50,22 +50,22 @@ class _Sum:
 
 
 class Window:
-    """A log of the grants of the last minute; the room of a `WaitingLine`.
+    """A log of the grants of the last minute; the `Room` of a `WaitingLine`.
 
-    A request that is larger than a limit takes the whole of it: it fits when nothing else counts,
-    and nothing fits beside it. Settled grants are summed up, so a minute of many requests takes
-    little memory; a sum counts as long as the last of its grants would.
+    A request larger than a limit takes all of it: it fits when nothing else counts, and nothing
+    fits beside it. Settled grants are merged, so a minute of many requests takes little memory; a
+    sum counts as long as its last grant would.
     """
 
     def __init__(self, limits: Amount = UNLIMITED) -> None:
         self.limits = limits
-        self._sums = deque[_Sum]()  # older than all in the log
+        self._sums = deque[_Sum]()  # all older than those in the log
         self._log = OrderedDict[Grant, None]()
         self._used = Amount()
         self._closed_until = -inf
 
     def opens_at(self, amount: Amount, now: float) -> float:
-        """Return from when on an amount fits, or when to ask again if that is far ahead."""
+        """Return the time from which an amount fits, or when to ask again if that is far ahead."""
         self._expire(now)
         missing = [
             used + min(asked, limit) - limit
@@ -74,7 +74,7 @@ class Window:
         opens = self._closed_until
         if max(missing) <= 0:
             return opens
-        # A bounded look ahead: else each settlement would walk over the minute for a huge head.
+        # A bounded look ahead: otherwise each settlement would scan the minute for a huge head.
         counted: Iterable[_Sum | Grant] = chain(self._sums, self._log)
         for grant in islice(counted, _AHEAD):
             missing = list(map(sub, missing, grant.amount))
@@ -92,19 +92,19 @@ class Window:
         return grant
 
     def undo(self, grant: Grant) -> None:
-        """Strike a grant out, as if it had not been."""
+        """Remove a grant as if it had not been given."""
         if grant in self._log:
             del self._log[grant]
             self._used = Amount(*map(sub, self._used, grant.amount))
 
     def after_fork(self) -> None:
-        """Keep everything: what the parent of a fork has sent counts for the server too."""
+        """Keep everything: the server also counts what the parent process has sent."""
 
     def correct(self, grant: Grant, amount: Amount, now: float) -> None:
-        """Say what a request really took.
+        """Replace a grant's estimate by what the request actually took.
 
-        What is left over is free at once; what was taken on top counts too. Of a request that
-        took longer than a minute the surplus counts from now, for nobody counted it before.
+        What is left over is free immediately, and any excess counts too. For a request that took
+        longer than a minute, the excess counts from now, because it was not counted before.
         """
         self._expire(now)
         if grant in self._log:
@@ -116,7 +116,7 @@ class Window:
             self.take(surplus, now)
 
     def close_until(self, moment: float) -> None:
-        """Let nobody through before a moment."""
+        """Let nobody through before the given time."""
         self._closed_until = max(self._closed_until, moment)
 
     def _sum_up(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What a call may cost at most, known before it is sent."""
+"""The most that a call may cost, computed before it is sent."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..errors import ConfigError
 from ..models import ModelProfile, Prices, lookup
 from ..types import CompletionRequest, Target
 
-# Every token of a byte-level vocabulary stands for a byte at least, so bytes bound the tokens of
-# text; these are added for what has no text, or is not sent as text.
+# Every token of a byte-level vocabulary is at least one byte, so bytes bound the tokens of text;
+# these are added for what has no text, or is not sent as text.
 _PER_MESSAGE = 16  # role and separators
-_PER_IMAGE = 50_000  # eight tiles of the model that takes the most of them
+_PER_IMAGE = 50_000  # eight tiles, at the model with the most tokens per tile
 _PER_SMALL_IMAGE = 3_000  # with detail "low"
-_BYTES_PER_MEDIA_TOKEN = 40  # of base64: sound and documents take fewer tokens for as many bytes
-_UNBOUNDED = 10**8  # what is fetched elsewhere, or of an unknown kind; the context bounds it
+_BYTES_PER_MEDIA_TOKEN = 40  # of base64; audio and documents take fewer tokens per byte than this
+_UNBOUNDED = 10**8  # media fetched by the provider, or of an unknown kind; the context bounds them
 
 
 def worst_case(request: CompletionRequest, target: Target, *, batch: bool = False) -> float | None:
-    """Return the dollars that one send may cost at most, None where no price is known.
+    """Return the most dollars that one request may cost, or None where no price is known.
 
     Raises ConfigError when nothing bounds the length of the answer.
     """
@@ -38,8 +38,8 @@ def worst_case(request: CompletionRequest, target: Target, *, batch: bool = Fals
 
 
 def most_input(request: CompletionRequest, profile: ModelProfile) -> int:
-    """Return the most tokens that a prompt can have."""
-    if request.api == "embeddings":  # the context bounds each text by itself
+    """Return an upper bound on a prompt's tokens."""
+    if request.api == "embeddings":  # the context window bounds each text separately
         more = _PER_MESSAGE + _most_tokens(request.extra_body)
         return sum(_within(_most_tokens(m) + more, profile) for m in request.messages)
     most = sum(_PER_MESSAGE + _most_tokens(message) for message in request.messages)
@@ -53,11 +53,11 @@ def _within(tokens: int, profile: ModelProfile) -> int:
 
 
 def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
-    """Return the most tokens that all answers together can have, reasoning included."""
+    """Return an upper bound on the tokens of all choices together, including reasoning."""
     sent = {**request.params, **request.extra_body}
     asked = [_positive(name, sent[name]) for name in _LIMITS if sent.get(name) is not None]
     asked += _limits_in(request.extra_body)
-    # Where several are given, the server takes one of them.
+    # If several are given, the server may use any of them.
     known = [bound for bound in (max(asked, default=0), profile.max_output_tokens) if bound]
     if not known:
         raise ConfigError(
@@ -67,7 +67,7 @@ def most_output(request: CompletionRequest, profile: ModelProfile) -> int:
 
 
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-_NATIVE_LIMITS = frozenset({"maxOutputTokens", "maxTokens"})  # Google's and AWS's, deep in a body
+_NATIVE_LIMITS = frozenset({"maxOutputTokens", "maxTokens"})  # Google's and AWS's, nested in a body
 
 
 def _limits_in(body: Mapping[str, Any]) -> Iterator[int]:
@@ -94,7 +94,7 @@ def _most_tokens(value: Any) -> int:
         return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
     if value is None:
         return 0
-    if isinstance(value, (dict, Mapping)):  # asking for a dict first is faster
+    if isinstance(value, (dict, Mapping)):  # checking for a dict first is faster
         if (kind := value.get("type")) in _MEDIA:
             return _most_of_media(value.get(kind), kind)
         return sum(2 + len(str(name)) + _most_tokens(member) for name, member in value.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..errors import (
     RateLimitError,
 )
 from ..types import SHORTEST_SECRET, secrets_in
+from ..types.header_values import number_in, seconds_until
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -211,18 +211,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
     A date is compared with the server's own `date` header, so no clock has to agree with it.
     """
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = number_in(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None or not value or "date" not in headers:
-        return seconds
-    try:
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, wait.total_seconds())
+    seconds = number_in(value)
+    return seconds_until(value, headers.get("date")) if seconds is None else seconds
 
 
 def _conceal(error: CompletionError, secret: str) -> None:
@@ -265,14 +259,6 @@ def _class_for(status: int, message: str, code: str | None) -> type[APIStatusErr
     ):
         return ContextWindowExceededError
     return _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        return None
-    return value if value is not None and 0 <= value < float("inf") else None
 
 
 def _phrase(status: int) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of the tables; a program that knows only an older one leaves them alone."""
 
+_TIMEOUT = 10.0  # seconds, of a statement
+_CONNECTIONS = 10  # of one event loop
 _LOCK = 0x666C6173686C6974  # "flashlit"; one process at a time makes the tables
 
 _TABLES = """
@@ -54,18 +56,14 @@ class Name(NamedTuple):
 class PostgresTable:
     """The answers in one database, given by a DSN or the variable PG_DSN.
 
-    The tables are made at the first use. A statement fails after `timeout` seconds; what fails is a
-    `StoreError`. `connections` bounds those of one event loop.
+    The tables are made at the first use. A statement fails after 10 seconds; what fails is a
+    `StoreError`.
     """
 
-    def __init__(
-        self, dsn: str | None = None, *, timeout: float = 10.0, connections: int = 10
-    ) -> None:
+    def __init__(self, dsn: str | None = None) -> None:
         self._dsn = dsn or env.get("PG_DSN") or ""
         if not self._dsn:
             raise ConfigError("where is PostgreSQL? Pass pg_dsn=... or set PG_DSN")
-        self._timeout = timeout
-        self._connections = connections
         self._server = Server("PostgreSQL", self._dsn)
         self._pools: ByLoop[Pool[Record]] = ByLoop(self._live)
         self._identity = ""
@@ -170,7 +168,7 @@ class PostgresTable:
             ),
         ):
             pool = await self._pools.get()
-            async with pool.acquire(timeout=self._timeout) as connection:
+            async with pool.acquire(timeout=_TIMEOUT) as connection:
                 yield connection
 
     async def _live(self) -> AsyncGenerator[Pool[Record]]:
@@ -178,9 +176,9 @@ class PostgresTable:
         pool = asyncpg.create_pool(
             self._dsn,
             min_size=0,
-            max_size=self._connections,
-            timeout=self._timeout,
-            command_timeout=self._timeout,
+            max_size=_CONNECTIONS,
+            timeout=_TIMEOUT,
+            command_timeout=_TIMEOUT,
         )
         try:
             await pool

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from .holding import holding
 from .stream import StreamEvent
 from .tool_call import ToolCall
 
@@ -42,11 +43,5 @@ def current_listener() -> Listener | None:
 @contextmanager
 def listening(listener: Listener) -> Generator[None]:
     """Let somebody listen for a while; to tasks that begin meanwhile, to their end."""
-    token = _listener.set(listener)
-    try:
+    with holding(_listener, listener):
         yield
-    finally:
-        try:
-            _listener.reset(token)
-        except ValueError:  # left by another task than the one that entered
-            _listener.set(None)

@@ -12,6 +12,7 @@ from ...engine import Engine
 from ...errors import FlashliteError, StoreError
 from ...middleware import before_sending, fitting
 from ...types import CompletionResponse
+from ...types.holding import holding
 from ..checkpoint import Checkpoint
 from ..records import is_failure
 from .question import Question
@@ -32,15 +33,13 @@ class Actor:
     async def answer(self, question: Question) -> CompletionResponse | FlashliteError:
         """Return an answer that is on file, or what went wrong."""
         intend = partial(self._checkpoint.intend, question.item, question.position)
-        token = before_sending.set(intend)
+        request = question.request
         try:
-            request = question.request
-            response = fitting(await self._engine.handle(request), request.response_model)
+            with holding(before_sending, intend):
+                response = fitting(await self._engine.handle(request), request.response_model)
         except FlashliteError as error:
             self._checkpoint.fail(error, item=question.item, position=question.position)
             return error
-        finally:
-            before_sending.reset(token)
         await self._keep(question, response)
         return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -39,8 +40,6 @@ class Means:
 
     pace: Pace
     note: Callable[[str, Mapping[str, Any]], Awaitable[None]]
-    sleep: Callable[[float], Awaitable[None]]
-    clock: Callable[[], float]
     seats: asyncio.Semaphore
     known: set[str] = field(default_factory=set[str])
 
@@ -140,7 +139,7 @@ class Course:
             if wait is None or self._lines is None or not comes_too_soon:
                 return job.error
             log.warning("%s is submitted again in %.0f s: %s", job.id, wait, job.error)
-            await self._means.sleep(wait)
+            await asyncio.sleep(wait)
         return cancelled()
 
     async def _submitted_job(self) -> RemoteJob | None:
@@ -152,7 +151,7 @@ class Course:
         else:
             job = await self._find_job()
             if job is None:  # a list of jobs may lag behind
-                await self._means.sleep(self._means.pace.poll_interval)
+                await asyncio.sleep(self._means.pace.poll_interval)
                 job = await self._find_job()
         if job is not None:
             self._means.known.add(job.id)
@@ -176,7 +175,7 @@ class Course:
             submission.file = await self._patiently(partial(remote.upload, submission.name, lines))
         if self._is_cancelled:
             raise cancelled()
-        submission.at = self._means.clock()
+        submission.at = time.time()
         await self._means.note("submission", submission.to_dict())
         for failures, wait in enumerate(self._means.pace.waits(), 1):
             try:
@@ -205,7 +204,7 @@ class Course:
             await self._cancel(job.id)
         waits = self._means.pace.waits()
         while not job.is_over:
-            await self._means.sleep(next(waits))
+            await asyncio.sleep(next(waits))
             job = await self._patiently(partial(self._remote.fetch, job.id))
         return job
 
@@ -241,7 +240,7 @@ class Course:
         wait = max(wait, error.retry_after or 0.0)
         error.sign(self._remote.provider, "")
         log.warning("try %d of %d failed, the next in %.0f s: %s", failures, most + 1, wait, error)
-        await self._means.sleep(wait)
+        await asyncio.sleep(wait)
         return True
 
     def _tell(self, task: asyncio.Task[None]) -> None:

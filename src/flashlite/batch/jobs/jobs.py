@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
@@ -33,16 +32,12 @@ class Jobs:
         pace: Pace | None = None,
         note: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = None,
         earlier: Submissions | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.transport, self._pace = transport, pace or Pace()
         self._earlier = earlier or Submissions()
         self._means = Means(
             pace=self._pace,
             note=note or _forget,
-            sleep=sleep,
-            clock=clock,
             seats=asyncio.Semaphore(self._pace.max_jobs),
             known=set(self._earlier.known()),
         )
