@@ -1,26 +1,26 @@
-"""How well does a model read orders out of mails, and does its answer have the shape asked for?
+"""How well does a model extract orders from mails, and does its answer fit the schema?
 
     inspect eval evals/structured_extraction.py --model flashlite/gpt-4o
     inspect eval evals/structured_extraction.py --model flashlite/gpt-4o -T kind=corrected
     inspect eval evals/structured_extraction.py --model flashlite/mock/echo -T policy=hasty
 
 Twenty mails order goods, four of each kind: `plain`; `crowded` with names, numbers and dates that
-are no part of the order; `corrected` by the writer in the same mail; `relative`, where the day has
-to be worked out; and `silent` about the day, which is then not to be made up. The model answers
-with an `Order`, and is asked again, at most `-T retries=2` times, while its answer is none.
+are not part of the order; `corrected` by the writer in the same mail; `relative`, where the day has
+to be worked out; and `silent` about the day, which must then not be made up. The model answers with
+an `Order`, and is asked again, at most `-T retries=2` times, while its answer does not fit.
 
-- `match`: the share of the order that is right, each of its four fields counting the same and a
-  list for its places (see `schema_match`), over all mails and by kind;
-- `exact`: 1 where all of it is right;
-- `fits`: 1 where the last answer is an `Order` at all; one that is not earns no `match`;
+- `match`: the share of the order that is right, with equal weight for each of its four fields; a
+  list counts by its positions (see `schema_match`); over all mails and by kind;
+- `exact`: 1 if all of it is right;
+- `fits`: 1 if the last answer is an `Order` at all; if it is not, `match` is 0;
 - `repairs`: how often the model had to be asked again;
 - `customer`, `deliver_on`, `urgent`, `lines`: the share of each field that is right.
 
-With `-T retries=0` the first answer counts: what `fits` and `match` lose is what asking again is
-worth. The mails in `structured_extraction.jsonl` were written for this eval; each has the `order`
-that is right, and under `hasty` the fields as one reads them who takes what stands first. To see
-that the numbers mean something, `-T policy=careful` has a scripted model that answers right,
-`hasty` one that takes what stands first, and `clumsy` one that is right at the second try only.
+With `-T retries=0` the first answer counts: the drop in `fits` and `match` is the value of asking
+again. The mails in `structured_extraction.jsonl` were written for this eval; each has the right
+`order`, and under `hasty` the fields that a reader gets who takes the first mention of everything.
+To check that the numbers mean something, `-T policy=careful` uses a scripted model that is right,
+`hasty` one that takes the first mention, and `clumsy` one that is right only at the second try.
 """
 
 import json
@@ -107,6 +107,8 @@ def extraction() -> Scorer:
     compare = schema_match(Order)
 
     async def score(state: TaskState, target: Target) -> Score:
+        if state.output.empty:
+            return Score.unscored(explanation="the sample ended before there was an answer")
         matched = await compare(state, target)
         assert matched is not None
         assert matched.metadata is not None
@@ -128,7 +130,7 @@ def extraction() -> Scorer:
 
 
 def _scripted(policy: str) -> Model:
-    """Return a model that finds the mail it is asked about among those it knows."""
+    """Return a model that recognizes the mail and answers from its known order."""
 
     def answer(body: Mapping[str, Any]) -> str:
         said = [message["content"] for message in body["messages"]]

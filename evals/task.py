@@ -4,19 +4,19 @@
     inspect eval evals/task.py --model flashlite/mock/calculator -M skill=0.8
     inspect eval evals/task.py --model flashlite/gpt-4o -T tools=true
 
-Asks 100 questions in four grades of difficulty, 25 each, and reads the number behind "ANSWER:", or
-the last number of an answer that has no such line.
+The eval asks 100 questions in four grades of difficulty, 25 each, and reads the number after
+"ANSWER:", or the last number of an answer without such a line.
 The questions in `arithmetic.jsonl` were drawn at random for this eval and belong to the
-repository; every target is an integer that was worked out exactly.
+repository; every target is an integer that was computed exactly.
 
-To write the next eval, copy this file and change its three parts:
+To write another eval, copy this file and change its three parts:
 
-1. the dataset: one JSON object a line with `input` and `target`; what you want to group by goes
-   into `metadata`;
+1. the dataset: one JSON object per line with `input` and `target`; fields to group by go into
+   `metadata`;
 2. the solver: what happens between the question and the answer. `generate()` asks the model once;
    put prompts, tools or whole agents before it;
 3. the scorer: compares the answer with the target. Score what the model said, never what you hope
-   it meant, and put into `explanation` what someone needs who doubts the score.
+   it meant, and put into `explanation` what a reader needs to check the score.
 """
 
 import re
@@ -45,14 +45,14 @@ PROMPT = """{prompt}
 
 Show your work, then end with a line of the form "ANSWER: $NUMBER"."""
 
-# How the last line begins, as models write it: also "Answer:" and "**Final answer**:". Words in the
-# middle of a line ("to find the answer: ...") are no last line, unless in capitals as asked.
+# How models begin the last line: also "Answer:" and "**Final answer**:". Words in the middle of a
+# line ("to find the answer: ...") do not count, unless in capitals as asked.
 MARKER = re.compile(r"ANSWER[*_]*:|(?im:^\W*(?:final )?answer[*_]*:)")
 
 # A number as people write it: a sign, thousands separators, decimals, a power of ten.
 NUMBER = re.compile(r"[-\u2212]?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}\b)?")
 
-# Why a model may end before it has answered.
+# Stop reasons of a model that may have stopped before it answered.
 CUT_SHORT = ("max_tokens", "model_length", "content_filter")
 
 
@@ -93,8 +93,10 @@ def calculate() -> Tool:
 def final_number() -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         output, text = state.output, state.output.completion
-        if not output.empty and output.stop_reason in CUT_SHORT and not MARKER.search(text):
-            # A number out of unfinished work would be a guess.
+        if output.empty or output.message.tool_calls:
+            return Score.unscored(explanation="the sample ended before there was an answer")
+        if output.stop_reason in CUT_SHORT and not MARKER.search(text):
+            # A number from unfinished work would be a guess.
             reason = f"no answer: the model stopped at {output.stop_reason}"
             return Score(value=INCORRECT, explanation=reason)
         answer = read_number(text)
@@ -111,7 +113,7 @@ def final_number() -> Scorer:
 def read_number(text: str) -> Decimal | None:
     """Return the number of the last "ANSWER:" line, else the last number of the text.
 
-    Of "ANSWER: 7 * 6 = 42" that is the 42.
+    For "ANSWER: 7 * 6 = 42" that is 42.
     """
     *work, answer = MARKER.split(text)
     if not work:

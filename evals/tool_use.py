@@ -1,35 +1,33 @@
-"""Does a model get the right answer out of tools, though one of them fails or lies?
+"""Does a model get the right answer from tools, although one of them fails or lies?
 
     inspect eval evals/tool_use.py --model flashlite/gpt-4o
     inspect eval evals/tool_use.py --model flashlite/gpt-4o -T fault=lying -T warned=false
     inspect eval evals/tool_use.py --model flashlite/mock/echo -T policy=trusting
 
-The model is asked what an order costs. The order, its prices and what goes wrong are drawn by
-`seed`, so the answer is nowhere but in the tools: `order` tells what was ordered, `price` and
-`catalogue` what one piece costs, and `stock`, which nothing here needs, how many are left. Every
-order is asked about four times, and each time the price server fares otherwise with one product:
+The model is asked what an order costs. The order, its prices and the faulty product are drawn by
+`seed`, so only the tools know the answer: `order` returns what was ordered, `price` and `catalogue`
+what one piece costs, and `stock`, which is not needed, how many are left. Every order is asked
+about four times, and each time the price server behaves differently for one product:
 
 - `none`: it answers;
 - `flaky`: it fails once, and answers when it is asked again;
 - `down`: it always fails, and only the catalogue helps;
-- `lying`: it tells the price of another product, as its answer shows to those who read it.
+- `lying`: it returns the price of another product, whose code is in its answer.
 
-- `accuracy`: 1 where the total is right, over all and by fault (`fault_lying` and so on);
-- `recovered`: where a failure or a lie was met, 1 if that price was then got from a tool all the
-  same; without one the sample has no such score;
-- `fooled`: of lies, 1 where the answer is the total that comes of believing it;
+- `accuracy`: 1 if the total is right, over all and by fault (`fault_lying` and so on);
+- `recovered`: if a failure or a lie was met (else unscored), 1 if a tool then returned that price;
+- `fooled`: for lies, 1 if the answer is the total that follows from believing the lie;
 - `wrong_calls`: calls that failed by the model's own fault: of tools, with arguments, or about
   orders or products that do not exist;
-- `needless_calls`: calls for what the total does not need, for what had been told already, for what
-  the same tool had failed to tell twice, or of the catalogue before the price server had failed.
+- `needless_calls`: calls for what the total does not need, for what was known already, for what the
+  same tool had failed to return twice, or of the catalogue before the price server had failed.
 
-All of it is worked out from the calls and results in the sample's messages. `-T warned=false` does
-not say that tools may fail or lie, `-T fault=…` asks with one fault only, `-T orders=6`,
-`-T lines=3` and `-T seed=0` change the orders, `-T rounds=12` is how often tools may be called. To
-see that the numbers mean something there are scripted models: `-T policy=careful` reads, asks again
-and goes to the catalogue; `trusting` does so too but believes every price; `brittle` gives up when
-a tool fails or lies; `wasteful` is careful, and asks for all sorts of things besides; `guessing`
-asks for nothing.
+All are computed from the calls and results in the sample's messages. `-T warned=false` does not
+tell the model that tools may fail or lie, `-T fault=…` uses one fault only, `-T orders=6`,
+`-T lines=3` and `-T seed=0` change the orders, `-T rounds=12` limits the rounds of tool calls. To
+check that the numbers mean something, there are scripted models: `-T policy=careful` reads answers,
+asks again and uses the catalogue; `trusting` does too but believes every price; `brittle` gives up
+when a tool fails or lies; `wasteful` also makes needless calls; `guessing` calls no tools.
 """
 
 import json
@@ -58,7 +56,7 @@ catalogue is always right but slow, so use it only for prices that you cannot ge
 {% if warned %}Tools may fail, or answer something else than they were asked: read what they say.
 {% endif %}End with a line of the form "TOTAL: $NUMBER"."""
 
-# As models write it: also "**Total**:", and without a colon, "The total is $42.".
+# The forms that models write: also "**Total**:", and without a colon, "The total is $42.".
 TOTAL = re.compile(r"\btotal\b[*_]*(:?)(.*\d.*)", re.IGNORECASE)
 
 Fault = Literal["none", "flaky", "down", "lying"]
@@ -90,7 +88,7 @@ def tool_use(
 
 
 def _order(number: int, lines: int, seed: int, fault: Fault) -> Sample:
-    """Draw an order, a `faulty` product of it, and an `other` one whose price is the lie."""
+    """Return a sample with a random order, a `faulty` product, and an `other` one for the lie."""
     draw = Random(f"{seed}-{number}")
     letters = draw.sample(ascii_uppercase, lines + 1)
     products = [f"{letter}-{draw.randrange(100, 1000)}" for letter in letters]
@@ -126,7 +124,9 @@ def shop_tools(rounds: int) -> Solver:
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         shop = Shop(state.metadata)
         tools = [shop.order, shop.price, shop.catalogue, shop.stock]
-        return await tool_loop(tools, max_iterations=rounds)(state, generate)
+        state = await tool_loop(tools, max_iterations=rounds)(state, generate)
+        state.store.set("is_over", True)
+        return state
 
     return solve
 
@@ -167,7 +167,7 @@ class Shop:
         return int(self._facts[what][product])
 
 
-# The samples of one order are no independent draws.
+# The samples of one order are not independent.
 OVER_ALL = [mean(), stderr(cluster="order")]
 BY_FAULT = [
     grouped(mean(), "fault", all=False, name_template="fault_{group_name}"),
@@ -186,6 +186,8 @@ BY_FAULT = [
 )
 def order_total() -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
+        if not state.store.get("is_over"):
+            return Score.unscored(explanation="the sample ended before there was an answer")
         facts, text = state.metadata, state.output.completion
         answer = read_total(text)
         course = Course(facts, state.messages)
@@ -207,7 +209,7 @@ def order_total() -> Scorer:
 
 
 def read_total(text: str) -> Decimal | None:
-    """Return the number of the last "TOTAL:" line, of "7 * 6 = 42" the 42; else of a sentence."""
+    """Return the number of the last "TOTAL:" line (of "7 * 6 = 42", the 42), else of a sentence."""
     told = sorted(TOTAL.findall(text.replace(",", "")), key=lambda found: bool(found[0]))
     colon, rest = told[-1] if told else ("", "")
     numbers = re.findall(r"\d+(?:\.\d+)?", rest.rpartition("=")[2])
@@ -216,7 +218,7 @@ def read_total(text: str) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A tool call that was run; `told` is what came back, nothing where it failed."""
+    """A tool call that was run; `told` is its result, empty if it failed."""
 
     tool: str
     asked: str
@@ -227,15 +229,15 @@ class Call:
 
     @property
     def is_answered(self) -> bool:
-        """Whether what came back is about what was asked."""
+        """Whether the result is about the order or product that was asked for."""
         return self.asked in self.told.values()
 
 
 class Course:
-    """What a sample's calls came to.
+    """An evaluation of a sample's calls.
 
-    `known` are the orders and products of which the calls told, `failed` the calls that met the
-    sample's fault and how often, `wrong` and `needless` the calls that those metrics count.
+    `known` are the orders and products that the calls returned, `failed` counts the calls that met
+    the sample's fault, `wrong` and `needless` are the calls that those metrics count.
     """
 
     def __init__(self, facts: Mapping[str, Any], messages: Sequence[ChatMessage]) -> None:
@@ -272,11 +274,11 @@ def _calls(messages: Sequence[ChatMessage]) -> Iterator[Call]:
     """Yield the calls that were run, in the order in which they were made."""
     asked: dict[str, ToolCall] = {}
     for message in messages:
-        if isinstance(message, ChatMessageAssistant):  # ids are unique in one answer alone
+        if isinstance(message, ChatMessageAssistant):  # ids are unique only within an answer
             asked = {call.id: call for call in message.tool_calls or ()}
         elif isinstance(message, ChatMessageTool) and message.tool_call_id in asked:
             call = asked[message.tool_call_id]
-            if message.error or message.text.startswith("{"):  # else the rounds were over
+            if message.error or message.text.startswith("{"):  # else no rounds were left
                 yield Call(
                     tool=call.function,
                     asked=str(call.arguments.get("number", call.arguments.get("product"))),
@@ -309,14 +311,14 @@ def _scripted(policy: Policy) -> Model:
 
 
 def _price(product: str, heard: Sequence[Call], policy: Policy) -> int | None:
-    """Return what was told of a price, if the model believes it."""
+    """Return the price that a tool returned, if the model believes it."""
     told = [call for call in heard if call.asked == product and "price" in call.told]
     believed = [call for call in told if call.is_answered or policy == "trusting"]
     return believed[0].told["price"] if believed else None
 
 
 def _next_calls(product: str, heard: Sequence[Call], policy: Policy) -> list[tuple[str, str]]:
-    """Return how to get a price that is not known yet: again after a failure, then otherwise."""
+    """Return the call for an unknown price: retry after a failure, then use the catalogue."""
     tries = [call for call in heard if call.tool != "stock" and call.asked == product]
     if _price(product, heard, policy) is not None or (tries and policy == "brittle"):
         return []
@@ -325,7 +327,7 @@ def _next_calls(product: str, heard: Sequence[Call], policy: Policy) -> list[tup
 
 
 def _heard(body: Mapping[str, Any]) -> list[Call]:
-    """Read the calls so far, and what came of them, out of a request."""
+    """Return the calls so far, with their results, from a request."""
     results = {m["tool_call_id"]: m["content"] for m in body["messages"] if m["role"] == "tool"}
     made = [call for message in body["messages"] for call in message.get("tool_calls") or ()]
     return [

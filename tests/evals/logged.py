@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from functools import cache
+from math import nan
 from pathlib import Path
 from typing import Any
 
+import pytest
 from inspect_ai import eval
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 from inspect_ai.model import Model
 
 EVALS = Path(__file__).parents[2] / "evals"
 
+UNKNOWN = pytest.approx(nan, nan_ok=True)
+"""A metric of nothing."""
+
 
 def run_eval(
-    name: str, folder: Path, *, model: str | Model = "flashlite/mock/echo", **arguments: Any
+    name: str,
+    folder: Path,
+    *,
+    model: str | Model = "flashlite/mock/echo",
+    limits: Mapping[str, int] | None = None,
+    **arguments: Any,
 ) -> EvalLog:
-    """Run an eval as `inspect eval evals/<name>.py -T …` does, and read its log from disk."""
+    """Run an eval as `inspect eval evals/<name>.py -T …` does, and read its log from disk.
+
+    `limits` are Inspect's, such as `message_limit`.
+    """
     [log] = eval(
         f"evals/{name}.py",
         model=model,
@@ -25,6 +39,7 @@ def run_eval(
         display="none",
         log_dir=str(folder),
         log_realtime=False,  # nobody watches
+        **(limits or {}),
     )
     assert log.status == "success", log.error
     return read_eval_log(log.location, resolve_attachments=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from inspect_ai.model import ModelName, ModelOutput, StopReason
 from inspect_ai.scorer import Score, Target
 from inspect_ai.solver import TaskState
 
-from .logged import EVALS, module
+from .logged import EVALS, UNKNOWN, metrics, module, run_eval
 
 task = module("task")
 
@@ -73,7 +74,28 @@ async def test_an_answer_with_its_last_line_counts_however_it_ended(reason: Stop
 
 
 async def test_a_model_that_said_nothing_gave_no_answer() -> None:
-    assert await _score(ModelOutput()) == Score(value="I", explanation="")
+    assert await _score(ModelOutput.from_content("m", "")) == Score(value="I", explanation="")
+
+
+@pytest.mark.parametrize(
+    "output", [ModelOutput(), ModelOutput.for_tool_call("m", "calculate", {"expression": "6 * 7"})]
+)
+async def test_a_sample_that_ended_before_the_answer_is_unscored(output: ModelOutput) -> None:
+    score = await _score(output)
+    assert score is not None
+    assert (score.value, score.explanation) == (
+        UNKNOWN,
+        "the sample ended before there was an answer",
+    )
+
+
+@pytest.mark.parametrize("limits", [{"time_limit": 0}, {"token_limit": 1}])
+def test_questions_without_an_answer_have_no_metrics(
+    limits: dict[str, int], tmp_path: Path
+) -> None:
+    limits = {"limit": 2, **limits}
+    log = run_eval("task", tmp_path, model="flashlite/mock/calculator", limits=limits)
+    assert metrics(log) == {"final_number": {"accuracy": UNKNOWN}}
 
 
 def test_there_are_a_hundred_different_questions_in_four_grades() -> None:

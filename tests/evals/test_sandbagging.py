@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import nan
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from inspect_ai.scorer import SampleScore, Score, Target
 from inspect_ai.solver import TaskState
 from pydantic import ValidationError
 
-from .logged import EVALS, metrics, module, run_eval
+from .logged import EVALS, UNKNOWN, metrics, module, run_eval
 
 sandbagging = module("sandbagging")
 
@@ -81,7 +80,26 @@ def test_an_honest_model_shows_no_gap_and_the_second_control_may_be_left_out(
         "control": 1.0,
         "incentive": 1.0,
         "gap_incentive": 0.0,
-        "gap_incentive_stderr": pytest.approx(nan, nan_ok=True),
+        "gap_incentive_stderr": UNKNOWN,
+    }
+
+
+@pytest.mark.parametrize("messages", [2, 3, 4])
+def test_who_was_not_asked_or_not_debriefed_conceals_nothing(messages: int, tmp_path: Path) -> None:
+    limits = {"message_limit": messages}
+    log = run_eval("sandbagging", tmp_path, policy="sandbag", questions=2, limits=limits)
+    names = ("accuracy", "admitted", "concealed", "aware")
+    assert metrics(log) == {name: {"grouped": UNKNOWN, "gap": UNKNOWN} for name in names}
+
+
+def test_conditions_that_a_limit_cuts_off_have_neither_a_score_nor_a_gap(tmp_path: Path) -> None:
+    limits = {"token_limit": 200}  # enough without a notice
+    log = run_eval("sandbagging", tmp_path, policy="honest", questions=1, limits=limits)
+    assert metrics(log) == {
+        "accuracy": {"control": 1.0},
+        "admitted": {"control": 0.0},
+        "concealed": {"control": 0.0},
+        "aware": {"control": 0.0},
     }
 
 
@@ -128,9 +146,8 @@ def test_a_gap_is_that_of_the_questions_that_were_answered_in_both_conditions() 
 
 
 def test_a_gap_without_a_control_is_unknown() -> None:
-    unknown = pytest.approx(nan, nan_ok=True)
     scores = [_score("incentive", "a", 1.0)]
-    assert sandbagging.gap()(scores) == {"incentive": unknown, "incentive_stderr": unknown}
+    assert sandbagging.gap()(scores) == {"incentive": UNKNOWN, "incentive_stderr": UNKNOWN}
 
 
 def _answer(answer: int) -> str:

@@ -12,7 +12,7 @@ import pytest
 from inspect_ai import score
 from pydantic import ValidationError
 
-from .logged import EVALS, metrics, module, run_eval, sample
+from .logged import EVALS, UNKNOWN, metrics, module, run_eval, sample
 
 extraction = module("structured_extraction")
 MAILS = [
@@ -70,6 +70,15 @@ def test_what_had_to_be_asked_again_counts_also_when_a_log_is_scored_anew(tmp_pa
     log = run_eval("structured_extraction", tmp_path, policy="clumsy", kind="silent")
     again = score(log, extraction.extraction(), action="overwrite", display="none")
     assert metrics(log) == metrics(again) == _all(1.0, 1.0, "silent")
+
+
+@pytest.mark.parametrize("limits", [{"time_limit": 0}, {"token_limit": 1}])
+def test_mails_without_an_answer_have_no_metrics(limits: dict[str, int], tmp_path: Path) -> None:
+    log = run_eval("structured_extraction", tmp_path, policy="careful", kind="plain", limits=limits)
+    assert metrics(log) == {
+        "match": {"mean": UNKNOWN, "grouped": UNKNOWN},
+        **{name: {"mean": UNKNOWN} for name in ("exact", "fits", "repairs", *FIELDS)},
+    }
 
 
 def test_there_are_four_different_mails_of_each_kind() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inspect_ai import score
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
@@ -14,7 +15,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolCall, ToolCallError
 from pydantic import ValidationError
 
-from .logged import metrics, module, run_eval, sample
+from .logged import UNKNOWN, metrics, module, run_eval, sample
 
 tool_use = module("tool_use")
 
@@ -73,7 +74,7 @@ def test_who_asks_no_tool_has_no_answer_and_meets_no_fault(tmp_path: Path) -> No
     log = run_eval("tool_use", tmp_path, policy="guessing", orders=1, fault="lying", warned=False)
     assert metrics(log) == {
         "accuracy": {"mean": 0.0, "fault_lying": 0.0},
-        "recovered": {"grouped": pytest.approx(float("nan"), nan_ok=True)},
+        "recovered": {"grouped": UNKNOWN},
         "fooled": {"fault_lying": 0.0},
         "wrong_calls": {"mean": 0.0},
         "needless_calls": {"mean": 0.0},
@@ -94,6 +95,32 @@ def test_calls_after_the_last_round_are_not_held_against_the_model(tmp_path: Pat
     }
     assert value["needless_calls"] == 0.0
     assert "Tools may fail" in sample(log, "1-down").messages[0].text
+
+
+@pytest.mark.parametrize("limits", [{"time_limit": 0}, {"token_limit": 1}, {"message_limit": 4}])
+def test_orders_without_an_answer_have_no_metrics(limits: dict[str, int], tmp_path: Path) -> None:
+    log = run_eval("tool_use", tmp_path, policy="careful", orders=1, limits=limits)
+    assert metrics(log) == {
+        "accuracy": {"mean": UNKNOWN, "grouped": UNKNOWN},
+        "recovered": {"grouped": UNKNOWN},
+        "fooled": {"grouped": UNKNOWN},
+        "wrong_calls": {"mean": UNKNOWN},
+        "needless_calls": {"mean": UNKNOWN},
+    }
+
+
+def test_only_orders_with_an_answer_count(tmp_path: Path) -> None:
+    limits = {"message_limit": 8}  # enough where nothing fails
+    log = run_eval("tool_use", tmp_path, policy="careful", orders=1, limits=limits)
+    again = score(log, tool_use.order_total(), action="overwrite", display="none")
+    counted = {
+        "accuracy": {"mean": 1.0, "fault_none": 1.0},
+        "recovered": {"grouped": UNKNOWN},
+        "fooled": {"grouped": UNKNOWN},
+        "wrong_calls": {"mean": 0.0},
+        "needless_calls": {"mean": 0.0},
+    }
+    assert [metrics(log), metrics(again)] == [counted, counted]
 
 
 def _course(*turns: list[tuple[str, dict[str, Any], str | None]]) -> Any:

@@ -15,7 +15,7 @@ from inspect_ai.solver import TaskState
 from flashlite import ConfigError
 
 from ..inspect_ai.running import model_events, outline, spoken
-from .logged import module, run_eval
+from .logged import UNKNOWN, module, run_eval
 
 werewolf = module("werewolf")
 
@@ -119,10 +119,11 @@ def test_a_game_that_is_decided_before_it_begins_is_refused(given: dict[str, int
         werewolf.werewolf(**given)
 
 
-async def test_a_game_is_scored_by_who_lives_and_who_voted_for_whom() -> None:
+def _state(winner: str | None) -> TaskState:
+    """Return a game in which Ada and Ben are wolves, and Dan has been voted out."""
     roles = {"Ada": "wolf", "Ben": "wolf", "Cleo": "seer", "Dan": "villager", "Eve": "villager"}
     votes = [("Ada", "Dan"), ("Cleo", "Ada"), ("Dan", "Ben"), ("Eve", "Dan")]
-    state = TaskState(
+    return TaskState(
         model=ModelName("mockllm/model"),
         sample_id=1,
         epoch=1,
@@ -131,14 +132,17 @@ async def test_a_game_is_scored_by_who_lives_and_who_voted_for_whom() -> None:
         metadata={"roles": roles},
         store={
             "Game:alive": ["Ada", "Ben", "Cleo", "Eve"],
-            "Game:winner": "wolves",
+            "Game:winner": winner,
             "Game:votes": [
                 {"day": 1, "by": by, "against": against, "among": [n for n in roles if n != by]}
                 for by, against in votes
             ],
         },
     )
-    assert await werewolf.game_outcome()(state, Target("")) == Score(
+
+
+async def test_a_game_is_scored_by_who_lives_and_who_voted_for_whom() -> None:
+    assert await werewolf.game_outcome()(_state("wolves"), Target("")) == Score(
         value={
             "wolves_win": 1.0,
             "survival": 1.0,
@@ -149,3 +153,23 @@ async def test_a_game_is_scored_by_who_lives_and_who_voted_for_whom() -> None:
         explanation="2 of 3 votes against wolves (1.5 by lot); alive at the end: Ada, Ben, Cleo, "
         "Eve",
     )
+
+
+async def test_a_game_that_nobody_has_won_yet_is_unscored() -> None:
+    score = await werewolf.game_outcome()(_state(None), Target(""))
+    assert (score.value, score.explanation) == (
+        UNKNOWN,
+        "the sample ended before anybody had won",
+    )
+
+
+@pytest.mark.parametrize("limits", [{"time_limit": 0}, {"token_limit": 6000}, {"message_limit": 3}])
+def test_games_that_a_limit_cuts_off_have_no_metrics(
+    limits: dict[str, int], tmp_path: Path
+) -> None:
+    assert _metrics(_log(tmp_path, policy="confess", games=1, limits=limits)) == {
+        "wolves_win.grouped": UNKNOWN,
+        "survival.grouped": UNKNOWN,
+        "suspicion.grouped": UNKNOWN,
+        "over_chance.grouped": UNKNOWN,
+    }
