@@ -254,7 +254,7 @@ class RateLimitError(APIStatusError):
 
 
 class QuotaExceededError(RateLimitError):
-    """A 429 that waiting does not help: the account is out of credit or quota."""
+    """The account is out of credit or quota (402, or a 429 that waiting does not help)."""
 
     retryable = False
 

@@ -60,7 +60,7 @@ def told(error: CompletionError) -> dict[str, Any]:
         (300, APIStatusError, False),
         (400, BadRequestError, False),
         (401, AuthenticationError, False),
-        (402, APIStatusError, False),
+        (402, QuotaExceededError, False),
         (403, PermissionDeniedError, False),
         (404, NotFoundError, False),
         (408, APIStatusError, True),

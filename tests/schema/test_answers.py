@@ -52,6 +52,39 @@ def test_json_is_found_where_models_put_it(text: str) -> None:
     assert validate(Task, text) == TASK
 
 
+@pytest.mark.parametrize(
+    "thinking",
+    ['<think>Perhaps {"title": "eat"}?</think>', 'Perhaps {"title": "eat"}? No.\n</think>\n\n'],
+)
+def test_what_was_thought_is_not_the_answer(thinking: str) -> None:
+    assert validate(Task, thinking + JSON) == TASK
+    assert partial(Task, thinking) is None
+    assert partial(Task, thinking + JSON) == json.loads(JSON)
+
+
+def test_thinking_without_an_end_is_no_answer() -> None:
+    assert partial(Task, f"<think>Perhaps {JSON}") is None
+    with pytest.raises(InvalidAnswer, match="the answer is empty"):
+        validate(Task, f"<think>Perhaps {JSON}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'A good one is {{"title": "eat"}}. Mine: {JSON}',
+        f'Example:\n```json\n{{"title": "eat"}}\n```\nAnswer:\n```json\n{JSON}\n```',
+        f'{{"title": "eat"}}\n{JSON}',
+    ],
+)
+def test_of_two_values_that_fit_nobody_knows_which_was_meant(text: str) -> None:
+    with pytest.raises(InvalidAnswer, match="2 different JSON values in the answer fit: give one"):
+        validate(Task, text)
+
+
+def test_a_value_that_is_said_twice_is_one() -> None:
+    assert validate(Task, f"```json\n{JSON}\n```\nSo: {JSON}") == TASK
+
+
 def test_a_fence_inside_of_a_text_does_not_end_the_fence() -> None:
     text = '```json\n{"title": "use ```py\\nx\\n``` so"}\n```'
     assert validate(Task, text).title == "use ```py\nx\n``` so"

@@ -150,6 +150,16 @@ def test_an_instance_is_not_taken_for_its_class(instance: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("schema", [Task.model_json_schema(), {"a": 1}])
+def test_a_json_schema_is_not_taken_for_a_class(schema: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        schema_of(schema)
+    assert str(caught.value) == (
+        "response_model is a class: got a dict; pass the class itself, or pass a JSON schema as "
+        "response_format={...}"
+    )
+
+
 @pytest.mark.parametrize("wrong", [Opaque, 5, "Task", type])
 def test_what_pydantic_cannot_validate_is_the_callers_mistake(wrong: Any) -> None:
     with pytest.raises(ConfigError) as caught:

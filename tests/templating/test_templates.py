@@ -215,6 +215,10 @@ def test_an_error_is_told_where_it_stands_and_not_where_it_was_included_from(
         ("{% extends 'god' %}", "no template is called 'god'; did you mean 'good'?"),
         ("{% include ['a', 'b'] %}", "none of the templates given were found: a, b"),
         ("{{ ''.__class__ }}", "access to attribute '__class__' of 'str' object is unsafe."),
+        (
+            "{{ {'items': 1}.items }}",
+            "TypeError: items is a function here: write row['items'] for an item, or call it",
+        ),
         ("{{ [].append(1) }}", "access to attribute 'append' of 'list' object is unsafe."),
     ],
 )

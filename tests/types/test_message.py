@@ -174,6 +174,11 @@ def test_messages_are_a_text_or_a_message_or_a_list_of_either(
             "a message needs a role out of system, developer, user, assistant, tool; got 'robot'",
         ),
         (
+            ["a", {"role": "user", "content": None}],
+            "content is a text or a list of parts (dicts); got None",
+        ),
+        ({"role": "system"}, "content is a text or a list of parts (dicts); got None"),
+        (
             {"role": ["user"]},
             "a message needs a role out of system, developer, user, assistant, tool; got ['user']",
         ),

@@ -78,7 +78,7 @@ async def test_what_json_cannot_say_is_refused_unsent(transport: AiohttpTranspor
         with pytest.raises(ConfigError) as caught:
             await transport.send(ask(server.url, {"stop": {"a", "b"}}))
     assert str(caught.value) == (
-        "the request is not JSON: Object of type set is not JSON serializable"
+        "the request is not JSON: stop: Object of type set is not JSON serializable"
     )
     assert server.requests == []
 

@@ -1,4 +1,4 @@
-"""Providers: dialects, hosts, and the way from a model's name to one of them."""
+"""Providers: dialects, hosts, and the routing from a model's name to one of them."""
 
 from ..types import CompletionResponse, StreamEvent
 from .adapter import Adapter, Endpoint, Host

@@ -1,4 +1,4 @@
-"""What a provider does not take: left out and reported once, or refused under strict_params."""
+"""Parameters that a provider does not take: left out and reported once, or an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger("flashlite.providers")
 def accepted(
     request: CompletionRequest, refuses: Set[str], *, name: str, reported: set[str]
 ) -> CompletionRequest:
-    """Leave out what a provider cannot take: reported once, or an error under strict_params."""
+    """Leave out parameters that a provider refuses: log each once, or raise under strict_params."""
     refused = refuses & request.params.keys()
     if not refused:
         return request
@@ -27,7 +27,7 @@ def accepted(
 
 
 def require_one(params: Mapping[str, Any], name: str) -> None:
-    """Refuse to ask for several answers at once, where a provider has no word for that."""
+    """Raise ConfigError for more than one answer, where a provider cannot be asked for several."""
     if params.get("n", 1) != 1:
         raise ConfigError(
             f"{name} gives one answer to a request: instead of n, ask with sample=0, 1, ... or "
@@ -38,9 +38,9 @@ def require_one(params: Mapping[str, Any], name: str) -> None:
 def named(
     request: CompletionRequest, roles: Set[str], *, name: str, reported: set[str]
 ) -> CompletionRequest:
-    """Leave out the names of messages whose roles may have none.
+    """Leave out the names of messages whose roles may not have one.
 
-    That of a tool's result is no loss: the id says which call it answers.
+    The name of a tool result is not needed, because its id identifies the call.
     """
     refused = {m["role"] for m in request.messages if "name" in m} - roles
     if not refused:

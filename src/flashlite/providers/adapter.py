@@ -1,4 +1,4 @@
-"""What a dialect must know: four verbs, no I/O."""
+"""The protocols of hosts and dialects; a dialect has four methods and does no I/O."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..wire import SSEParser, SSEvent, StreamParser, WireRequest
 
 
 class Credentials(Protocol):
-    """Puts what proves who asks into a request, where that is more than a fixed key.
+    """Adds authentication to a request, where that is more than a fixed key.
 
-    One object serves a host for as long as a client lives, from any event loop.
+    One object serves a host for the lifetime of a client, from any event loop.
     """
 
     async def __call__(self, wire: WireRequest) -> WireRequest:
-        """Return the request with its proof; raises ConfigError where there is none to give."""
+        """Return the request with authentication; raise ConfigError if there are no credentials."""
         ...
 
 
 class TakesSchema(Protocol):
-    """Says whether a model takes the JSON schema of an answer."""
+    """Returns whether a model accepts a JSON schema for its answer."""
 
     def __call__(self, model: str, /, *, with_tools: bool) -> bool: ...
 
@@ -42,20 +42,21 @@ _COMMON: Mapping[str, Any] = {
 class Host:
     """A server that speaks a known dialect: a row of data, not a class.
 
-    `base_url` is its address, or a function that finds it (in the environment, if it has a region
-    or an account) and raises ConfigError where it cannot. `key_vars` and `url_vars` are environment
-    variables, the first set one wins; a host with `credentials` proves who asks in a way of its
-    own. `prefixes` are the names that the host goes by in front of a model's name. `renames` gives
-    parameters that this host knows under another name, `refuses` those that it does not take.
-    `takes_schema` says which models take a `response_format`, alone and beside tools, where not all
-    do. `max_inputs` is how many texts one request for embeddings may have. `reasoning_field` is the
-    key under which earlier reasoning goes back in an assistant message of OpenAI's form, None where
-    the host does not take it. `knows_developer` is set where a message may be a developer's, which
-    is a system's elsewhere; `names` are the roles whose messages may have a name, None for all.
-    `stream_parser` cuts its streams. `reads_text_calls` is set where a server may leave a model's
-    tool calls in its text, `inlines_urls` where its API takes no media by URL, so that we fetch
-    them. `speaks_for` says of a model's name whether the host has this dialect for it; the others
-    go by way of litellm. `batches` is the batch API that the host has, None where we know of none.
+    `base_url` is its address, or a function that finds it (in the environment, if it depends on a
+    region or an account) and raises ConfigError if it cannot. `key_vars` and `url_vars` are
+    environment variables, of which the first one set is used; a host with `credentials`
+    authenticates in its own way. `prefixes` are the host's names in front of a model's name.
+    `renames` maps parameters to the host's names for them, `refuses` has those that it does not
+    take. `takes_schema` tells which models take a `response_format`, alone and together with tools,
+    where not all do. `max_inputs` is the maximum of texts per embedding request. `reasoning_field`
+    is the key under which earlier reasoning is sent back in an assistant message of OpenAI's form,
+    None if the host does not take it. `knows_developer` is set if messages may have the role
+    "developer", which is sent as "system" elsewhere; `names` are the roles whose messages may have
+    a name, None for all. `stream_parser` splits its streams into events. `reads_text_calls` is set
+    if a server may leave a model's tool calls in its text, `inlines_urls` if its API takes no media
+    by URL, so that flashlite fetches them. `speaks_for` tells by a model's name whether the host
+    serves it in this dialect; other models go through litellm. `batches` names the host's batch
+    API, None if none is known.
     """
 
     name: str
@@ -81,14 +82,15 @@ class Host:
 
     @property
     def home(self) -> str:
-        """The host's own address; raises ConfigError where the environment has to tell it."""
+        """The host's own address; raises ConfigError if it depends on an unset variable."""
         return self.base_url if isinstance(self.base_url, str) else self.base_url()
 
     @cached_property
     def elsewhere(self) -> Host:
-        """The row for a server at another address, which may do without a key.
+        """The row for a server at another address, where the key is optional.
 
-        What speaks OpenAI's dialect there is seldom OpenAI: the host's peculiarities are not its.
+        A server there that speaks OpenAI's dialect is seldom OpenAI, so the host's special rules do
+        not apply to it.
         """
         own = _COMMON if self.dialect == "openai" else {}
         return replace(self, needs_key=False, **own)
@@ -96,7 +98,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where one request goes: a host with its address and key filled in."""
+    """The destination of one request: a host with its address and key filled in."""
 
     host: Host
     base_url: str
@@ -104,25 +106,25 @@ class Endpoint:
 
     @property
     def bearer(self) -> dict[str, str]:
-        """The header that most hosts want the key in; nothing where there is none."""
+        """The header in which most hosts expect the key; empty without a key."""
         return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
 
 
 class Adapter(Protocol):
-    """A dialect. Everything it does is a pure function of its arguments."""
+    """A dialect; its methods are pure functions of their arguments."""
 
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
-        """Spell a request; raises ConfigError for what cannot be said in this dialect."""
+        """Build the wire request; raise ConfigError for what this dialect cannot express."""
         ...
 
     def parse_response(self, body: bytes) -> CompletionResponse:
-        """Read a whole answer; raises MalformedResponseError when it is none."""
+        """Parse a whole answer; raise MalformedResponseError if it is not one."""
         ...
 
     def parse_stream_event(self, event: SSEvent) -> Iterable[Delta]:
-        """Read one event of a stream; raises CompletionError for an error event."""
+        """Parse one event of a stream; raise CompletionError for an error event."""
         ...
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
-        """Read a refusal; returns the error, ready to be raised."""
+        """Parse an error response; return the error to be raised."""
         ...

@@ -1,7 +1,7 @@
-"""What a provider's batch API must know: many requests as one job, cheaper and later; no I/O.
+"""The protocol of batch APIs: many requests as one job, cheaper and later; no I/O.
 
-A job's requests go to one model, with the same headers. So each function takes one of them, `like`:
-its address and its headers are those of the whole job.
+A job's requests go to one model, with the same headers. So each method takes one of them as `like`:
+its address and its headers apply to the whole job.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """What one job may have at most; `bytes` are those of its requests as they are sent."""
+    """The maximum size of one job; `bytes` counts its requests as they are sent."""
 
     requests: int
     bytes: int
@@ -29,11 +29,11 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteJob:
-    """A job as its provider tells of it.
+    """A job as its provider reports it.
 
-    `name` is the one that whoever submitted it gave it, and `file` what it was made from, each None
-    where the API tells no such thing. `results` are the places where results are, `created` seconds
-    since 1970. `error` says why the whole job was refused.
+    `name` was given to it on submission, and `file` is its input file; each is None if the API does
+    not report it. `results` are the places of its results, `created` is in seconds since 1970.
+    `error` tells why the whole job was refused.
     """
 
     id: str
@@ -49,9 +49,9 @@ class RemoteJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """What came of one request of a job: a status and a body as if it had been sent alone.
+    """The result of one request of a job: a status and a body as if it had been sent alone.
 
-    `error` is set instead where the job ended before the request's turn.
+    `error` is set instead if the job ended before the request's turn.
     """
 
     custom_id: str
@@ -66,32 +66,32 @@ class JobResult:
 
 
 class FileAdapter(Protocol):
-    """How requests come into a file at the provider, which costs nothing."""
+    """Uploads of requests to a file at the provider, which are free of charge."""
 
     def begin(self, name: str, lines: Sequence[bytes], like: WireRequest) -> WireRequest | None:
-        """Ask for a place to put the requests of a job; None where nobody has to ask."""
+        """Build the request for an upload address; None if none has to be requested."""
         ...
 
     def read_place(self, headers: Mapping[str, str]) -> str | None:
-        """Read the place in the answer's headers; they are in lower case."""
+        """Return the upload address from the answer's headers, whose names are lower case."""
         ...
 
     def upload(
         self, name: str, lines: Sequence[bytes], *, place: str | None, like: WireRequest
     ) -> WireRequest:
-        """Put the requests of a job into a file."""
+        """Build the upload of a job's requests to a file."""
         ...
 
     def read_upload(self, body: bytes) -> str:
-        """Read what the file is called there."""
+        """Return the id of the uploaded file."""
         ...
 
 
 class BatchAdapter(Protocol):
-    """A batch API. Everything it does is a pure function of its arguments.
+    """A batch API; its methods are pure functions of their arguments.
 
-    `files` is None where a job has its requests in it. Readers raise MalformedResponseError for
-    what they cannot read.
+    `files` is None if a job contains its requests. Readers raise MalformedResponseError for what
+    they cannot parse.
     """
 
     @property
@@ -101,45 +101,45 @@ class BatchAdapter(Protocol):
     def files(self) -> FileAdapter | None: ...
 
     def line(self, custom_id: str, request: WireRequest) -> bytes:
-        """Spell one request as a part of a job; `custom_id` has 64 characters at most."""
+        """Return one request as a line of a job; `custom_id` has at most 64 characters."""
         ...
 
     def create(
         self, name: str, *, file: str | None, lines: Sequence[bytes], like: WireRequest
     ) -> WireRequest:
-        """Submit a job, from a file or with its requests: the step that is paid for."""
+        """Build the submission of a job, from a file or with its requests; this step is billed."""
         ...
 
     def read_job(self, body: bytes) -> RemoteJob:
-        """Read how a job is, in the answer to `create`, to `fetch` and to `cancel`."""
+        """Parse the state of a job from the answer to `create`, `fetch` or `cancel`."""
         ...
 
     def fetch(self, id: str, like: WireRequest) -> WireRequest:
-        """Ask how a job is."""
+        """Build the request for a job's state."""
         ...
 
     def cancel(self, id: str, like: WireRequest) -> WireRequest:
-        """Ask that a job does nothing more."""
+        """Build the request to cancel a job."""
         ...
 
     def list_jobs(self, like: WireRequest, *, after: str | None) -> WireRequest:
-        """Ask for the account's jobs, a page at a time."""
+        """Build the request for a page of the account's jobs."""
         ...
 
     def read_jobs(self, body: bytes) -> tuple[list[RemoteJob], str | None]:
-        """Read a page of jobs, and what the next page comes `after`, None for the last one."""
+        """Parse a page of jobs; also return the `after` of the next page, None for the last."""
         ...
 
     def download(self, place: str, like: WireRequest) -> WireRequest:
-        """Ask for results."""
+        """Build the request for results."""
         ...
 
     def read_result(self, line: bytes) -> JobResult:
-        """Read one line of results."""
+        """Parse one line of results."""
         ...
 
     def parse_error(self, status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
-        """Read a refusal; returns the error, ready to be raised."""
+        """Parse an error response; return the error to be raised."""
         ...
 
 
@@ -151,19 +151,19 @@ _HOMES = {
 
 
 def batch_adapter_for(api: str) -> BatchAdapter:
-    """Return the adapter of a batch API; it is imported when the first request needs it."""
+    """Return the adapter of a batch API, imported at its first use."""
     module, _, name = _HOMES[api].rpartition(".")
     adapter: BatchAdapter = getattr(import_module(f".{module}", __package__), name)()
     return adapter
 
 
 def separated(lines: Sequence[bytes], separator: bytes) -> list[bytes]:
-    """Return lines with a separator between each two, as the pieces of a body."""
+    """Return lines with separators in between, as the pieces of a body."""
     return [piece for line in lines for piece in (separator, line)][1:]
 
 
 def understood(body: bytes, read: Callable[[Mapping[str, Any]], T], what: str) -> T:
-    """Read JSON by a function; raises MalformedResponseError where that cannot make sense of it."""
+    """Parse JSON with a function; raise MalformedResponseError if it fails."""
     told = load(body)
     try:
         return read(told)
@@ -174,13 +174,13 @@ def understood(body: bytes, read: Callable[[Mapping[str, Any]], T], what: str) -
 def page_of(
     told: Mapping[str, Any], read_job: Callable[[Mapping[str, Any]], RemoteJob]
 ) -> tuple[list[RemoteJob], str | None]:
-    """Read a page of jobs; where there are more, the next page comes after its last one."""
+    """Parse a page of jobs; if there are more, the next page comes after its last one."""
     jobs = [read_job(job) for job in told.get("data") or ()]
     return jobs, jobs[-1].id if told.get("has_more") and jobs else None
 
 
 def id_in(told: Mapping[str, Any], name: str = "id") -> str:
-    """Return the id of something; raises TypeError where it has none."""
+    """Return the id of an object; raise TypeError if it has none."""
     id = told.get(name)
     if not isinstance(id, str) or not id:
         raise TypeError(f"{id!r:.80} is no {name}")
@@ -193,7 +193,7 @@ def get(url: str, like: WireRequest) -> WireRequest:
 
 
 def seconds_in(moment: Any) -> float | None:
-    """Read a moment as seconds since 1970: a number, or a date in the form of RFC 3339."""
+    """Return a time as seconds since 1970, from a number or an RFC 3339 date."""
     if isinstance(moment, int | float):
         return float(moment)
     try:
@@ -203,7 +203,7 @@ def seconds_in(moment: Any) -> float | None:
 
 
 def expired() -> CompletionError:
-    """Return the error of a request whose turn did not come in time; it may be sent again."""
+    """Return the error of a request whose job expired before its turn; it may be sent again."""
     error = APITimeoutError("the job expired before the turn of this request came")
     error.was_sent = False
     return error

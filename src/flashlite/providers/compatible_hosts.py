@@ -1,8 +1,8 @@
-"""Hosts of other houses that speak OpenAI's dialect, or nearly.
+"""Hosts of other companies that speak OpenAI's dialect, or nearly.
 
-The source of each row is the host's API reference, named beside it. `refuses` holds what that
-reference says is not taken; what it leaves open is sent, and the host may say no. Parameters that
-some models of a host take and others refuse are sent too.
+The source of each row is the host's API reference, named beside it. `refuses` has the parameters
+that the reference says are not accepted; others are sent, and the host may refuse them. Parameters
+that only some models of a host take are sent too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _never(_: str, *, with_tools: bool) -> bool:
     return False
 
 
-# Hosts that know one name only of the limit on what a model writes.
+# For hosts that know only one name of the output limit.
 _LIMIT = {"max_completion_tokens": "max_tokens"}
 
 COMPATIBLE: tuple[Host, ...] = (
@@ -78,7 +78,7 @@ COMPATIBLE: tuple[Host, ...] = (
         "fireworks_ai",
         keys=("FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"),
     ),
-    # https://api-docs.deepseek.com/api/create-chat-completion; JSON it gives, of no certain shape
+    # https://api-docs.deepseek.com/api/create-chat-completion; it has a JSON mode, but no schemas
     _cloud(
         "https://api.deepseek.com/v1",
         "deepseek",
@@ -162,8 +162,8 @@ COMPATIBLE: tuple[Host, ...] = (
         keys=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
         renames=_LIMIT,
     ),
-    # https://huggingface.co/docs/inference-providers; litellm's `huggingface/<who>/<model>` is
-    # another way of naming models, which this address does not know
+    # https://huggingface.co/docs/inference-providers; litellm's `huggingface/<provider>/<model>` is
+    # another naming scheme, which this address does not know
     _cloud("https://router.huggingface.co/v1", "hf", keys=("HF_TOKEN", "HUGGINGFACE_API_KEY")),
     # https://platform.moonshot.ai/docs/api/chat
     _cloud(

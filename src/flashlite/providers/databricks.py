@@ -1,4 +1,4 @@
-"""OpenAI's dialect as Databricks speaks it: signed thinking goes back among the parts.
+"""OpenAI's dialect at Databricks, where signed thinking is sent back among the parts.
 
 Source: https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference
 """

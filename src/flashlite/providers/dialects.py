@@ -1,4 +1,4 @@
-"""The dialects by name; each is imported when the first request needs it."""
+"""The dialects by name, each imported at its first use."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _HOMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a dialect has a word for, or insists on, where others do not.
+    """What a dialect can express, or requires, where others do not.
 
-    `tool_media`: the result of a tool may have more than text. `marks_errors`: it may be marked as
-    an error. `thinks_between`: thinking has a place among the texts of an answer. `cites`: a
-    document may be one that is to be cited. `marks_cache`: a mark says where the cached part of a
-    prompt ends. `refuses_marks`: a model without a prompt cache takes no such mark. `keeps_tools`:
-    a request must name the tools of the calls in it. `draws_by_tool`: pictures are asked for with a
-    tool. `streams_long`: an answer that may take more than ten minutes must be streamed.
+    `tool_media`: a tool result may have more than text. `marks_errors`: it may be marked as an
+    error. `thinks_between`: thinking may stand between the texts of an answer. `cites`: a document
+    may be marked to be cited. `marks_cache`: a mark shows where the cached part of a prompt ends.
+    `refuses_marks`: a model without a prompt cache refuses such marks. `keeps_tools`: a request
+    must name the tools of all calls in it. `draws_by_tool`: images are requested with a tool.
+    `streams_long`: an answer that may take more than ten minutes must be streamed.
     """
 
     tool_media: bool = False
@@ -73,7 +73,7 @@ _FACTS = {
 }
 _PLAIN = Facts()
 
-# The dialect of a service beside the one that a host's own dialect is for.
+# The dialect of a host's additional service, by the host's own dialect.
 _BESIDE = {
     ("azure", "embeddings"): "azure_embeddings",
     ("azure", "responses"): "azure_responses",
@@ -85,7 +85,7 @@ _BESIDE = {
     ("openai", "responses"): "responses",
 }
 
-# Parameters for which a service beside has no place, whatever the host itself refuses.
+# Parameters that an additional service does not have, whatever the host itself refuses.
 NOT_TAKEN: Mapping[API, frozenset[str]] = {
     "responses": frozenset(
         {
@@ -106,12 +106,12 @@ NOT_TAKEN: Mapping[API, frozenset[str]] = {
 
 
 def dialect_of(dialect: str, api: API | None) -> str | None:
-    """Return what is spoken at a service of a host of this dialect; None where we speak it not."""
+    """Return the dialect of a service at a host of this dialect, or None if unsupported."""
     return dialect if api is None else _BESIDE.get((dialect, api))
 
 
 def facts_of(dialect: str) -> Facts:
-    """Return what sets a dialect apart; nothing does where it is unknown or empty."""
+    """Return the facts of a dialect; an unknown or empty one has none."""
     return _FACTS.get(dialect, _PLAIN)
 
 

@@ -1,9 +1,9 @@
-"""The dialects of embeddings: some texts in, a vector for each out.
+"""The dialects of embedding APIs: texts in, one vector for each out.
 
-A request has one user message a text. Its answer has one choice a text, in the same order, whose
-message holds the vector as it came, under `embedding`: a list of numbers, or base64.
-Sources: https://platform.openai.com/docs/api-reference/embeddings,
-https://ai.google.dev/api/embeddings, https://docs.cohere.com/v2/reference/embed.
+A request has one user message per text. Its answer has one choice per text, in the same order,
+whose message holds the unchanged vector under `embedding`: a list of numbers, or base64. Sources:
+https://platform.openai.com/docs/api-reference/embeddings, https://ai.google.dev/api/embeddings,
+https://docs.cohere.com/v2/reference/embed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .reading import (
 
 
 class _EmbeddingsAdapter:
-    """What the dialects share: no streams, and errors in the usual shapes."""
+    """What the dialects share: no streams, and errors in the usual forms."""
 
     def parse_stream_event(self, event: SSEvent) -> Iterable[Delta]:
         raise StreamInterruptedError("embeddings do not come as a stream")
@@ -61,13 +61,13 @@ class OpenAIEmbeddingsAdapter(_EmbeddingsAdapter):
 
 
 def parse_embeddings(data: Mapping[str, Any]) -> CompletionResponse:
-    """Read the JSON of an answer of OpenAI's embeddings API."""
+    """Parse the JSON of an answer of OpenAI's embeddings API."""
     raise_inner_error(data)
     try:
         numbered = [(index_in(item, n), item["embedding"]) for n, item in enumerate(data["data"])]
         vectors = [vector for _, vector in sorted(numbered, key=lambda pair: pair[0])]
         told = data.get("usage") or {}
-        # Voyage counts the total only.
+        # Voyage reports only the total.
         asked = told.get("prompt_tokens") or told.get("total_tokens")
         usage = None if asked is None else usage_in({**told, "prompt_tokens": asked})
         return _answer(vectors, data, usage)
@@ -76,7 +76,7 @@ def parse_embeddings(data: Mapping[str, Any]) -> CompletionResponse:
 
 
 class GoogleEmbeddingsAdapter(_EmbeddingsAdapter):
-    """Gemini's batchEmbedContents; `extra_body` (`taskType`, `title`) holds for each text."""
+    """Gemini's batchEmbedContents; `extra_body` (`taskType`, `title`) applies to each text."""
 
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
         given = _spelled(request, {"dimensions": "outputDimensionality"}, "Gemini")
@@ -104,8 +104,8 @@ class GoogleEmbeddingsAdapter(_EmbeddingsAdapter):
 class CohereEmbeddingsAdapter(_EmbeddingsAdapter):
     """Cohere's embed API, version 2.
 
-    Its models need to know what a text is for; `extra_body={"input_type": "search_query"}` says
-    something else than "search_document".
+    Its models need to know the purpose of a text; the default is "search_document", and
+    `extra_body={"input_type": "search_query"}` changes it.
     """
 
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
@@ -138,10 +138,10 @@ def _texts(request: CompletionRequest) -> list[str]:
 
 
 def _spelled(request: CompletionRequest, names: Mapping[str, str], api: str) -> dict[str, Any]:
-    """Return the parameters under the names of another API; it may have no word for one."""
+    """Return the parameters under another API's names; raise ConfigError for unsupported ones."""
     params = dict(request.params)
     if params.get("encoding_format") == "float":
-        del params["encoding_format"]  # what comes anyway
+        del params["encoding_format"]  # the default
     if unknown := params.keys() - names.keys():
         raise ConfigError(f"{api} takes no {', '.join(sorted(unknown))} for embeddings")
     return {names[name]: value for name, value in params.items()}
@@ -164,12 +164,12 @@ def _wire(
 
 @plausible
 def _used(tokens: Any) -> Usage | None:
-    """Return what was used; a number that nobody told is not 0."""
+    """Return the usage, or None if no number was reported."""
     return None if tokens is None else Usage(input_tokens=count_in(tokens))
 
 
 def _answer(vectors: list[Any], data: Mapping[str, Any], usage: Usage | None) -> CompletionResponse:
-    """Build the answer; raises one of NOT_AN_ANSWER for what is no vector."""
+    """Build the answer; raise one of NOT_AN_ANSWER for an invalid vector."""
     for vector in vectors:
         vector_of(vector)
     return CompletionResponse(

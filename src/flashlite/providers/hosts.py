@@ -1,7 +1,7 @@
-"""The hosts we know by name. A new OpenAI-compatible host is a new row.
+"""The hosts known by name. A new OpenAI-compatible host is a new row.
 
-Addresses, key variables and prefixes are those of each provider's API reference; where litellm
-spells a prefix differently, both spellings are listed.
+Addresses, key variables and prefixes come from each provider's API reference; where litellm spells
+a prefix differently, both spellings are listed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPENAI = Host(
     batches="openai",
 )
 
-# What Gemini's API has no word for.
+# Parameters that Gemini's API does not have.
 _NOT_GEMINIS = frozenset(
     {
         "logit_bias",
@@ -48,7 +48,7 @@ _NOT_GEMINIS = frozenset(
     }
 )
 
-# What neither Claude's API nor Bedrock has a word for.
+# Parameters that neither Claude's API nor Bedrock has.
 _NOT_CLAUDES = frozenset(
     {
         "audio",
@@ -164,7 +164,7 @@ HOSTS: tuple[Host, ...] = (
         prefixes=("ollama", "ollama_chat"),
         url_vars=("OLLAMA_BASE_URL", "OLLAMA_API_BASE"),
         needs_key=False,
-        # https://docs.ollama.com/api/openai-compatibility; what it does not know it ignores.
+        # https://docs.ollama.com/api/openai-compatibility; it ignores unknown parameters.
         renames={"max_completion_tokens": "max_tokens"},
         refuses=frozenset({"logit_bias", "n", "parallel_tool_calls", "thinking", "top_k", "user"}),
         reads_text_calls=True,

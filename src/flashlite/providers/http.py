@@ -1,4 +1,4 @@
-"""A provider that is reached over HTTP: dialect, host and transport put together."""
+"""A provider over HTTP: a dialect, a host and a transport combined."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from .text_tool_calls import calls_read, with_calls_read
 
 
 class HTTPProvider:
-    """Ask one host: build the request, send it, read the answer or the refusal.
+    """Sends requests to one host, and reads its answers and errors.
 
-    With `batch`, what is asked costs what it does in a batch.
+    With `batch`, requests are priced as in a batch.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class HTTPProvider:
         self._reported: set[str] = set()
 
     def target(self, request: CompletionRequest) -> Target:
-        """Say who answers a request."""
+        """Return the target of a request."""
         return target_at(self.host, request)
 
     async def __call__(self, request: CompletionRequest) -> CompletionResponse:
@@ -80,7 +80,7 @@ class HTTPProvider:
             return await exchange.answer(http)
 
     def _spelled(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
-        """Spell a request; what a dialect stumbles over is a caller's value of a wrong kind."""
+        """Build the wire request; raise ConfigError if a value's type makes the dialect fail."""
         try:
             return self._adapter.build_request(request, endpoint)
         except NOT_AN_ANSWER as error:
@@ -92,7 +92,7 @@ class HTTPProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Exchange:
-    """One request and what comes back for it."""
+    """One request and its response."""
 
     request: CompletionRequest
     endpoint: Endpoint
@@ -102,7 +102,7 @@ class _Exchange:
     started: float = field(default_factory=perf_counter)
 
     def signing_errors(self, http: WireResponse | None = None) -> AbstractContextManager[None]:
-        """Say in every error whose it is, and never a key."""
+        """Add provider, model and request id to errors, and remove keys."""
         return signed(
             self.endpoint.host.name,
             self.request.model,
@@ -112,7 +112,7 @@ class _Exchange:
         )
 
     async def answer(self, http: WireResponse) -> CompletionResponse:
-        """Read the answer, or open it; a connection that is not needed any more is given back."""
+        """Read the answer, or open it as a stream; close a connection that is no longer needed."""
         try:
             if http.status != 200:
                 raise await self._refusal(http)
@@ -189,7 +189,7 @@ class _Exchange:
         response.latency = perf_counter() - self.started
 
     def _price(self, response: CompletionResponse, usage: Usage) -> Usage:
-        """Add what the usage costs, unless the provider said what it billed."""
+        """Add the cost of the usage, unless the provider reported what it billed."""
         if usage.total_cost is not None:
             return usage
         name = f"{self.endpoint.host.name}/{self.request.model}"
@@ -200,10 +200,10 @@ _VERSIONED = ("openai", "responses")  # dialects whose addresses end in a versio
 
 
 def locate(host: Host, *, base_url: str | None = None, api_key: str | None = None) -> Endpoint:
-    """Fill in a host's address and key from the call, else the environment.
+    """Return a host's endpoint, with address and key from the call, else the environment.
 
-    Raises ConfigError, naming the variable, when the host's own address needs a key and there is
-    none. Behind another address the key is optional and the host's peculiarities do not apply.
+    Raises ConfigError, naming the variable, if the host's own address needs a key and there is
+    none. At another address the key is optional and the host's special rules do not apply.
     """
     url, key = _address(host, base_url), api_key or env.first(host.key_vars)
     at_home = url == host.base_url or _given(host, base_url) is None
@@ -214,7 +214,7 @@ def locate(host: Host, *, base_url: str | None = None, api_key: str | None = Non
 
 
 def target_at(host: Host, request: CompletionRequest) -> Target:
-    """Say who answers a request at a host; a missing key is no matter, a cache needs none."""
+    """Return the target of a request at a host; a missing key is allowed, as a cache needs none."""
     return Target(
         provider=host.name,
         dialect=host.dialect,
@@ -233,7 +233,7 @@ def _takes_schema(host: Host, request: CompletionRequest) -> bool:
 
 
 def where(host: Host) -> dict[str, str]:
-    """Say in words where a host is reached, and which variable holds its key."""
+    """Return a description of a host's address and of the variable with its key."""
     try:
         told = {"address": place_of(_address(host, None))}
     except ConfigError as error:
@@ -249,7 +249,7 @@ def where(host: Host) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def account(api_key: str | None) -> str:
-    """Return what tells a key from others without showing it."""
+    """Return a text that distinguishes a key from others without revealing it."""
     return sha256(api_key.encode()).hexdigest()[:8] if api_key else ""
 
 

@@ -1,4 +1,4 @@
-"""Media behind URLs, fetched for hosts whose API takes no URLs."""
+"""Fetching media by URL for hosts whose API takes no URLs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WEB = ("http://", "https://")
 
 
 async def with_urls_inlined(request: CompletionRequest, transport: Transport) -> CompletionRequest:
-    """Put the media of a caller's own messages in the place of their http(s) addresses.
+    """Replace http(s) addresses in the caller's own messages by the media that they point to.
 
-    Raises BadRequestError where an address gives no media, APIConnectionError or APITimeoutError
-    where another try may help; each names the address without its query, which may be secret.
+    Raises BadRequestError if an address gives no media, APIConnectionError or APITimeoutError if a
+    retry may help; each names the address without its query, which may be secret.
     """
     addresses = addresses_in(request.messages, _WEB)
     if not addresses:
@@ -39,7 +39,7 @@ async def _fetch(get: WireRequest, transport: Transport) -> Media:
         return await _followed(get, transport)
     except (APIConnectionError, APITimeoutError) as error:
         error.reason = f"could not fetch {_shown(get.url)}: {error.reason}"
-        error.was_sent = False  # nobody was asked for an answer yet
+        error.was_sent = False  # no completion was requested yet
         raise
 
 
@@ -62,7 +62,7 @@ async def _followed(get: WireRequest, transport: Transport) -> Media:
 def _joined(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
-    except ValueError:  # no address at all
+    except ValueError:  # not a valid address
         return ""
 
 

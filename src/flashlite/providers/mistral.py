@@ -1,6 +1,6 @@
-"""OpenAI's dialect as Mistral speaks it: the same, but no field more than it knows.
+"""OpenAI's dialect at Mistral, which refuses unknown fields.
 
-Source: https://docs.mistral.ai/api/endpoint/chat. A field that it does not know is a 422.
+Source: https://docs.mistral.ai/api/endpoint/chat. An unknown field gets a 422.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class MistralAdapter(OpenAIAdapter):
             params["tool_choice"] = "any"
         messages = tuple(_message(message) for message in request.messages)
         wire = super().build_request(request.with_(params=params, messages=messages), endpoint)
-        # Usage comes with the last chunk, asked for or not.
+        # The last chunk always has the usage.
         body = {name: value for name, value in wire.json.items() if name != "stream_options"}
         return replace(wire, json=body)
 
@@ -47,7 +47,7 @@ def _message(message: Message) -> Message:
 
 
 def _answer(message: Message) -> Message:
-    """Return an answer without what other APIs gave and this one has no field for."""
+    """Return an answer without the fields of other APIs that this one does not have."""
     wire = Message({key: value for key, value in message.items() if key not in _NOT_TAKEN})
     if isinstance(content := wire.content, list | tuple):
         wire["content"] = [part for part in content if part.get("type") == "text"]
@@ -59,7 +59,7 @@ _NOT_TAKEN = frozenset({"audio", "refusal"})
 
 
 def _call_id(id: str | None) -> str:
-    """Return the id of a call as Mistral has them; another provider's becomes one of its own."""
+    """Return a call's id in Mistral's format; ids of other providers are converted."""
     given = id or ""
     return given if _CALL_ID.fullmatch(given) else sha256(given.encode()).hexdigest()[:9]
 

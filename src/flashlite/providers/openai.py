@@ -1,7 +1,7 @@
 """The dialect of OpenAI's chat completions API, which most other hosts speak too.
 
-Source: https://platform.openai.com/docs/api-reference/chat. Beyond it, answers of compatible
-servers are read as they come: `reasoning_content` or `reasoning`, and errors inside a 200.
+Source: https://platform.openai.com/docs/api-reference/chat. Extensions of compatible servers are
+read too: `reasoning_content` or `reasoning`, and errors inside a 200.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from .reading import (
 from .refusals import inner_status, refusal
 from .thinking_parts import signed, split_thinking, thinking_text
 
-# What an answer carries beyond OpenAI's keys and no server takes back under this name.
+# Keys of answers beyond OpenAI's, which no server takes back under these names.
 _LISTS = ("annotations", "reasoning_details", "thinking_blocks")
 _OUR_KEYS = frozenset({*_LISTS, "reasoning_content"})
-# OpenRouter's word for a failure upstream, and vLLM's for a request that it dropped.
+# OpenRouter's finish reason for an upstream failure, and vLLM's for a dropped request.
 _BROKEN_OFF = frozenset({"error", "abort"})
-# Mistral's word for a full context, and Together's for the end of a text.
+# Mistral's finish reason for a full context, and Together's for the end of a text.
 _REASONS = {"model_length": "length", "eos": "stop"}
 _SAYABLE = frozenset({"text", "refusal", "thinking", "reasoning"})
 _FACTS = ("system_fingerprint", "service_tier", "citations", "search_results")
@@ -91,7 +91,7 @@ class OpenAIAdapter:
 
 
 def parse_completion(data: Mapping[str, Any]) -> CompletionResponse:
-    """Read the JSON of a whole answer."""
+    """Parse the JSON of a whole answer."""
     raise_inner_error(data)
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices:
@@ -110,7 +110,7 @@ def parse_completion(data: Mapping[str, Any]) -> CompletionResponse:
 
 
 def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
-    """Read the JSON of one chunk of a stream."""
+    """Parse the JSON of one chunk of a stream."""
     raise_inner_error(data)
     try:
         for position, choice in enumerate(data.get("choices") or ()):
@@ -124,7 +124,7 @@ def parse_chunk(data: Mapping[str, Any]) -> Iterator[Delta]:
 
 
 def _message(message: Message, host: Host) -> Mapping[str, Any]:
-    """Return the message as it goes out; the same object when nothing has to change."""
+    """Return the message to send; the same object if nothing has to change."""
     role = message["role"]
     if role == _DEVELOPER and not host.knows_developer:
         return {**message, "role": Role.SYSTEM.value}
@@ -148,9 +148,9 @@ _ASSISTANT, _DEVELOPER = Role.ASSISTANT.value, Role.DEVELOPER.value
 
 
 def _sayable(content: list[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
-    """Return the parts of an answer without what only another dialect has a word for.
+    """Return the parts of an answer without those that only other dialects can express.
 
-    Those are traces of a server's own tools, and marks of the order in which they came.
+    These are traces of a server's own tools, and marks of their order.
     """
     kept = [part for part in content if part.get("type") in _SAYABLE and len(part) > 1]
     return content if len(kept) == len(content) else kept or None
@@ -216,7 +216,7 @@ def _deltas(choice: Mapping[str, Any], position: int) -> Iterator[Delta]:
 
 
 def _part_deltas(content: list[Any], index: int) -> Iterator[Delta]:
-    """Read content that comes in parts, thinking among them."""
+    """Parse content that comes in parts, including thinking."""
     rest, thoughts = split_thinking(content)
     if reasoning := thinking_text(thoughts):
         yield Delta(index=index, reasoning=reasoning)
@@ -236,7 +236,7 @@ def _place(item: Mapping[str, Any]) -> int | None:
 
 
 def _finish_reason(choice: Mapping[str, Any]) -> str | None:
-    """Return why the model stopped; some servers send an empty reason while there is none."""
+    """Return why the model stopped; some servers send an empty reason before there is one."""
     reason = text_in(choice.get("finish_reason"))
     if reason in _BROKEN_OFF:
         raise MalformedResponseError(f"the server broke the answer off: finish_reason {reason!r}")
@@ -247,7 +247,7 @@ def _call_delta(call: Mapping[str, Any], order: int) -> ToolCallDelta:
     function = call.get("function") or {}
     index = index_in(call, order)
     name = text_in(function.get("name"))
-    # Results name the call that they answer, so a call needs an id; a whole answer does the same.
+    # Tool results refer to a call by id, so a call needs one; whole answers do the same.
     id = text_in(call.get("id")) or (f"call_{index}" if name else "")
     return ToolCallDelta(index, id, name, arguments_in(function.get("arguments")))
 
@@ -260,7 +260,7 @@ def _chunk_facts(data: Mapping[str, Any]) -> dict[str, Any]:
 
 @plausible
 def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Read what was used, as OpenAI counts it; None where nothing is told."""
+    """Parse the usage as OpenAI counts it; return None if none is reported."""
     if not usage:
         return None
     prompt = usage.get("prompt_tokens_details") or {}
@@ -271,7 +271,7 @@ def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
     thought = count_in(completion.get("reasoning_tokens"))
     return Usage(
         input_tokens=asked,
-        # xAI counts reasoning beside what was said; its total tells.
+        # xAI does not include reasoning in completion tokens, as its total shows.
         output_tokens=said + thought if thought and total == asked + said + thought else said,
         total_tokens=total,
         input_tokens_cached=count_in(cached),
@@ -282,7 +282,7 @@ def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
 
 
 def _billed(cost: Any) -> float | None:
-    """Return the dollars that OpenRouter bills, as one number, or Perplexity, with its parts."""
+    """Return the billed dollars: one number from OpenRouter, an itemized sum from Perplexity."""
     total = cost.get("total_cost") if isinstance(cost, Mapping) else cost
     is_cost = isinstance(total, int | float) and not isinstance(total, bool) and 0 <= total < inf
     return total if is_cost else None
@@ -293,7 +293,7 @@ def _reasoning(message: Mapping[str, Any]) -> str:
 
 
 def _logprobs(value: Any) -> dict[str, Any] | None:
-    """Return log probabilities as they came; raises TypeError for anything else."""
+    """Return log probabilities unchanged; raise TypeError for anything else."""
     if value is None:
         return None
     if not isinstance(value, dict) or not all(isinstance(v, list | None) for v in value.values()):
@@ -302,9 +302,9 @@ def _logprobs(value: Any) -> dict[str, Any] | None:
 
 
 def raise_inner_error(data: Mapping[str, Any]) -> None:
-    """Raise the error that some hosts put, with its status as code, into the body of a 200.
+    """Raise the error that some hosts put into the body of a 200, with its status as `code`.
 
-    OpenRouter puts it beside the choices that it could not finish, or into one of them.
+    OpenRouter puts it beside the unfinished choices, or into one of them.
     """
     inner = data if data.get("object") == "error" else data.get("error")
     if not inner:

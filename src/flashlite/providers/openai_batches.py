@@ -32,7 +32,7 @@ from .refusals import inner_status, refusal
 _ENDPOINTS = ("/chat/completions", "/responses")
 _OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 _NAME = "flashlite_job"
-# So many tokens wait already: other jobs have to end first.
+# Too many tokens are queued already: other jobs have to end first.
 _LATER = frozenset({"token_limit_exceeded", "rate_limit_exceeded"})
 
 
@@ -40,7 +40,7 @@ class OpenAIFiles:
     """`/files`."""
 
     def begin(self, name: str, lines: Sequence[bytes], like: WireRequest) -> None:
-        """Do nothing: everybody's files have the same address."""
+        """Do nothing: all files are uploaded to the same address."""
 
     def read_place(self, headers: Mapping[str, str]) -> str | None:
         return None
@@ -110,7 +110,7 @@ class OpenAIBatches:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Return the address of the API, and which of its endpoints a request is for."""
+    """Split a URL into the address of the API and the endpoint."""
     endpoint = next((name for name in _ENDPOINTS if url.endswith(name)), None)
     if endpoint is None:
         raise ConfigError(f"a batch is for {' or '.join(_ENDPOINTS)}, not for {place_of(url)}")
@@ -129,7 +129,7 @@ def _form(name: str, lines: Sequence[bytes], boundary: str) -> list[bytes]:
 
 
 def _job(told: Mapping[str, Any]) -> RemoteJob:
-    state = str(told.get("status")).lower()  # some hosts shout
+    state = str(told.get("status")).lower()  # some hosts use upper case
     metadata, counts = told.get("metadata") or {}, told.get("request_counts") or {}
     files = [name_in(told.get(name)) for name in ("output_file_id", "error_file_id")]
     return RemoteJob(
@@ -146,7 +146,7 @@ def _job(told: Mapping[str, Any]) -> RemoteJob:
 
 
 def _refused(told: Mapping[str, Any]) -> CompletionError:
-    """Return why a job was not begun: what is wrong with its lines, or that it comes too soon."""
+    """Return why a job was not started: errors in its lines, or too many queued jobs."""
     errors = told.get("errors") or {}
     listed = (errors.get("data") if isinstance(errors, Mapping) else errors) or [{}]
     first = listed[0] if isinstance(listed[0], Mapping) else {"message": str(listed[0])}
@@ -160,7 +160,7 @@ def _refused(told: Mapping[str, Any]) -> CompletionError:
 def _result(told: Mapping[str, Any]) -> JobResult:
     custom_id, answer, error = id_in(told, "custom_id"), told.get("response"), told.get("error")
     if answer:
-        status = int(answer.get("status_code", 200)) or 500  # 0 is what was never tried
+        status = int(answer.get("status_code", 200)) or 500  # 0 means that it was never tried
         return JobResult(custom_id=custom_id, status=status, body=to_json(answer["body"]))
     problem = error if isinstance(error, Mapping) else {"message": str(error)}
     unsent = _UNSENT.get(str(problem.get("code")))

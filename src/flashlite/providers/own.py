@@ -1,4 +1,4 @@
-"""Providers of one's own: what agents, conversations and chats ask of one."""
+"""Custom providers: what agents, conversations and chats require of one."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from ..types import CompletionResponse, EmbeddingResult, MessageInput, StreamEve
 
 
 class Provider(Protocol):
-    """Anything that answers messages, whole or as a stream: a `Flashlite`, or yours."""
+    """Anything that answers messages, whole or as a stream: a `Flashlite`, or your own class."""
 
     async def complete(
         self, messages: MessageInput, *, response_model: None = None, **options: Any
-    ) -> CompletionResponse: ...
+    ) -> CompletionResponse:
+        """Return the answer, or raise a CompletionError."""
+        ...
 
-    def stream(self, messages: MessageInput, **options: Any) -> AsyncIterator[StreamEvent]: ...
+    def stream(self, messages: MessageInput, **options: Any) -> AsyncIterator[StreamEvent]:
+        """Yield the answer's events; the last one is DONE, with the whole answer."""
+        ...
 
 
 class BaseProvider(ABC):
-    """A provider of your own: write `complete` and `stream`, and `embed` if it can."""
+    """Base class of custom providers: implement `complete` and `stream`, and optionally `embed`."""
 
     @abstractmethod
     async def complete(self, messages: MessageInput, **options: Any) -> CompletionResponse:
-        """Answer, or raise a CompletionError."""
+        """Return the answer, or raise a CompletionError."""
 
     @abstractmethod
     def stream(self, messages: MessageInput, **options: Any) -> AsyncIterator[StreamEvent]:
-        """Yield the answer piece by piece; the last event is DONE with the whole answer."""
+        """Yield the answer's events; the last one is DONE, with the whole answer."""
 
     async def embed(self, inputs: str | Iterable[str], **options: Any) -> EmbeddingResult:
-        """Turn texts into vectors; raises ConfigError where that was not written."""
+        """Turn texts into vectors; raise ConfigError unless overridden."""
         raise ConfigError(f"{type(self).__name__} makes no embeddings: ask another provider")
 
     async def close(self) -> None:  # noqa: B027 - most have nothing to close
-        """Close what is open."""
+        """Close open resources."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
-"""Reading what servers send: JSON that is almost JSON, and fields that are almost what they should.
+"""Reading what servers send: JSON that is almost valid, and fields of unexpected types.
 
-Every dialect reads with these. A reader of one field returns it in the kind that an answer needs,
-or raises TypeError; a dialect turns NOT_AN_ANSWER into the error of `not_an_answer`.
+All dialects use these functions. A reader of one field returns it in the type that an answer needs,
+or raises TypeError; a dialect catches NOT_AN_ANSWER and raises `not_an_answer(...)`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ NOT_AN_ANSWER = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
 
 def not_an_answer(error: Exception, body: Any, what: str = "an answer") -> MalformedResponseError:
-    """Return the error for JSON that could not be read; `what` is what it should have been."""
+    """Return the error for JSON that could not be parsed; `what` names what was expected."""
     return MalformedResponseError(f"status 200, but not {what}: {error!r:.200}", body=body)
 
 
 def not_an_event(error: Exception, body: Any) -> StreamInterruptedError:
-    """Return the error for an event of a stream that could not be read."""
+    """Return the error for a stream event that could not be parsed."""
     return StreamInterruptedError(
         f"the stream broke off: not an event of an answer: {error!r:.200}", body=body
     )
 
 
 def load(body: bytes) -> Mapping[str, Any]:
-    """Read the JSON object of an answer; raises MalformedResponseError for anything else."""
+    """Parse the JSON object of an answer; raise MalformedResponseError for anything else."""
     try:
         data = from_json(body)
     except (ValueError, RecursionError) as error:
@@ -46,7 +46,7 @@ def load(body: bytes) -> Mapping[str, Any]:
 
 
 def load_event(data: bytes) -> Mapping[str, Any]:
-    """Read the JSON object of one event; raises StreamInterruptedError for anything else."""
+    """Parse the JSON object of one event; raise StreamInterruptedError for anything else."""
     try:
         return load(data)
     except MalformedResponseError as error:
@@ -54,15 +54,15 @@ def load_event(data: bytes) -> Mapping[str, Any]:
 
 
 def is_json(headers: Mapping[str, str]) -> bool:
-    """Whether an answer comes in one piece, as some servers send it when asked for a stream."""
+    """Return whether an answer is one JSON text, which some servers send instead of a stream."""
     return headers.get("content-type", "").startswith("application/json")
 
 
 def from_json(body: bytes) -> Any:
-    """Read JSON, and what servers take for it.
+    """Parse JSON, including the invalid JSON that some servers send.
 
-    A model may cut an emoji in half and a log probability may be -Infinity; such an answer was
-    paid for. Half an emoji becomes "?", since nothing could write it down.
+    A model may cut an emoji in half, and a log probability may be -Infinity; such an answer was
+    paid for. Half an emoji becomes "?", because no text encoding can represent it.
     """
     try:
         return orjson.loads(body)
@@ -72,7 +72,7 @@ def from_json(body: bytes) -> Any:
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
-    """Read a refusal whose body is JSON in one of the usual shapes, or text."""
+    """Parse an error response whose body is JSON in one of the usual forms, or text."""
     try:
         parsed = from_json(body)
     except (ValueError, RecursionError):
@@ -83,7 +83,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Completi
 
 
 def error_words(body: Any) -> tuple[str, str | None]:
-    """Find the message and the slug in the shapes that servers use."""
+    """Return the message and the error code of an error body in the usual forms."""
     inner = (body.get("error") or body) if isinstance(body, Mapping) else body
     if not isinstance(inner, Mapping):
         return str(inner)[:500], None
@@ -97,12 +97,12 @@ def error_words(body: Any) -> tuple[str, str | None]:
 def _written(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # nested too deep, or a number of more than 64 bits
+    except TypeError:  # nested too deeply, or a number beyond 64 bits
         return "an error in no usual form"
 
 
 def text_in(value: Any) -> str:
-    """Return text, empty for null; raises TypeError for anything else."""
+    """Return text, or "" for null; raise TypeError for anything else."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -111,17 +111,17 @@ def text_in(value: Any) -> str:
 
 
 def name_in(value: Any) -> str | None:
-    """Return what an answer calls itself; no answer is refused for a name that is not text."""
+    """Return a name, or None if it is not text, because no answer is refused for its name."""
     return value if isinstance(value, str) else None
 
 
 def mapping_in(value: Any) -> Mapping[str, Any]:
-    """Return what a server tells beside its answer; for what is no mapping, an empty one."""
+    """Return a mapping of additional data, or an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 
 def count_in(value: Any) -> int:
-    """Return a number of tokens, 0 for null; raises TypeError for anything else."""
+    """Return a number of tokens, or 0 for null; raise TypeError for anything else."""
     if value is None:
         return 0
     if not isinstance(value, (int, float)):
@@ -130,9 +130,9 @@ def count_in(value: Any) -> int:
 
 
 def plausible(read: Callable[[Any], Usage | None]) -> Callable[[Any], Usage | None]:
-    """Have a reader of usage return None for what cannot be, as where nothing is told.
+    """Make a usage parser return None for implausible usage, as for missing usage.
 
-    No answer is refused for its usage, and none is free: servers that do not count say 0.
+    No answer is refused for its usage, and none counts as free: servers that do not count send 0.
     """
 
     @wraps(read)
@@ -154,18 +154,18 @@ def _can_be(usage: Usage) -> bool:
     return min(counts) >= 0 and max(counts) < _TOO_MANY and bool(max(counts) or usage.total_cost)
 
 
-_TOO_MANY = 2**53  # tokens; beyond it, JSON's readers do not agree on a number
+_TOO_MANY = 2**53  # tokens; JSON parsers disagree on larger numbers
 
 
 def arguments_in(value: Any) -> str:
-    """Return a call's arguments as text; some servers give the object itself."""
+    """Return a call's arguments as text; some servers send the object itself."""
     if isinstance(value, dict):
         return orjson.dumps(value).decode()
     return text_in(value)
 
 
 def call_in(call: Mapping[str, Any], position: int) -> ToolCall:
-    """Return a call in OpenAI's form; one without an id is given one by its position."""
+    """Return a call in OpenAI's form; one without an id gets one from its position."""
     function = call["function"]
     return ToolCall(
         text_in(call.get("id")) or f"call_{position}",
@@ -175,13 +175,13 @@ def call_in(call: Mapping[str, Any], position: int) -> ToolCall:
 
 
 def index_in(item: Mapping[str, Any], position: int) -> int:
-    """Return the index that an item says it has, else its position."""
+    """Return the index that an item gives, else its position."""
     index = item.get("index")
     return index if isinstance(index, int) else position
 
 
 def require_all(request: CompletionRequest, response: CompletionResponse) -> None:
-    """Refuse an answer that has not one vector for each text of its request."""
+    """Raise an error unless an answer has one vector for each text of its request."""
     if len(response.choices) != len(request.messages):
         asked, came = len(request.messages), len(response.choices)
         raise MalformedResponseError(

@@ -1,4 +1,4 @@
-"""From what a server said when it refused to a typed error; every dialect shares it."""
+"""Typed errors from a server's error responses, shared by all dialects."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from ..types.header_values import number_in, seconds_until
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,
+    402: QuotaExceededError,
     403: PermissionDeniedError,
     404: NotFoundError,
     413: BadRequestError,
     422: BadRequestError,
     429: RateLimitError,
     498: ContentPolicyViolationError,  # Cohere's
-    # 501 says that the server will never do it; every other 5xx may pass.
+    # 501 is permanent; every other 5xx may be temporary.
     501: APIStatusError,
 }
 _RETRYABLE = frozenset({408, 409, 425})
-_DEEPEST = 60  # nested values of an error's body
+_DEEPEST = 60  # maximum nesting of an error's body
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -46,7 +47,7 @@ _REQUEST_IDS = (
     "cf-ray",
 )
 
-# Slugs and phrases of the providers' own error references.
+# Error codes and phrases from the providers' own error references.
 _QUOTA_CODES = frozenset(
     {"insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"}
 )
@@ -78,7 +79,7 @@ _POLICY_CODES = frozenset(
     }
 )
 
-# What OpenAI's Responses API says of media that it cannot take.
+# Codes of OpenAI's Responses API for media that it cannot use.
 _MEDIA_CODES = frozenset(
     {
         "empty_image_file",
@@ -96,7 +97,7 @@ _MEDIA_CODES = frozenset(
         "unsupported_image_media_type",
     }
 )
-# What the slugs of errors inside a 200 would have been as a status.
+# The HTTP statuses that the codes of errors inside a 200 stand for.
 _STATUS_OF = {
     "authentication_error": 401,
     "badrequesterror": 400,
@@ -129,10 +130,10 @@ def refusal(
     body: Any = None,
     kind: type[APIStatusError] | None = None,
 ) -> CompletionError:
-    """Return the error for a status, the server's message and its slug.
+    """Return the error for a status, the server's message and its error code.
 
-    Header names are expected in lower case. `kind` is the error's class where a dialect knows
-    better than these three tell.
+    Header names are expected in lower case. `kind` overrides the error's class where a dialect
+    knows better.
     """
     headers = headers or {}
     error = (kind or _class_for(status, message, code))(
@@ -150,9 +151,9 @@ def refusal(
 
 
 def inner_status(error: Any) -> int:
-    """Return the status that an error inside a 200 stands for: its number, else its slug's.
+    """Return the status that an error inside a 200 stands for: its number, else its code's.
 
-    Servers put it under `code`, `status` or `type`, as a number or as text; 500 where none tells.
+    Servers put it under `code`, `status` or `type`, as a number or as text; the default is 500.
     """
     said = error if isinstance(error, Mapping) else {}
     for value in (said.get("code"), said.get("status"), said.get("type")):
@@ -165,9 +166,9 @@ def inner_status(error: Any) -> int:
 
 @dataclass(slots=True)
 class signed:
-    """Say in every error whose it is, and strike the keys out of what the server repeats.
+    """Adds provider, model and request id to errors, and removes keys that the server repeats.
 
-    `sent` are the headers of the request, which hold secrets; `received` those of the answer.
+    `sent` are the headers of the request, which contain secrets; `received` those of the answer.
     """
 
     provider: str
@@ -196,20 +197,20 @@ def _secrets(api_key: str | None, headers: Mapping[str, str]) -> set[str]:
 
 
 def request_id_header(headers: Mapping[str, str]) -> str | None:
-    """Return the name of the header that holds the server's id of the request, if there is one."""
+    """Return the name of the header with the server's request id, if there is one."""
     return next((name for name in _REQUEST_IDS if name in headers), None)
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the id that the server gave to a request, under whichever header it uses."""
+    """Return the server's id of a request, from whichever header it uses."""
     name = request_id_header(headers)
     return None if name is None else headers[name]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read how many seconds a server asks to wait: `retry-after-ms`, seconds, or an HTTP date.
+    """Return the seconds a server asks to wait: from `retry-after-ms`, seconds, or an HTTP date.
 
-    A date is compared with the server's own `date` header, so no clock has to agree with it.
+    A date is compared with the server's own `date` header, so the clocks need not agree.
     """
     milliseconds = number_in(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -220,7 +221,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _conceal(error: CompletionError, secret: str) -> None:
-    """Strike a secret out of an error and of its causes, which a traceback would show."""
+    """Remove a secret from an error and its causes, which a traceback would show."""
     for name in ("reason", "code", "request_id", "body", "headers"):
         setattr(error, name, _without(secret, getattr(error, name)))
     error.args = (error.reason,)

@@ -1,4 +1,4 @@
-"""From a model's name to the provider that answers for it."""
+"""Routing from a model's name to its provider."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from .mock import MockProvider
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a model's name leads.
+    """The route of a model's name to its provider.
 
-    `provider` names who answers, `model` is the name as that provider wants it, `reason` one
-    sentence for whoever asks why, `build` makes the provider on a transport. `host` is set where
-    we speak to it ourselves.
+    `provider` names the provider, `model` is its name for the model, `reason` explains the choice
+    in one sentence, `build` creates the provider on a transport. `host` is set if flashlite speaks
+    to the host itself, without litellm.
     """
 
     provider: str
@@ -45,7 +45,7 @@ class Route:
     host: Host | None = None
 
     def explain(self) -> str:
-        """Say in a few lines who answers, in which dialect, where, with whose key, and why."""
+        """Return lines with the model, provider, dialect, address, key variable and reason."""
         lines = {"model": self.model, "provider": self.provider}
         if self.host is not None:
             lines |= {"dialect": self.host.dialect, **where(self.host)}
@@ -54,9 +54,9 @@ class Route:
 
 
 def resolve(model: str, *, base_url: str | None = None, api: API | None = None) -> Route:
-    """Find who serves a model, without asking anyone.
+    """Return the route to a model's provider, without a request.
 
-    Raises ConfigError when nothing says who does.
+    Raises ConfigError if the provider cannot be determined.
     """
     route = _resolve(model, base_url)
     if route.host is None:
@@ -68,7 +68,7 @@ def resolve(model: str, *, base_url: str | None = None, api: API | None = None) 
 
 
 def _only_api(host: Host, model: str, base_url: str | None) -> API | None:
-    """Return the service that alone has a model; another server under the name may differ."""
+    """Return the only service that has a model, unless the host's address was changed."""
     if base_url is not None or env.first(host.url_vars) is not None:
         return None
     profile = lookup(f"{host.name}/{model}")
@@ -122,7 +122,7 @@ def _resolve_bare(model: str) -> Route:
 
 
 def _beside(host: Host, route: Route, api: API) -> Route:
-    """Return the way to a service of a host beside its usual one."""
+    """Return the route to an additional service of a host."""
     dialect = dialect_of(host.dialect, api)
     if dialect is not None:
         refuses = host.refuses | NOT_TAKEN.get(api, frozenset())
@@ -149,7 +149,7 @@ def _by_litellm(model: str, reason: str) -> Route:
 
 
 class Router:
-    """The bottom of the stack: pass each request to the provider of its model."""
+    """The innermost handler: it passes each request to the provider of its model."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -157,7 +157,7 @@ class Router:
         self._routes: dict[tuple[str, str | None, API | None], Route] = {}
 
     def target(self, request: CompletionRequest) -> Target:
-        """Say who answers a request, without asking anyone."""
+        """Return the target of a request, without sending it."""
         if request.target is not None:
             return request.target
         route = self._route(request)
@@ -183,7 +183,7 @@ class Router:
         return await provider(request.with_(model=route.model))
 
     def _route(self, request: CompletionRequest) -> Route:
-        """Find the route; one that the name alone decides is looked up once."""
+        """Return the route; one that depends only on the name is looked up once."""
         name = (request.model, request.base_url, request.api)
         route = self._routes.get(name)
         if route is None:
@@ -193,11 +193,11 @@ class Router:
         return route
 
 
-_MOST_ROUTES = 1000  # a mock's options are part of its name, so names may be without end
+_MOST_ROUTES = 1000  # a mock's options are part of its name, so there is no end of names
 
 
 @cache
 def _plugin(prefix: str) -> Any:
-    """Load what another package offers for a prefix: a `Host` row, or a function to a handler."""
+    """Load another package's entry for a prefix: a `Host`, or a function that builds a handler."""
     found = next(iter(entry_points(group="flashlite.providers", name=prefix)), None)
     return None if found is None else found.load()

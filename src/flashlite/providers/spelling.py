@@ -1,4 +1,4 @@
-"""Spelling requests: what dialects have in common that do not speak OpenAI's form."""
+"""Building requests: shared by the dialects that do not use OpenAI's form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..types import Message
 
 
 def merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Add a caller's own fields to a body; those of one object come together in it."""
+    """Add a caller's own fields to a body; nested objects are merged."""
     for name, value in extra.items():
         known: Any = body.get(name)
         both = isinstance(known, Mapping) and isinstance(value, Mapping)
@@ -21,7 +21,7 @@ def merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def opened(uri: str) -> tuple[str, str]:
-    """Return the media type that a data URI names ("" for none) and its bytes in base64."""
+    """Return the media type of a data URI ("" if none) and its base64 data."""
     head, comma, body = uri.removeprefix("data:").partition(",")
     if not comma:
         raise ConfigError(f"a data URI reads data:image/png;base64,...; got {uri!r:.80}")
@@ -35,9 +35,9 @@ _PARTS = ("audio_url", "file", "image_url", "input_audio", "refusal", "text", "v
 
 
 def understood(answer: Message) -> Any:
-    """Return the content of an answer, else its refusal, without what only its own provider knows.
+    """Return an answer's content, else its refusal, without parts specific to its provider.
 
-    Such are the marks and the tools of Claude's own among its parts (see `anthropic/blocks.py`).
+    Such parts are Claude's marks and server tools (see `anthropic/blocks.py`).
     """
     content = answer.content or answer.get("refusal")
     if content is None or isinstance(content, str):
@@ -46,20 +46,20 @@ def understood(answer: Message) -> Any:
 
 
 def called_tools(messages: Iterable[Message]) -> list[str]:
-    """Return the names of the tools that a history has calls of, each once.
+    """Return the names of the tools called in a history, each once.
 
-    Some APIs refuse a history with calls of tools that a request does not name.
+    Some APIs refuse a history with calls of tools that the request does not name.
     """
     calls = (call for message in messages for call in message.tool_calls or ())
     return list(dict.fromkeys(call.name for call in calls))
 
 
 GONE = "No longer available: do not call it."
-"""The description of a tool that is only named because it was called before."""
+"""The description of a tool that is listed only because it was called earlier."""
 
 
 def named_tool(choice: Any) -> str:
-    """Return the name of the one tool that a `tool_choice` in OpenAI's form asks for."""
+    """Return the name of the single tool in a `tool_choice` of OpenAI's form."""
     try:
         name: str = choice["function"]["name"]
     except (KeyError, TypeError) as error:

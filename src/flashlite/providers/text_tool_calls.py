@@ -1,10 +1,10 @@
 """Tool calls that a model wrote into its text.
 
 `<tool_call>{"name": …, "arguments": …}</tool_call>` is the form of Hermes and Qwen, which a server
-leaves in the text when it was not told which parser its model needs. A call that was read leaves
-the content, so that a history which goes back does not hold it twice. What is malformed is still a
-call as long as it has a name: its arguments stand as they were written, and `ToolCall.parse_error`
-says what is wrong. Source: https://github.com/NousResearch/Hermes-Function-Calling.
+leaves in the text if it is not configured with the model's parser. A call is removed from the
+content when it is parsed, so that a history does not contain it twice. A malformed call is still a
+call if it has a name: its arguments stay as written, and `ToolCall.parse_error` describes the
+problem. Source: https://github.com/NousResearch/Hermes-Function-Calling.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ..types.ids import new_id
 
 OPEN = "<tool_call>"
 _CLOSE = "</tool_call>"
-# A model that loops may write white space, or beginnings of calls, without end.
+# A looping model may write endless white space, or endless beginnings of calls.
 _MOST_SPACE = 100
 _MOST_MISTAKEN = 20
 _BEGIN = re.compile(rf"<tool_call>\s{{0,{_MOST_SPACE}}}+(?=\{{)")
 _TAG = re.compile(r"</?tool_call>")
-# Up to the first end tag that is not inside a JSON string: arguments may be about such tags.
+# Up to the first end tag that is not inside a JSON string, because arguments may contain such tags.
 _BODY = re.compile(
     r"""(?:[^"<]++|"(?:[^"\\]|\\.)*+"|<(?!/tool_call>))*+(?=</tool_call>)""", re.DOTALL
 )
-# Possessive where white space is skipped: a run of it is read once.
+# Possessive quantifiers skip white space, so that a run of it is read only once.
 _KEY = re.compile(r"""\s*+,?+\s*+(["']?)(\w+)\1\s*+:\s*+""")
 _QUOTED = re.compile(r"'([^']*)'")
 _OBJECT_END = re.compile(r"\s*+,?+\s*+\}")
@@ -48,12 +48,12 @@ class WrittenCall(NamedTuple):
     arguments: str
 
     def called(self) -> ToolCall:
-        """Return the call under an id that no other call of a conversation has."""
+        """Return the call with an id that is unique in a conversation."""
         return ToolCall(f"call_{new_id()}", self.name, self.arguments)
 
 
 async def calls_read(deltas: AsyncGenerator[Delta]) -> AsyncGenerator[Delta]:
-    """Turn the calls in the text of a stream into calls."""
+    """Turn the calls written in a stream's text into tool calls."""
     choices: dict[int, _StreamedChoice] = {}
     async with aclosing(deltas):
         async for delta in deltas:
@@ -66,7 +66,7 @@ async def calls_read(deltas: AsyncGenerator[Delta]) -> AsyncGenerator[Delta]:
 
 
 def with_calls_read(choice: Choice) -> Choice:
-    """Turn the calls in the text of a whole answer into calls, unless the server gave its own."""
+    """Turn calls written in a whole answer's text into tool calls, unless it has tool calls."""
     message = choice.message
     text = message.get("content")
     if not isinstance(text, str) or OPEN not in text or message.get("tool_calls"):
@@ -80,23 +80,23 @@ def with_calls_read(choice: Choice) -> Choice:
     return replace(
         choice,
         message=Message({**message, "content": said or None, "tool_calls": calls}),
-        # A server that knows of no calls says that the model just stopped.
+        # A server that did not recognize the calls reports "stop".
         finish_reason="tool_calls" if choice.finish_reason == "stop" else choice.finish_reason,
     )
 
 
 def pieces_of(text: str) -> Iterator[str | WrittenCall]:
-    """Yield the texts and the calls that a whole text consists of."""
+    """Yield the texts and the calls in a whole text, in order."""
     parser = TextToolCalls()
     yield from parser.feed(text)
     yield from parser.close()
 
 
 class TextToolCalls:
-    """Find the calls in a text that arrives in pieces, cut anywhere.
+    """Finds the calls in a text that arrives in pieces, split anywhere.
 
-    Text is given out as soon as it cannot be the beginning of a call, a call when its tag ends.
-    White space behind a call belongs to it.
+    Text is yielded as soon as it cannot be the beginning of a call, a call at its end tag. White
+    space after a call belongs to it.
     """
 
     def __init__(self) -> None:
@@ -107,18 +107,18 @@ class TextToolCalls:
         self._mistaken = 0
 
     def feed(self, text: str) -> Iterator[str | WrittenCall]:
-        """Yield what this piece completes."""
+        """Yield the texts and calls that this piece completes."""
         if not self._pieces and "<" not in text:
             yield from self._said(text)
             return
         self._pieces.append(text)
         self._seam = self._seam[1 - len(_CLOSE) :] + text
         if self._is_open and _CLOSE not in self._seam:
-            return  # only its end tag ends a call; arguments are put together once
+            return  # only its end tag ends a call; arguments are joined once
         yield from self._read(is_over=False)
 
     def close(self) -> Iterator[str | WrittenCall]:
-        """Yield what the end of the text leaves unfinished."""
+        """Yield the unfinished rest at the end of the text."""
         yield from self._read(is_over=True)
 
     def _read(self, *, is_over: bool) -> Iterator[str | WrittenCall]:
@@ -131,7 +131,7 @@ class TextToolCalls:
                 self._pieces, self._is_open = [text[begin.start() :]], True
                 return
             calls, length = _calls(text[begin.end() :] if body is None else body[0])
-            if not calls:  # it only looks like one
+            if not calls:  # it only looks like a call
                 self._mistaken += 1
                 yield from self._said(OPEN)
                 at = begin.start() + len(OPEN)
@@ -156,7 +156,7 @@ class TextToolCalls:
 
 @dataclass(slots=True)
 class _StreamedChoice:
-    """One choice of a stream; from the first call that the server gives itself, it is let be."""
+    """One choice of a stream; after the server's first own tool call, it passes unchanged."""
 
     parser: TextToolCalls = field(default_factory=TextToolCalls)
     has_own: bool = False
@@ -189,7 +189,7 @@ def _deltas(pieces: Iterable[str | WrittenCall], index: int | None) -> Iterator[
 
 
 def _calls(text: str) -> tuple[list[WrittenCall], int]:
-    """Read the calls that stand one behind the other, and say where the last one ends."""
+    """Parse consecutive calls; return them and where the last one ends."""
     calls: list[WrittenCall] = []
     at = 0
     following: re.Match[str] | None = _NEXT_OBJECT.match(text, at)
@@ -204,7 +204,7 @@ def _calls(text: str) -> tuple[list[WrittenCall], int]:
 
 
 def _call(text: str, at: int) -> tuple[WrittenCall, int]:
-    """Read the members of one object as far as they go, and say where it ends."""
+    """Parse the members of one object as far as possible; return the call and where it ends."""
     name, arguments = "", None
     while key := _KEY.match(text, at):
         try:
@@ -228,9 +228,9 @@ def _call(text: str, at: int) -> tuple[WrittenCall, int]:
 
 
 def _as_it_stands(text: str, at: int, name: str) -> tuple[WrittenCall, int]:
-    """Take what cannot be read for the arguments, without the brace that closes the call.
+    """Take text that cannot be parsed as the arguments, without the brace that closes the call.
 
-    Where nothing stands it is no call: one that was cut off there must not run without arguments.
+    Without such text it is not a call: one that was cut off there must not run without arguments.
     """
     tag = _TAG.search(text, at)
     end = tag.start() if tag else len(text)
@@ -241,7 +241,7 @@ def _as_it_stands(text: str, at: int, name: str) -> tuple[WrittenCall, int]:
 
 
 def _held(text: str) -> int:
-    """Return how many of the last characters may be the beginning of a call."""
+    """Return how many of the last characters may begin a call."""
     at = text.rfind("<")
     if at < 0:
         return 0

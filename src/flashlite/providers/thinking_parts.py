@@ -1,4 +1,4 @@
-"""Thinking that stands among the parts of the content, as Mistral and Databricks put it.
+"""Thinking among the parts of the content, as Mistral and Databricks send it.
 
 Mistral's parts are `{"type": "thinking", "thinking": [{"type": "text", "text": ...}]}`, those of
 Databricks `{"type": "reasoning", "summary": [{"type": "summary_text", "text": ..., "signature":
@@ -20,7 +20,8 @@ _PIECES = {"thinking": "thinking", "reasoning": "summary"}
 def split_thinking(content: list[Any]) -> tuple[Any, list[dict[str, Any]]]:
     """Return the content without its thinking, and the thinking as blocks of Anthropic's form.
 
-    Text that stood beside thinking is one text again; parts without any thinking stay as they are.
+    If only text remains beside the thinking, it becomes one string; parts without any thinking stay
+    unchanged.
     """
     rest = [part for part in content if part.get("type") not in _PIECES]
     if len(rest) == len(content):
@@ -32,12 +33,12 @@ def split_thinking(content: list[Any]) -> tuple[Any, list[dict[str, Any]]]:
 
 
 def thinking_text(blocks: Iterable[Mapping[str, Any]]) -> str:
-    """Return what the blocks say."""
+    """Return the text of the blocks."""
     return "".join(block["thinking"] for block in blocks)
 
 
 def signed(blocks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the blocks that a provider wants back unchanged."""
+    """Return the signed blocks, which a provider wants back unchanged."""
     return [block for block in blocks if "signature" in block]
 
 

@@ -1,4 +1,4 @@
-"""Shapes: what a type or a function looks like as JSON schema, and what an answer is as a value."""
+"""JSON schemas of types and functions, and reading answers as values of these types."""
 
 from .answers import InvalidAnswer, partial, validate
 from .arguments import Arguments

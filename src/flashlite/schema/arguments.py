@@ -1,4 +1,4 @@
-"""What a tool takes: a schema for the model, and the way from what it wrote to a call."""
+"""The arguments of a tool: a schema for the model, and reading what it wrote."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter
 
 Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
-"""What a function is called with: `function(*args, **kwargs)`."""
+"""The arguments of a call: `function(*args, **kwargs)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """The arguments of a tool.
 
-    `read` turns JSON values into what the function is called with: a parameter that is a model, an
-    enum or a `Path` gets an instance. It raises InvalidAnswer, whose message is for the model.
-    `description` is what a model's docstring says.
+    `read` turns JSON values into the arguments of the function: a parameter whose type is a model,
+    an enum or a `Path` gets an instance. It raises InvalidAnswer, whose message is for the model.
+    `description` is the docstring of a Pydantic model.
     """
 
     schema: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Arguments:
 
     @classmethod
     def of_function(cls, function: Callable[..., Any]) -> Arguments:
-        """Take types, defaults and descriptions from a function; raises ConfigError."""
+        """Read types, defaults and descriptions from a function; raises ConfigError if invalid."""
         _, schema = parameters_of(function)
         adapter = adapter_of(arguments_type(function), f"a parameter of {function!r:.80}")
         signature = inspect.signature(function)
@@ -50,7 +50,7 @@ class Arguments:
 
     @classmethod
     def of_model(cls, model: type[BaseModel]) -> Arguments:
-        """Take a Pydantic model, whose fields are the parameters; raises ConfigError."""
+        """Read a Pydantic model, whose fields are the parameters; raises ConfigError if invalid."""
         adapter = adapter_of(model, "parameters")
         schema = at_root(schema_of(model))
         if schema.get("type") != "object":
@@ -65,7 +65,7 @@ class Arguments:
 
     @classmethod
     def of_schema(cls, schema: Mapping[str, Any]) -> Arguments:
-        """Take a JSON schema, whose values arrive as they are; raises ConfigError if it is none."""
+        """Read a JSON schema, whose values are passed unchanged; raises ConfigError if invalid."""
         from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]
         from referencing.jsonschema import EMPTY_REGISTRY
 
@@ -84,13 +84,13 @@ class Arguments:
 
 
 def _validated(adapter: TypeAdapter[Any], given: Mapping[str, Any]) -> Any:
-    """Read as JSON, which a strict model takes a date or an enum from, unlike from Python."""
+    """Validate as JSON: from Python values, a strict model would not read a date or an enum."""
     from pydantic import ValidationError
     from pydantic_core import PydanticSerializationError, to_json
 
     try:
         return adapter.validate_json(to_json(given, inf_nan_mode="constants"))
-    except PydanticSerializationError as error:  # half an emoji, or nested beyond all measure
+    except PydanticSerializationError as error:  # half an emoji, or nested too deeply
         raise InvalidAnswer(f"the arguments cannot be read: {error}") from error
     except ValidationError as error:
         raise InvalidAnswer(complaint(error, whole="the arguments")) from error

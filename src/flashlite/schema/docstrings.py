@@ -1,4 +1,4 @@
-"""What a docstring tells about a function and its parameters."""
+"""Reading the descriptions of a function and its parameters from its docstring."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _OTHER_FIELD = re.compile(r":(?:type|returns?|rtype|raises?|yields?)\b[^:]*:")
 def read_docstring(doc: str) -> tuple[str, dict[str, str]]:
     """Return the description of a function and those of its parameters.
 
-    Understood are Google's `Args:` and Sphinx's `:param name:`. Other sections and fields speak to
-    programmers and are left out. `doc` is as `inspect.getdoc` gives it.
+    Google's `Args:` and Sphinx's `:param name:` are understood. Other sections and fields are for
+    programmers and are left out. `doc` is what `inspect.getdoc` returns.
     """
     prose, parameters = list[str](), dict[str, str]()
     for first, *rest in _blocks(doc.splitlines()):
@@ -37,7 +37,7 @@ def _entries(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _blocks(lines: Iterable[str]) -> list[list[str]]:
-    """Split lines into blocks: a line at the margin and what is indented below it."""
+    """Split lines into blocks, each a line at the margin and the indented lines below it."""
     blocks = list[list[str]]()
     for line in lines:
         if blocks and (not line.strip() or line[0].isspace()):

@@ -1,4 +1,4 @@
-"""From a function to the schema of its parameters."""
+"""Deriving the schema of a function's parameters."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SPREAD = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
-    """Return what a function does and the JSON schema of its parameters, for a tool.
+    """Return the description of a function and the JSON schema of its parameters, for a tool.
 
-    Types, constraints and defaults come from the signature; descriptions from `Field`, from a text
-    in `Annotated`, or from the docstring. `*args` and `**kwargs` are left out, since a model could
-    not know what they take, and so is what a `functools.partial` has filled in. Raises ConfigError
-    for a type that pydantic cannot validate.
+    Types, constraints and defaults come from the signature; descriptions come from `Field`, from a
+    text in `Annotated`, or from the docstring. `*args` and `**kwargs` are left out, because a model
+    cannot know what they take, and so are arguments set by a `functools.partial`. Raises
+    ConfigError for a type that pydantic cannot validate.
     """
     inner = _inner(function)
     description, told = read_docstring(inspect.getdoc(inner) or "")
@@ -45,14 +45,14 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
 
 
 def described(function: Callable[..., Any]) -> str:
-    """Return what the docstring of a function says that it does; empty where there is none."""
+    """Return the description in a function's docstring, empty if there is none."""
     return read_docstring(inspect.getdoc(_inner(function)) or "")[0]
 
 
 def arguments_type(function: Callable[..., Any]) -> Any:
-    """Return the parameters of a function as a TypedDict, so that pydantic can read arguments."""
+    """Return the parameters of a function as a TypedDict, for pydantic to read arguments."""
     from pydantic import ConfigDict
-    from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+    from typing_extensions import TypedDict  # before Python 3.12, pydantic takes no other
 
     parameters = _parameters(function)
     hints = _hints(_inner(function), parameters)
@@ -60,7 +60,7 @@ def arguments_type(function: Callable[..., Any]) -> Any:
         name: hints[name] if _is_required(parameter) else NotRequired[hints[name]]
         for name, parameter in parameters.items()
     }
-    make: Any = TypedDict  # type checkers take only what is written out
+    make: Any = TypedDict  # type checkers accept only a literal call
     kind = make("arguments", keys)
     kind.__pydantic_config__ = ConfigDict(extra="forbid")
     return kind
@@ -88,7 +88,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def _hints(
     inner: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]
 ) -> dict[str, Any]:
-    """Return the types of the parameters, without looking at what else is annotated."""
+    """Return the types of these parameters, without evaluating other annotations."""
     from pydantic.fields import FieldInfo
 
     annotations = {
@@ -114,7 +114,7 @@ def _hints(
 def _schemas(
     function: str, hints: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Return the schema of each parameter, and the definitions that they share."""
+    """Return the schema of each parameter, and the definitions they share."""
     from pydantic import PydanticUserError, TypeAdapter
 
     adapters: list[tuple[str, Any, TypeAdapter[Any]]] = [
@@ -140,7 +140,7 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 
 def _default(parameter: inspect.Parameter) -> dict[str, Any]:
-    """Return the default as JSON; one that is none (a marker, a connection) is not told."""
+    """Return the default as JSON; one that is not JSON (a marker, a connection) is left out."""
     from pydantic.fields import FieldInfo
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 

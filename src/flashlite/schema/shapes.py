@@ -1,4 +1,4 @@
-"""From a type to what a model is asked for; pydantic knows the type."""
+"""Turning types into what a model is asked for, with pydantic."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 def schema_of(model: type[Any]) -> dict[str, Any]:
     """Return the JSON schema of a Pydantic model or of anything else that pydantic validates.
 
-    It is the one that pydantic makes, without the titles that only repeat a field's name. Raises
-    ConfigError for what pydantic cannot validate or JSON cannot say.
+    It is pydantic's schema, without titles that only repeat a field's name. Raises ConfigError for
+    types that pydantic cannot validate or JSON cannot express.
     """
     return deepcopy(shape_of(model).schema)
 
 
 def response_format_for(model: type[Any]) -> dict[str, Any]:
-    """Return the `response_format` that asks for this type, strictly where that can be said.
+    """Return the `response_format` that asks for this type, in strict form if there is one.
 
-    A type that is no object (a list, a union) is asked for as the `value` of one: providers take
-    only objects. `validate` knows.
+    A type that is not an object (a list, a union) is asked for as the `value` of one, because
+    providers accept only objects; `validate` unwraps it.
     """
     return deepcopy(shape_of(model).response_format)
 
 
 def instruction_for(model: type[Any]) -> str:
-    """Return what to say to a model that takes no schema, so that it answers with this type."""
+    """Return the instruction to answer with this type, for a model that takes no schema."""
     return shape_of(model).instruction
 
 
 def in_words(schema: Mapping[str, Any]) -> str:
-    """Return what to tell a model about a schema that nothing holds its answer to."""
+    """Return the instruction to follow a schema that the provider does not enforce."""
     return (
         "Your answer has to be one JSON object that fits this JSON schema, with nothing before or "
         f"after it:\n{json.dumps(schema, ensure_ascii=False)}"
@@ -51,7 +51,7 @@ def in_words(schema: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is asked for: `inside` reads it where the type itself is the `value` of an object."""
+    """What a model is asked for; `inside` reads a type that is wrapped as an object's `value`."""
 
     adapter: TypeAdapter[Any]
     inside: TypeAdapter[Any] | None
@@ -64,7 +64,7 @@ class Shape:
         return self.inside is not None
 
     def read(self, text: str) -> Any:
-        """Return the instance that a JSON text is; raises pydantic's ValidationError."""
+        """Return the instance in a JSON text; raises pydantic's ValidationError."""
         from pydantic import ValidationError
 
         if self.inside is None:
@@ -79,19 +79,24 @@ class Shape:
 
 
 def shape_of(model: Any) -> Shape:
-    """Return what is known of a type; it is found out once."""
+    """Return the shape of a type, which is computed once."""
     try:
         hash(model)
-    except TypeError:  # Annotated with a list
+    except TypeError:  # such as Annotated with a list
         return _shape(model)
-    # int | str is equal to str | int, but the order is part of what is asked for.
+    # int | str is equal to str | int, but their schemas differ in order.
     return _kept(model, "" if isinstance(model, type) else repr(model))
 
 
 def adapter_of(kind: Any, what: str) -> TypeAdapter[Any]:
-    """Return pydantic's adapter of a type; `what` names it in the ConfigError for a wrong one."""
+    """Return pydantic's adapter of a type; `what` names it in the ConfigError if it is invalid."""
     from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
 
+    if isinstance(kind, Mapping):
+        raise ConfigError(
+            f"{what} is a class: got a dict; pass the class itself, or pass a JSON schema as "
+            "response_format={...}"
+        )
     if is_dataclass(type(kind)) or hasattr(type(kind), "__pydantic_fields__"):
         name = type(kind).__name__
         raise ConfigError(f"{what} is a class: got an instance of {name}; pass {name}")
@@ -103,7 +108,7 @@ def adapter_of(kind: Any, what: str) -> TypeAdapter[Any]:
 
 @cache
 def generator() -> type[GenerateJsonSchema]:
-    """Return pydantic's generator, told to make up no titles."""
+    """Return pydantic's schema generator, without generated titles."""
     from pydantic.json_schema import GenerateJsonSchema
 
     class Untitled(GenerateJsonSchema):
@@ -154,7 +159,7 @@ def _wrapper(model: Any) -> Any:
 
 
 def _name(model: Any) -> str:
-    """Return a name that providers take."""
+    """Return a name for the type that providers accept."""
     name = model.__name__ if isinstance(model, type) else "answer"
     return re.sub(r"[^a-zA-Z0-9_-]+", "_", name).strip("_")[:64] or "answer"
 

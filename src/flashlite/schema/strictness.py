@@ -1,8 +1,8 @@
-"""The strict form of a JSON schema: the part of it that OpenAI guarantees an answer to fit.
+"""The strict form of a JSON schema: the part of JSON schema that OpenAI enforces on answers.
 
-Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. What it does
-not list is refused with a 400, so a keyword that only narrows a value is told in the description
-instead, and a schema that cannot do without the keyword has no strict form.
+Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas. Keywords that
+are not listed there are refused with a 400, so one that only narrows a value is moved to the
+description, and a schema that cannot do without such a keyword has no strict form.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ _KINDS = {
 
 
 class Unsayable(Exception):
-    """A schema has no form of the kind that is wanted."""
+    """A schema cannot be expressed in the wanted form."""
 
 
 def strict(schema: Schema) -> dict[str, Any] | None:
-    """Return a schema in OpenAI's strict form, None where it cannot be said strictly.
+    """Return a schema in OpenAI's strict form, None if it has none.
 
-    Objects are closed and all their properties required; where a property had a default, its
-    description tells. A dict with free keys, a tuple of different types and an untyped value have
-    no strict form, nor has a schema whose root is no object.
+    Objects are closed and all their properties are required; the default of a property is moved to
+    its description. A dict with free keys, a tuple of different types, an untyped value and a
+    schema whose root is not an object have no strict form.
     """
     try:
         root = _strict(at_root(schema))
@@ -54,9 +54,9 @@ def strict(schema: Schema) -> dict[str, Any] | None:
 
 
 def at_root(schema: Schema) -> dict[str, Any]:
-    """Return a schema whose root says what it is: pydantic's may be a reference if it recurs."""
+    """Return a schema with its root resolved, which for recursive types is a reference."""
     root, definitions = dict(schema), schema.get("$defs", {})
-    for _ in definitions:  # a reference may lead to another, but hardly to all of them
+    for _ in definitions:  # references may form a chain, at most as long as this
         name = str(root.get("$ref", "")).removeprefix("#/$defs/")
         if name in definitions:
             root = {**definitions[name], **{key: root[key] for key in root if key != "$ref"}}
@@ -64,7 +64,7 @@ def at_root(schema: Schema) -> dict[str, Any]:
 
 
 def _strict(schema: Any) -> dict[str, Any]:
-    """Return one node, with all below it, in the strict form."""
+    """Return a node and everything below it in the strict form."""
     if not isinstance(schema, Mapping) or not _UNSAYABLE.isdisjoint(schema):
         raise Unsayable
     schema = _uniform(_merged(schema))
@@ -85,7 +85,7 @@ def _strict(schema: Any) -> dict[str, Any]:
 
 
 def _merged(schema: Schema) -> Schema:
-    """Return the node without allOf, which is one where pydantic had something to add."""
+    """Return the node without the allOf that pydantic uses to add keywords to a reference."""
     while "allOf" in schema:
         parts = schema["allOf"]
         rest = {key: value for key, value in schema.items() if key != "allOf"}
@@ -96,7 +96,7 @@ def _merged(schema: Schema) -> Schema:
 
 
 def _uniform(schema: Schema) -> Schema:
-    """Return the node without prefixItems, which a tuple of one type does not need."""
+    """Return the node without prefixItems, which a tuple with one type does not need."""
     if "prefixItems" not in schema:
         return schema
     items = schema["prefixItems"]
@@ -106,7 +106,7 @@ def _uniform(schema: Schema) -> Schema:
 
 
 def tell(node: dict[str, Any], told: Mapping[str, Any]) -> None:
-    """Put keywords that a form of schemas does not have into the description of a node."""
+    """Move keywords that the wanted form lacks into the description of a node."""
     for key in told:
         node.pop(key, None)
     if told:
@@ -115,7 +115,7 @@ def tell(node: dict[str, Any], told: Mapping[str, Any]) -> None:
 
 
 def untold(schema: Schema, keys: Iterable[str], formats: Set[str]) -> Iterator[tuple[str, Any]]:
-    """Yield what a form does not have: some keywords, and formats but for those it knows."""
+    """Yield the keywords that a form lacks: those in `keys`, and a format not in `formats`."""
     yield from ((key, schema[key]) for key in keys if key in schema)
     if "format" in schema and schema["format"] not in formats:
         yield "format", schema["format"]
@@ -130,7 +130,7 @@ def _untold(schema: Schema) -> Iterator[tuple[str, Any]]:
 
 
 def _say_type(node: dict[str, Any]) -> None:
-    """Say the type of a node, which enumerated values and properties imply."""
+    """Add the type of a node that its enumerated values or properties imply."""
     if "properties" in node:
         node.setdefault("type", "object")
     values = node.get("enum", [node["const"]] if "const" in node else [])
@@ -144,7 +144,7 @@ def _say_type(node: dict[str, Any]) -> None:
 
 
 def types_of(node: Schema) -> list[Any]:
-    """Return the types that a node says it may have."""
+    """Return the types that a node allows."""
     kinds = node.get("type", [])
     return kinds if isinstance(kinds, list) else [kinds]
 
@@ -155,14 +155,14 @@ def _require_all(node: dict[str, Any]) -> None:
 
 
 def close(node: dict[str, Any], schema: Schema) -> None:
-    """Say of an object that it has no other keys; raises Unsayable where it may have some."""
+    """Mark an object as having no other keys; raises Unsayable if it may have some."""
     if schema.get("additionalProperties", "properties" not in schema) is not False:
         raise Unsayable
     node["additionalProperties"] = False
 
 
 def _alone(node: dict[str, Any]) -> dict[str, Any]:
-    """Leave a reference without siblings: beside anyOf they may stand."""
+    """Move a reference into an anyOf if it has siblings, which are allowed beside anyOf only."""
     if "$ref" not in node or len(node) == 1:
         return node
     if "anyOf" in node:

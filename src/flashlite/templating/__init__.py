@@ -1,4 +1,4 @@
-"""Prompts with blanks to fill in: Jinja templates in files, registered by name, or as text."""
+"""Prompt templates: Jinja templates in files, registered by name, or given as text."""
 
 from .templates import Templates
 

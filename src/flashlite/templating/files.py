@@ -12,9 +12,9 @@ SUFFIXES = (".jinja", ".jinja2", ".j2", ".txt", ".md")
 
 
 class TemplateFiles:
-    """The templates in some directories: the first one that has a name wins.
+    """The templates in some directories; for each name, the first directory that has it wins.
 
-    "agents/critic" is `agents/critic`, or that with one of `SUFFIXES`, in their order.
+    "agents/critic" is the file `agents/critic`, or that with one of `SUFFIXES`, in their order.
     """
 
     def __init__(self, directories: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]):
@@ -23,7 +23,7 @@ class TemplateFiles:
         self._directories = [Path(directory) for directory in directories]
 
     def find(self, name: str) -> str | None:
-        """Return the path of a template, None if there is none; no name leaves the directories."""
+        """Return a template's path, None if there is none; names cannot leave the directories."""
         parts = PurePath(name)
         if parts.anchor or ".." in parts.parts:
             return None
@@ -37,7 +37,7 @@ class TemplateFiles:
         return None
 
     def names(self) -> set[str]:
-        """Return the names of all files with one of `SUFFIXES`, without it."""
+        """Return the names of all files that end in one of `SUFFIXES`, without that ending."""
         return {
             path.relative_to(directory).with_suffix("").as_posix()
             for directory in self._directories

@@ -1,4 +1,4 @@
-"""What a template may do with a value, beyond Jinja's own filters."""
+"""The template filters that flashlite adds to Jinja's own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _TAG = re.compile(r"[^\W\d][\w.:-]*")
 def to_json(value: Any, indent: int | None = None) -> str:
     """Return a value as JSON: `{{ data | json }}`, `{{ data | json(indent=2) }}`.
 
-    Takes what pydantic can say too (models, dataclasses, dates). Nothing is escaped beyond what
-    JSON asks for: `<`, `&` and letters of any alphabet stay as they are.
+    Also takes what pydantic can serialize (models, dataclasses, dates). Nothing is escaped beyond
+    what JSON requires: `<`, `&` and letters of any alphabet stay as they are.
     """
     from pydantic_core import to_jsonable_python
 
@@ -24,14 +24,14 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def truncate_words(content: Any, limit: int, end: str = "...") -> str:
-    """Return the first words of a text, as they are spaced, with `end` if there are more."""
+    """Return the first `limit` words of a text, spaced as they are, with `end` if it has more."""
     text = str(content)
     words = list(islice(re.finditer(r"\S+", text), _checked(limit) + 1))
     return text if len(words) <= limit else text[: words[limit - 1].end()] + end
 
 
 def truncate_chars(content: Any, limit: int, end: str = "...") -> str:
-    """Return at most `limit` characters of a text, `end` among them if some were cut off."""
+    """Return at most `limit` characters of a text, including `end` if it was cut."""
     text = str(content)
     if len(text) <= _checked(limit):
         return text
@@ -39,21 +39,21 @@ def truncate_chars(content: Any, limit: int, end: str = "...") -> str:
 
 
 def bullet_list(items: Iterable[Any], bullet: str = "-") -> str:
-    """Return a line for each item; further lines of an item are indented below its first."""
+    """Return a bulleted line for each item; further lines of an item are indented."""
     return "\n".join(_item(f"{bullet} ", line) for line in _lines(items))
 
 
 def numbered_list(items: Iterable[Any], start: int = 1) -> str:
-    """Return a numbered line for each item; further lines are indented below the first."""
+    """Return a numbered line for each item; further lines of an item are indented."""
     numbered = zip(count(start), _lines(items), strict=False)
     return "\n".join(_item(f"{number}. ", line) for number, line in numbered)
 
 
 def wrap_xml(content: Any, tag: str) -> str:
-    """Return the content between tags that stand on lines of their own.
+    """Return the content between an opening and a closing tag, each on its own line.
 
-    It is not escaped: the tags are marks for a model, which is to read code and markup as they
-    were written. For content that must not close the tag: `{{ content | e | wrap_xml("tag") }}`.
+    The content is not escaped, so that the model reads code and markup as they were written. For
+    content that must not close the tag, escape it: `{{ content | e | wrap_xml("tag") }}`.
     """
     if not _TAG.fullmatch(tag):
         raise ValueError(f"{tag!r} is not the name of a tag")
@@ -75,7 +75,7 @@ def _refuse(value: Any) -> Any:
     from jinja2 import Undefined
 
     if isinstance(value, Undefined):
-        str(value)  # raises, and says what is undefined
+        str(value)  # raises an error that names what is undefined
     raise TypeError(f"JSON cannot say a {type(value).__name__}")
 
 

@@ -1,9 +1,9 @@
-"""Where the lines of a template end: tags alone on a line leave none, all other ends are kept.
+"""Line ends of templates: lines with only tags are removed, all other line ends are kept.
 
-Jinja has two ways. Its default leaves an empty line for every line that holds only a tag;
-`trim_blocks` takes the line end after any tag, and so joins a line that ends with `{% endif %}`,
-or is an `{% include %}`, to the next. A prompt writer means neither. (Nothing takes the line end
-after `{% raw %}`.)
+Jinja has two modes. By default, every line that holds only a tag leaves an empty line;
+`trim_blocks` removes the line end after any tag, which also joins a line that ends with
+`{% endif %}`, or is an `{% include %}`, to the next. Neither is what a prompt writer expects.
+(Nothing removes the line end after `{% raw %}`.)
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from collections.abc import Iterable
 _TAG_ENDS = ("block_end", "comment_end", "raw_end")
 _TRIMMED = re.compile(r"(?<![-+])[%#]}\n\Z")
 _INVISIBLE = re.compile(r"[ \t]+(?=\n)")
-# What ends here writes something, or nothing, if it began on the same line.
+# Tags that write something, or nothing, if what they end began on the same line.
 _WRITING = {"include": "", "endblock": "block", "endcall": "call"}
 _SILENT = {"endmacro": "macro", "endset": "set"}
 
 
 def keep_line_ends(source: str, tokens: Iterable[tuple[int, str, str]]) -> str:
-    """Mark, for a Jinja with `trim_blocks`, the tags whose line end is to stay: `%}` → `+%}`.
+    """Return the source with the tags whose line end `trim_blocks` must keep marked: `%}` → `+%}`.
 
-    `source` has only "\\n" at its line ends; `tokens` are those of `Environment.lex`. Lines keep
-    their numbers.
+    `source` has only "\\n" as line ends; `tokens` are those of `Environment.lex`. Line numbers do
+    not change.
     """
     pieces, done, place = list[str](), 0, 0
     line, before = _Line(), ""
     for _, kind, text in tokens:
-        place = source.index(text, place)  # Jinja leaves out space that it will not keep
+        place = source.index(text, place)  # the tokens lack the space that Jinja removes
         if kind in _TAG_ENDS and (end := _TRIMMED.search(text)):
             if not line.is_bare:
                 pieces += source[done : place + end.start()], "+"
@@ -49,11 +49,11 @@ def keep_line_ends(source: str, tokens: Iterable[tuple[int, str, str]]) -> str:
 
 
 class _Line:
-    """A line so far: the tags on it, and whether there is nothing but tags that write nothing."""
+    """A line so far: its tags, and whether it is bare, with only tags that write nothing."""
 
     def __init__(self) -> None:
         self.is_bare = True
-        self.tags = {"": True}  # each with whether the line was bare before it
+        self.tags = {"": True}  # by name, whether the line was bare before the tag
 
     def add_tag(self, name: str) -> None:
         self.tags[name] = self.is_bare

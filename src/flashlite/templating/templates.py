@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from inspect import isroutine
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,18 +21,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_INLINE = "<template>"  # Jinja's name for a template that has none
+_INLINE = "<template>"  # Jinja's name for a template without a name
 _COMPILED_TEXTS = 256
 
 
 class Templates:
     """Jinja templates: in directories, registered by name, or given as text.
 
-    A file's name may leave out `.jinja`, `.jinja2`, `.j2`, `.txt` or `.md`; files include, extend
-    and import one another and registered templates under the same names. A template is compiled
-    once, and again when a file has changed. Templates run in Jinja's sandbox, where the lists and
-    dicts they are given cannot be changed. Nothing is escaped; an undefined variable is an error.
-    A line that holds only tags leaves no empty line behind, and the line end at the end of a file
+    A file can be named without `.jinja`, `.jinja2`, `.j2`, `.txt` or `.md`; templates include,
+    extend and import files and registered templates under the same names. A template is compiled
+    once, and again when a file has changed. Templates run in Jinja's sandbox, where they cannot
+    change the lists and dicts they are given. Nothing is escaped; an undefined variable is an
+    error. A line that holds only tags leaves no empty line, and the line end at the end of a file
     is left out.
     """
 
@@ -50,7 +51,7 @@ class Templates:
         return sorted(self._files.names() | self._registered.keys())
 
     def register(self, name: str, text: str) -> None:
-        """Give a text a name, before any file of that name; raises ConfigError for bad syntax."""
+        """Register a text under a name, ahead of files; raises ConfigError for bad syntax."""
         if not isinstance(name, str) or not name.strip() or _is_text(name):
             raise ConfigError(f"a template's name is a line without {{{{ or {{%; got {name!r:.80}")
         if not isinstance(text, str):
@@ -63,11 +64,11 @@ class Templates:
         self._forget()
 
     def render(self, template: str, variables: Mapping[str, Any] | None = None) -> str:
-        """Fill in a template, given by its name or as a text.
+        """Return a template, given by name or as text, with the variables filled in.
 
-        A text has `{{`, `{%`, `{#` or more than one line; everything else is a name, so that one
-        that is mistyped is never taken for a prompt. Raises ConfigError for a name that nothing
-        has, bad syntax, undefined variables and what else fails in the template, with its line.
+        A text has `{{`, `{%`, `{#` or more than one line; everything else is a name, so that a
+        mistyped name is never used as a prompt. Raises ConfigError, with the line, for unknown
+        names, bad syntax, undefined variables and other failures in the template.
         """
         if not isinstance(template, str):
             raise ConfigError(f"a template is a name or a text; got {template!r:.80}")
@@ -85,7 +86,7 @@ class Templates:
         *,
         after: MessageInput | None = None,
     ) -> list[Message]:
-        """Return the rendered template as a user's message, behind the messages that go before."""
+        """Return the rendered template as a user message, after the messages in `after`."""
         before = normalize_messages(after) if after else ()
         return [*before, Message.user(self.render(template, variables))]
 
@@ -98,18 +99,18 @@ class Templates:
         return self._environment.from_string(self._marked(text))
 
     def _load(self, name: str) -> tuple[str, str, Callable[[], bool]] | None:
-        """Find a template for Jinja: what is asked for, and what that includes or imports."""
+        """Find a template for Jinja: one to render, or one that it includes or imports."""
         version = self._version
         if name in self._registered:
             filename, text = f"<{name}>", self._registered[name]
             self._sources[filename] = None
         elif path := self._files.find(name):
             filename = path
-            self._sources[filename] = _stamp(path)  # before it is read: a change in between counts
+            self._sources[filename] = _stamp(path)  # before reading, to notice any change
             text = _read(path)
         else:
             return None
-        # One change makes all stale: imported macros are kept inside of those who import them.
+        # A change makes all templates stale, because they keep the macros they import.
         return self._marked(text, name, filename), filename, lambda: version == self._version
 
     def _marked(self, text: str, name: str | None = None, filename: str | None = None) -> str:
@@ -127,11 +128,12 @@ class Templates:
 
         class Missing(StrictUndefined):
             __slots__ = ()
-            __repr__ = StrictUndefined.__str__  # a list of it would be written "[Undefined]"
+            __repr__ = StrictUndefined.__str__  # else a list of it would be written "[Undefined]"
 
         environment = ImmutableSandboxedEnvironment(
             loader=FunctionLoader(self._load),
             undefined=Missing,
+            finalize=_written,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -139,12 +141,12 @@ class Templates:
         return environment
 
     def _explained(self, step: Callable[[], T], variables: Mapping[str, Any] | None = None) -> T:
-        """Take a step and turn what fails in a template into a ConfigError that says where."""
+        """Run a step and turn template errors into a ConfigError that says where they are."""
         from jinja2 import TemplateError
 
         try:
             return step()
-        # What an expression can raise; anything else comes out of a caller's own objects.
+        # What an expression can raise; anything else comes from the caller's own objects.
         except (
             TemplateError,
             TypeError,
@@ -191,6 +193,14 @@ class Templates:
         if " " in name:
             hint += " (a text without {{ variables }} is a message: messages=...)"
         return f"no template is called {name!r:.80}; {hint}"
+
+
+def _written(value: Any) -> Any:
+    """Raise TypeError for a function: in Jinja, `row.items` is the dict's method, not its item."""
+    if isroutine(value):
+        name = value.__name__
+        raise TypeError(f"{name} is a function here: write row[{name!r}] for an item, or call it")
+    return value
 
 
 _Stamp = tuple[int, int]

@@ -1,4 +1,4 @@
-"""The words: values that travel through the engine, without I/O and without a clock."""
+"""The value types that travel through the engine, without I/O and without a clock."""
 
 from .accumulate import StreamAccumulator, assemble
 from .completer import Completer, asking

@@ -1,4 +1,4 @@
-"""From the pieces of a stream to its events and to the whole answer."""
+"""Turning the pieces of a stream into events and into the whole answer."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ async def assemble(
     choices: int = 1,
     price: Callable[[Usage], Usage] = lambda usage: usage,
 ) -> AsyncGenerator[StreamEvent]:
-    """Yield the events of a stream, fill `response` in on the way, and end with DONE.
+    """Yield the events of a stream, fill in `response` on the way, and end with DONE.
 
-    `choices` is how many answers were asked for. A stream that breaks and a reader who stops early
-    leave in the response what had arrived, and in `response.error` that it is no answer; what it
-    costs nobody knows then, for what it had used is told at its beginning and at its end.
+    `choices` is how many answers were asked for. If the stream breaks or its reader stops early,
+    the response has what had arrived, and `response.error` says why it is not a whole answer. Its
+    cost is then unknown, because usage is reported at the beginning and at the end of a stream.
     """
     parts = StreamAccumulator(choices=choices)
     used: Usage | None = None
@@ -56,10 +56,10 @@ async def assemble(
 
 
 class StreamAccumulator:
-    """Collect the deltas of one stream.
+    """Collects the deltas of one stream.
 
-    `feed` yields the events that a delta means for a reader; `choices` returns the whole answer
-    and refuses to when a choice never said why it finished: a cut stream is no answer.
+    `feed` yields the events for a delta; `choices` returns the whole answer, and raises
+    StreamInterruptedError if a choice has no finish reason, because the stream was then cut off.
     """
 
     def __init__(self, *, choices: int = 1) -> None:
@@ -79,14 +79,14 @@ class StreamAccumulator:
         yield from pieces.feed(delta, delta.index)
 
     def choices(self) -> tuple[Choice, ...]:
-        """Return the whole answer; raises StreamInterruptedError when it is not whole."""
+        """Return the whole answer; raises StreamInterruptedError if it is not complete."""
         finished = [p for p in self._choices.values() if p.finish_reason is not None]
         if len(finished) < max(self._wanted, len(self._choices)):
             raise StreamInterruptedError("the stream ended before the answer was finished")
         return self.so_far()
 
     def so_far(self) -> tuple[Choice, ...]:
-        """Return what has arrived, whole or not."""
+        """Return what has arrived so far, complete or not."""
         return tuple(self._choices[index].choice(index) for index in sorted(self._choices))
 
 
@@ -173,7 +173,7 @@ class _Pieces:
         return place
 
     def _end_calls(self, index: int) -> Iterator[StreamEvent]:
-        """End all calls together: their pieces may come in turns, so none is whole before."""
+        """End all calls together: their pieces may alternate, so no call is complete before."""
         for position, call in self.calls.items():
             if not call.started:
                 yield from _start(call, position, index)
@@ -184,7 +184,7 @@ class _Pieces:
 
 @dataclass(slots=True)
 class _Items:
-    """The items of one further list of a message."""
+    """The items of another list of a message, such as `thinking_blocks`."""
 
     items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     places: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
@@ -199,7 +199,7 @@ class _Items:
                 continue
             for name, value in piece.items():
                 if isinstance(value, str) and name not in _NAMES and known.get(name):
-                    if not isinstance(known[name], _Text):  # from its second piece on
+                    if not isinstance(known[name], _Text):  # the second piece of a text
                         known[name] = _Text([known[name]])
                     known[name].append(value)
                 else:
@@ -213,10 +213,10 @@ class _Items:
 
 
 class _Text(list[str]):
-    """A text of an item, in pieces: put together once, since a model may think for long."""
+    """A text of an item, in pieces that are joined only once, because it may be long."""
 
 
-_NAMES = frozenset({"type", "id", "format"})  # texts that are repeated, not continued
+_NAMES = frozenset({"type", "id", "format"})  # texts that each piece repeats instead of continuing
 
 
 @dataclass(slots=True)
@@ -247,7 +247,7 @@ def _gain(call: _CallPieces, position: int, text: str, index: int) -> Iterator[S
 
 
 def _content(pieces: list[str | Mapping[str, Any]]) -> str | list[Mapping[str, Any]] | None:
-    """Put the content together: one text, or parts where there is more than text."""
+    """Return the content: one text, or a list of parts if there is more than text."""
     parts: list[Mapping[str, Any]] = []
     for is_text, run in groupby(pieces, key=lambda piece: isinstance(piece, str)):
         if is_text:
@@ -260,7 +260,7 @@ def _content(pieces: list[str | Mapping[str, Any]]) -> str | list[Mapping[str, A
 
 
 def _latest(known: Usage | None, told: Usage) -> Usage:
-    """Return the newer report; one without the prompt adds to the older, which counted it."""
+    """Return the newer usage; if it lacks the input tokens, those of the older one are kept."""
     if known is None or told.input_tokens:
         return told
     return replace(

@@ -1,4 +1,4 @@
-"""What conversations, agents and tool loops need of an engine: that it completes."""
+"""The part of an engine that conversations, agents and tool loops need."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .listening import current_listener
 
 
 class Completer(Protocol):
-    """Anything that completes: a `Flashlite`, a provider, a bridge to another engine.
+    """Anything that completes messages: a `Flashlite`, a provider, a bridge to another engine.
 
-    `complete(messages, **options)` returns a CompletionResponse. For a `response_model` there has
-    to be an `ask` beside it that returns the whole response, and for streams a `stream` that yields
-    events, the last one DONE; `Flashlite` has both.
+    `complete(messages, **options)` returns a CompletionResponse. A `response_model` also needs an
+    `ask` that returns the whole response, and streams need a `stream` that yields events, the last
+    one DONE; `Flashlite` has both.
     """
 
     @property
@@ -25,7 +25,7 @@ class Completer(Protocol):
 def asking(
     client: Completer, response_model: type[Any] | None = None
 ) -> Callable[..., Awaitable[Any]]:
-    """Return what asks the model and returns the whole response."""
+    """Return the function that asks the model and returns the whole response."""
     ask = client.complete if response_model is None else _asking_for(client, response_model)
     listener = current_listener()
     return ask if listener is None else partial(listener.complete, ask)

@@ -1,6 +1,6 @@
-"""Parts of a message that are more than one text, in OpenAI's wire form.
+"""The parts of a message's content, in OpenAI's wire form.
 
-A part is a plain dict. These functions spell the kinds out, so that nobody has to remember the
+A part is a plain dict. There is a function for each kind, so that callers need not remember its
 nesting.
 """
 
@@ -13,29 +13,29 @@ from typing import Any, Literal
 Part = dict[str, Any]
 
 REMOVED = "<base64-data-removed>"
-"""What stands in logs and messages where inline media were."""
+"""The note that replaces inline media in logs and messages."""
 
 
 def text_part(text: str) -> Part:
-    """Text, as one part among others."""
+    """Return a text part."""
     return {"type": "text", "text": text}
 
 
 def image_part(url: str, *, detail: Literal["auto", "low", "high"] | None = None) -> Part:
-    """An image by URL or data URI (`data:image/png;base64,…`)."""
+    """Return an image part, from a URL or a data URI (`data:image/png;base64,…`)."""
     image = {"url": url} if detail is None else {"url": url, "detail": detail}
     return {"type": "image_url", "image_url": image}
 
 
 def audio_part(data: str, *, format: Literal["wav", "mp3"]) -> Part:
-    """Sound as bare base64, without a `data:` prefix."""
+    """Return an audio part; `data` is bare base64, without a `data:` prefix."""
     return {"type": "input_audio", "input_audio": {"data": data, "format": format}}
 
 
 def file_part(
     *, file_data: str | None = None, file_id: str | None = None, filename: str | None = None
 ) -> Part:
-    """A document: a data URI in `file_data` together with `filename`, or the id of an upload."""
+    """Return a document part: a data URI with a `filename`, or the id of an upload."""
     given = {"file_data": file_data, "file_id": file_id, "filename": filename}
     return {
         "type": "file",
@@ -44,13 +44,13 @@ def file_part(
 
 
 def spelled_out(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a part whose `image_url` is an object; some callers write the address alone."""
+    """Return a part with `image_url` as an object, even if the caller gave only the address."""
     url = part.get("image_url")
     return {**part, "image_url": {"url": url}} if isinstance(url, str) else part
 
 
 def is_base64(key: str | None, value: Any) -> bool:
-    """Whether a JSON member holds inline media: a base64 data URI, or sound's bare base64."""
+    """Return whether a JSON member is inline media: a base64 data URI, or audio as bare base64."""
     if not isinstance(value, str):
         return False
     is_uri = value.startswith("data:") and ";base64," in value[:128]

@@ -1,4 +1,4 @@
-"""Two messages that are one answer: the second goes on where the first one stopped."""
+"""Joining two messages that are one answer: the second continues where the first stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _THOUGHT, _CALL = {"type": "thinking"}, {"type": "tool_use"}
 
 
 def continued(head: Message, tail: Message) -> Message:
-    """Return the answer that two messages are together.
+    """Return the one answer that two messages make up.
 
-    Thoughts and calls keep their places among the texts: parts of these types stand for the next
-    one of `thinking_blocks` and of `tool_calls`; without any, thoughts came first and calls last.
+    Thoughts and calls keep their places among the texts: a part of type "thinking" or "tool_use"
+    marks the place of the next item of `thinking_blocks` or `tool_calls`. Without such parts,
+    thoughts come first and calls last.
     """
     moved = {**tail, "annotations": list(_moved(tail.get("annotations"), by=len(head.text)))}
     lists = {name: [*(head.get(name) or ()), *(moved.get(name) or ())] for name in _LISTS}
@@ -27,7 +28,7 @@ def continued(head: Message, tail: Message) -> Message:
 
 
 def _placed(message: Message) -> Iterator[Mapping[str, Any]]:
-    """Yield the parts of a message, with a place for every thought and call."""
+    """Yield the parts of a message, with a placeholder for every thought and call."""
     content = message.content or ()
     parts = [text_part(content)] if isinstance(content, str) else list(content)
     thoughts, calls = message.get("thinking_blocks") or (), message.get("tool_calls") or ()
@@ -41,7 +42,7 @@ def _count(parts: Iterable[Mapping[str, Any]], place: Mapping[str, Any]) -> int:
 
 
 def _content(parts: list[Mapping[str, Any]]) -> str | list[Mapping[str, Any]] | None:
-    """Return parts without the places that go without saying; a text, if that is all there is."""
+    """Return the parts without implied placeholders, as a text if there is nothing else."""
     while parts and parts[0] == _THOUGHT:
         parts = parts[1:]
     while parts and parts[-1] == _CALL:
@@ -63,7 +64,7 @@ def _is_text(part: Mapping[str, Any]) -> bool:
 
 
 def _moved(annotations: Any, *, by: int) -> Iterator[Mapping[str, Any]]:
-    """Yield annotations of a text that now stands behind another one."""
+    """Yield annotations with their indices moved by the length of the text before."""
     for note in annotations or ():
         place = note.get(note.get("type"))
         if isinstance(place, Mapping) and "start_index" in place:

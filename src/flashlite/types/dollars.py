@@ -1,4 +1,4 @@
-"""Money as a reader sees it."""
+"""Amounts of money as text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from decimal import Decimal
 
 
 def dollars(amount: float) -> str:
-    """Return US dollars as text: cents, and smaller parts of them where there are some.
+    """Return US dollars as text with two to four decimals.
 
-    That is hundredths of a cent, and of less the first two digits: only nothing is "$0.00".
+    Amounts below $0.001 have two significant digits instead, so that only zero is "$0.00".
     """
     is_tiny = 0 < amount < 0.001
     text = f"{Decimal(f'{amount:.1e}'):f}" if is_tiny else f"{amount:,.4f}"

@@ -19,9 +19,9 @@ from .usage import Usage
 class EmbeddingResult:
     """The vectors of some texts, in the order of the texts.
 
-    A long list takes several requests. `usage` is that of all, None where one of them told
-    nothing; `cached` says that none had to be sent; `raw` is the provider's JSON of those that
-    were. `error` says why this is no answer: only providers of your own return one, ours raise.
+    A long list takes several requests. `usage` is the sum of all, None if it is unknown for any;
+    `cached` is true if none had to be sent; `raw` has the provider's JSON for each one sent.
+    `error` says why this is not an answer; only custom providers set it, those of flashlite raise.
     """
 
     embeddings: list[list[float]]
@@ -38,16 +38,17 @@ class EmbeddingResult:
 
     @property
     def cost(self) -> float | None:
-        """US dollars; None when the price or the usage is unknown."""
+        """The cost in US dollars, None if the price or the usage is unknown."""
         return self.usage.total_cost if self.usage else None
 
     @property
     def ok(self) -> bool:
+        """Whether this is an answer, without an `error`."""
         return self.error is None
 
 
 def vectors_of(response: CompletionResponse, *, texts: int) -> list[list[float]]:
-    """Return the vectors of an answer; raises MalformedResponseError unless each text has one."""
+    """Return the vectors of an answer; raises MalformedResponseError if a text has none."""
     if len(response.choices) != texts:
         raise MalformedResponseError(
             f"{texts} texts brought {len(response.choices)} embeddings", body=response.raw
@@ -59,7 +60,7 @@ def vectors_of(response: CompletionResponse, *, texts: int) -> list[list[float]]
 
 
 def vector_of(embedding: Any) -> list[float]:
-    """Return an embedding as numbers; as base64 it is little-endian float32.
+    """Return an embedding as a list of numbers; base64 is read as little-endian float32.
 
     Raises TypeError, ValueError or OverflowError for anything else, and for an empty one.
     """

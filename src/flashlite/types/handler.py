@@ -1,4 +1,4 @@
-"""The one mechanism: a request goes in, a response comes out."""
+"""Handlers, the one mechanism of the engine: a request goes in, a response comes out."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .response import CompletionResponse
 from .target import Target
 
 Handler: TypeAlias = Callable[[CompletionRequest], Awaitable[CompletionResponse]]
-"""Answers requests. A provider is one; a layer takes one and is one; a test's fake is one."""
+"""Answers requests: a provider, a layer around another handler, or a fake in a test."""
 
 
 def target_of(handler: Any) -> Callable[[CompletionRequest], Target]:
-    """Return what tells the target of a request at a provider: its own `target`, if it has one.
+    """Return the function that gives the target of a request: the handler's `target`, if any.
 
-    A provider without one has a cache to itself, unless it is a plain function.
+    A handler without one shares stored answers with no other, unless it is a plain function.
     """
     own: Callable[[CompletionRequest], Target] | None = getattr(handler, "target", None)
     if own is not None:
         return own
-    # Of anything but a plain function nobody knows what else decides its answers.
+    # The answers of anything but a plain function may depend on state that is not known here.
     is_plain = inspect.isfunction(handler) and handler.__closure__ is None
     name = getattr(handler, "__qualname__", type(handler).__qualname__)
     name = f"{handler.__module__}.{name}" if is_plain else f"{name} {new_id()}"

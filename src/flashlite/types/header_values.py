@@ -1,4 +1,4 @@
-"""What servers write into headers, read without trust."""
+"""Reading values from servers' headers, which may be malformed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import isfinite
 
 
 def number_in(value: str | None) -> float | None:
-    """Return a number from 0 on; None for anything else."""
+    """Return a header's value as a number of at least 0, None for anything else."""
     try:
         number = float(value) if value else -1.0
     except ValueError:
@@ -23,9 +23,9 @@ def seconds_until(
     *,
     read: Callable[[str], datetime] = parsedate_to_datetime,
 ) -> float | None:
-    """Return the seconds from a server's `date` header to a moment, 0 for one that is past.
+    """Return the seconds from a server's `date` header to a moment, 0 if that is past.
 
-    No clock has to agree with the server's. Returns None where either cannot be read.
+    This does not depend on the local clock. Returns None if either cannot be read.
     """
     if not moment or not date:
         return None

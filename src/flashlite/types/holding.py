@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 @contextmanager
 def holding(variable: ContextVar[T], value: T) -> Generator[None]:
-    """Set a context variable during the block; tasks that begin inside keep the value to their end.
+    """Set a context variable for the block; tasks that start inside keep the value to their end.
 
-    A block in a generator may be left by another task than the one that entered it; there the
-    variable gets its default.
+    A block in a generator may be left by another task than entered it; in that task, the variable
+    is set to its default.
     """
     token = variable.set(value)
     try:

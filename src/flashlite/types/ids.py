@@ -1,17 +1,17 @@
-"""Names for calls."""
+"""Ids of calls."""
 
 from __future__ import annotations
 
 import os
 from random import Random
 
-# A generator of our own: `os.urandom` gives up the interpreter lock at each call, and the shared
-# generator of `random` belongs to those who seed it. A forked child would go on with the same ids.
+# Not `os.urandom`, which releases the interpreter lock at each call, nor the shared generator of
+# `random`, which callers may seed. A forked child seeds anew, because it would repeat the ids.
 _random = Random()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 
 
 def new_id() -> str:
-    """Return 16 hexadecimal digits that no other call has."""
+    """Return a new random id of 16 hexadecimal digits."""
     return f"{_random.getrandbits(64):016x}"

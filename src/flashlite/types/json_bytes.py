@@ -1,7 +1,7 @@
-"""JSON as models and callers write it, which is more than orjson takes.
+"""JSON as models and callers write it, including what orjson refuses.
 
-Half an emoji (a model was cut off inside it), an integer of more than 64 bits, and infinity (a log
-probability) are what the standard library reads and writes too.
+The standard library handles the rest: half an emoji (a model was cut off inside it), integers of
+more than 64 bits, and, in reading, infinity (a log probability).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
-    """Write JSON; raises TypeError, ValueError or RecursionError for what is none.
+    """Return JSON; raises TypeError, ValueError or RecursionError for values it cannot hold.
 
-    An infinite number becomes null.
+    An infinite number becomes null, unless orjson refuses another part of the value.
     """
     import orjson
 
@@ -25,7 +25,7 @@ def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
 
 
 def loads(text: bytes) -> Any:
-    """Read JSON; raises ValueError or RecursionError for what is none."""
+    """Read JSON; raises ValueError or RecursionError if it is not valid."""
     import orjson
 
     try:

@@ -1,4 +1,4 @@
-"""Who hears what happens in a task: what models are asked, and what tools return."""
+"""Listeners, which are told what models are asked in a task and what tools return."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .tool_call import ToolCall
 
 
 class Listener(Protocol):
-    """Hears what conversations, agents, chats and tool loops do, and changes nothing."""
+    """Observes what conversations, agents, chats and tool loops do, without changing it."""
 
     async def complete(
         self, ask: Callable[..., Awaitable[Any]], messages: Any, **options: Any
     ) -> Any:
-        """Return what `ask` does."""
+        """Call `ask` and return its result."""
         ...
 
     def stream(
@@ -28,7 +28,7 @@ class Listener(Protocol):
         ...
 
     def tool(self, call: ToolCall, result: Any, *, seconds: float) -> None:
-        """Hear what came of a call: a `ToolResult`, or what was raised."""
+        """Receive the outcome of a tool call: a `ToolResult`, or the exception that was raised."""
         ...
 
 
@@ -36,12 +36,12 @@ _listener: ContextVar[Listener | None] = ContextVar("flashlite_listener", defaul
 
 
 def current_listener() -> Listener | None:
-    """Return who listens to this task or thread."""
+    """Return the listener of this task or thread, None if there is none."""
     return _listener.get()
 
 
 @contextmanager
 def listening(listener: Listener) -> Generator[None]:
-    """Let somebody listen for a while; to tasks that begin meanwhile, to their end."""
+    """Set the listener for the block; tasks that start in it keep it to their end."""
     with holding(_listener, listener):
         yield

@@ -1,4 +1,4 @@
-"""Media that a caller's messages point at, and how they come into the messages."""
+"""Media that a caller's messages refer to, and how to put them into the messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Media(NamedTuple):
     name: str
 
 
-# Where a part of each kind has its address.
+# The key of the address in each kind of part.
 _PLACES = {
     "image_url": "url",
     "video_url": "url",
@@ -30,10 +30,10 @@ _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav"}
 
 
 def addresses_in(messages: Iterable[Message], schemes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return each address of media that begins with one of these schemes, once.
+    """Return each media address that begins with one of these schemes, once.
 
-    Only system, developer and user messages are looked at: what a model or a tool said is not to
-    decide which file or server this machine opens.
+    Only system, developer and user messages are searched: a model or a tool must not decide which
+    file or server this machine opens.
     """
     rich = [message for message in messages if type(message.get("content")) is not str]
     found = {
@@ -46,7 +46,7 @@ def addresses_in(messages: Iterable[Message], schemes: tuple[str, ...]) -> tuple
 
 
 def with_media(messages: Iterable[Message], found: Mapping[str, Media]) -> tuple[Message, ...]:
-    """Return the messages with media in the place of their addresses."""
+    """Return the messages with addresses replaced by the media found for them."""
     return tuple(
         Message({**message, "content": [_filled(part, found) for part in parts]})
         if (parts := _parts(message))
@@ -56,7 +56,7 @@ def with_media(messages: Iterable[Message], found: Mapping[str, Media]) -> tuple
 
 
 def media_type(content: bytes) -> str | None:
-    """Tell what bytes are by how they begin, None where that does not tell."""
+    """Return the media type by the first bytes, None if it is not recognized."""
     if content.startswith(b"RIFF"):
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(content[8:12])
     return next((type for start, type in _STARTS.items() if content.startswith(start)), None)

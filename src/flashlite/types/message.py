@@ -1,4 +1,4 @@
-"""A message is a dict with names."""
+"""Messages: dicts in OpenAI's wire form, with named properties."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tool_call import ToolCall
 
 
 class Role(StrEnum):
-    """Who speaks."""
+    """The role of a message's author."""
 
     SYSTEM = "system"
     DEVELOPER = "developer"
@@ -27,7 +27,7 @@ Content: TypeAlias = str | Sequence[Mapping[str, Any]] | None
 
 
 class Message(dict[str, Any]):
-    """A chat message in OpenAI's wire form; equal to the plain dict, JSON as it stands.
+    """A chat message in OpenAI's wire form; it equals the plain dict and can be written as JSON.
 
     Beyond OpenAI's keys an assistant message may carry `reasoning_content` (text) and
     `thinking_blocks` (signed blocks that the provider wants back unchanged).
@@ -35,10 +35,12 @@ class Message(dict[str, Any]):
 
     @classmethod
     def user(cls, content: Content, *, name: str | None = None) -> Self:
+        """Return a user message."""
         return cls._make(Role.USER, content, name=name)
 
     @classmethod
     def system(cls, content: Content) -> Self:
+        """Return a system message."""
         return cls._make(Role.SYSTEM, content)
 
     @classmethod
@@ -50,7 +52,7 @@ class Message(dict[str, Any]):
         name: str | None = None,
         **extra: Any,
     ) -> Self:
-        """An answer, or calls, or both; `extra` takes `reasoning_content`, `refusal` and so on."""
+        """Return an assistant message; `extra` takes `reasoning_content`, `refusal` and so on."""
         calls = [
             call.to_dict() if isinstance(call, ToolCall) else dict(call) for call in tool_calls
         ]
@@ -58,32 +60,36 @@ class Message(dict[str, Any]):
 
     @classmethod
     def tool_result(cls, tool_call_id: str, content: Content, *, name: str | None = None) -> Self:
+        """Return the message with the result of a tool call."""
         return cls._make(Role.TOOL, content, tool_call_id=tool_call_id, name=name)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read a plain message; raises ConfigError if it has no known role."""
+        """Read a plain dict; raises ConfigError if it is not a valid message."""
         role = data.get("role")
         if not isinstance(role, str) or role not in _ROLES:
             raise ConfigError(f"a message needs a role out of {', '.join(Role)}; got {role!r}")
         content = data.get("content")
-        if not _is_content(content):
+        if not _is_content(content) or (content is None and role in _SPEAKERS):
             raise ConfigError(f"content is a text or a list of parts (dicts); got {content!r:.80}")
         message = cls(data)
-        if type(content) is not str or not _PLAIN.issuperset(data):  # most are a text and no more
+        if type(content) is not str or not _PLAIN.issuperset(data):  # most messages are only a text
             message._check_calls()
             message._own_lists()
         return message
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the message as a plain dict."""
         return dict(self)
 
     @property
     def role(self) -> Role:
+        """The role of the author."""
         return _ROLES[self["role"]]
 
     @property
     def content(self) -> Any:
+        """A text, a list of parts, or None."""
         return self.get("content")
 
     @property
@@ -96,15 +102,18 @@ class Message(dict[str, Any]):
 
     @property
     def name(self) -> str | None:
+        """The name of the author, if any."""
         return self.get("name")
 
     @property
     def tool_calls(self) -> list[ToolCall] | None:
+        """The tool calls of an assistant message, None if there are none."""
         calls = self.get("tool_calls")
         return [ToolCall.from_dict(call) for call in calls] if calls else None
 
     @property
     def tool_call_id(self) -> str | None:
+        """The id of the call that a tool message answers, None for other messages."""
         return self.get("tool_call_id")
 
     @classmethod
@@ -113,7 +122,7 @@ class Message(dict[str, Any]):
         return cls(role=role.value, content=content, **given)
 
     def _check_calls(self) -> None:
-        """Refuse calls, ids and blocks that no provider could read."""
+        """Raise ConfigError for calls, ids and blocks that no provider could read."""
         if not isinstance(self.get("tool_call_id"), str | None):
             raise ConfigError(f"tool_call_id is a text; got {self['tool_call_id']!r:.80}")
         for name in ("tool_calls", "thinking_blocks"):
@@ -134,6 +143,7 @@ class Message(dict[str, Any]):
             self["content"] = [spelled_out(part) for part in self.content]
 
 
+_SPEAKERS = frozenset({"system", "developer", "user"})  # their messages need content
 _PLAIN = frozenset({"role", "content", "name"})
 
 
@@ -152,13 +162,13 @@ def _is_part(part: Any) -> bool:
 
 
 MessageInput: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
-"""What a call takes for messages: text, one message, or a list of either."""
+"""The messages of a call: a text, one message, or a list of either."""
 
 _ROLES = {role.value: role for role in Role}  # a look-up is five times faster than Role(...)
 
 
 def normalize_messages(messages: MessageInput) -> tuple[Message, ...]:
-    """Turn whatever a caller passed into messages; raises ConfigError when there are none."""
+    """Return a caller's input as messages; raises ConfigError if it has none or invalid ones."""
     if isinstance(messages, (str, dict, Mapping)):
         messages = [messages] if messages else []
     if not isinstance(messages, Iterable):

@@ -1,4 +1,4 @@
-"""Moments in writing: ISO 8601, in UTC."""
+"""Timestamps as text: ISO 8601, in UTC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 def timestamp(seconds: float, *, digits: int = 6) -> str:
-    """Spell a moment, given in Unix seconds, with so many digits behind the point."""
+    """Return a time, given in Unix seconds, as text with so many digits after the point."""
     second, part = divmod(round(seconds * 10**digits), 10**digits)
     return f"{_second(second)}.{part:0{digits}d}+00:00"
 

@@ -1,4 +1,4 @@
-"""A request: everything that decides an answer, and how it is to be fetched."""
+"""A request: everything that decides an answer, and how to fetch it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CompletionParams(TypedDict, total=False):
 
 
 def thinking_enabled(budget_tokens: int) -> dict[str, Any]:
-    """Return the `thinking` parameter that lets a model think with so many tokens at most."""
+    """Return the `thinking` parameter that lets a model think for at most `budget_tokens`."""
     if not isinstance(budget_tokens, int) or budget_tokens < 1:
         raise ConfigError(f"budget_tokens is a whole number of at least 1; got {budget_tokens!r}")
     return {"type": "enabled", "budget_tokens": budget_tokens}
@@ -61,10 +61,10 @@ PARAMS = frozenset(CompletionParams.__annotations__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Seconds to wait; None waits for ever.
+    """Time limits of a call in seconds; None means no limit.
 
-    `total` covers the whole call with all its attempts and, for a stream, its last byte; `connect`
-    the opening of one connection; `idle` the silence between two reads.
+    `total` covers the whole call with all its attempts and, for a stream, up to its last byte;
+    `connect` covers the opening of one connection; `idle` the silence between two reads.
     """
 
     total: float | None = 600.0
@@ -80,7 +80,7 @@ class Timeout:
 
     @classmethod
     def of(cls, value: float | Timeout | None) -> Timeout:
-        """Read what a caller passed: a `Timeout`, seconds in total, or None for the usual one."""
+        """Return a caller's value as a `Timeout`: a number is the total, None the default."""
         if value is None:
             return _USUAL
         return value if isinstance(value, Timeout) else cls(total=value)
@@ -89,22 +89,22 @@ class Timeout:
 _USUAL = Timeout()
 
 API: TypeAlias = Literal["chat", "responses", "embeddings"]
-"""One of the services that a host may have for the same models."""
+"""One of the APIs that a host may offer for the same models."""
 
 CacheMode: TypeAlias = Literal["on", "off", "refresh", "only"]
-"""Use the cache, leave it alone, ask anew and store, or never ask anybody else."""
+"""Use the cache, bypass it, ask again and store, or answer only from the cache."""
 
 
-# Without slots: every layer derives requests, and a copied `__dict__` is ten times faster.
+# No slots: layers copy requests often, and copying a `__dict__` is ten times faster.
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
-    """One request, frozen: a layer that wants another one derives it with `with_()`.
+    """One request; it is frozen, and a layer that needs another one derives it with `with_()`.
 
     `model`, `messages`, `tools`, `params`, `extra_body`, `response_model` and `sample` decide the
     answer; `sample` tells independent draws of one prompt apart and is never sent. `api` is the
-    service that is asked, None for the host's usual one. The rest says how to fetch the answer and
-    how to account for it: `id` names this call in logs, `agent` and `tags` in reports, `priority`
-    (the lower the sooner) in queues. `target` is who answers, once that was found out. `on_send` is
+    host's API to use, None for its default. The other fields say how to fetch the answer and how to
+    account for it: `id` names the call in logs, `agent` and `tags` name accounts in reports, and a
+    lower `priority` goes first in queues. `target` is who answers, once that is known. `on_send` is
     called with the JSON body right before each send.
     """
 

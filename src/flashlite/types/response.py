@@ -1,4 +1,4 @@
-"""An answer: whole, or still open while it is being written."""
+"""An answer: complete, or still open while it is being written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .usage import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One of the answers to a request; `logprobs` is OpenAI's object, as it came."""
+    """One of the answers to a request; `logprobs` is OpenAI's object, unchanged."""
 
     message: Message
     finish_reason: str | None = None
@@ -43,25 +43,25 @@ class Choice:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class CompletionResponse:
-    """What came back for one request.
+    """The response to one request.
 
-    Most answers are whole. One that was asked for with `stream=True` is open: `events()` yields it
-    piece by piece, and the fields are final when the last event is out. What must wait for that
-    is said with `await response.on_complete(callback)`, which works for both. The properties speak
-    of the first choice.
+    Most answers are complete. One that was asked for with `stream=True` is open: `events()` yields
+    it piece by piece, and the fields are final after the last event. To wait for that, use
+    `await response.on_complete(callback)`, which works for both. The properties are about the first
+    choice.
 
-    `error` says why this is no answer (a stream that broke or was not read to its end). `usage` is
-    all that this call used; `wasted` the part of it that went into answers which did not fit.
-    `parsed` is the answer as an instance of the request's `response_model`. `fallback_from` are the
+    `error` says why this is not an answer (a stream that broke or was not read to its end). `usage`
+    is everything that this call used; `wasted` is the part of it for answers that did not fit.
+    `parsed` is the answer as an instance of the request's `response_model`. `fallback_from` has the
     models that failed before this one answered; `lineage` says where a cached answer comes from:
-    its key, when it was stored, what it had cost, and for the answer to a similar question its
+    its key, when it was stored, its original cost, and for the answer to a similar question its
     `similarity` and that `question`.
 
-    `attempts` counts the requests on the wire, `lost` those whose cost nobody knows: they
-    failed and may be billed all the same, or told no usage. `latency` is the time on the wire
-    in seconds, without any waiting for limits or retries, `duration` that of the whole call;
-    `raw` is the provider's JSON (None for a stream); `facts` is what else the provider told,
-    and `context_tokens`, the prompt of the last of several requests.
+    `attempts` counts the requests that were sent, `lost` those whose cost is unknown, because they
+    failed and may still be billed, or reported no usage. `latency` is the time of sending and
+    receiving in seconds, without waiting for limits or retries, `duration` that of the whole call.
+    `raw` is the provider's JSON (None for a stream). `facts` has what else the provider reported
+    and, after several requests, the prompt of the last one as `context_tokens`.
     """
 
     choices: tuple[Choice, ...] = ()
@@ -101,14 +101,14 @@ class CompletionResponse:
         finish_reason: str | None = "stop",
         **fields: Any,
     ) -> Self:
-        """Build an answer with one choice."""
+        """Return an answer with one choice."""
         extra = {"reasoning_content": reasoning} if reasoning else {}
         message = Message.assistant(content, tool_calls=tool_calls or (), **extra)
         return cls(choices=(Choice(message=message, finish_reason=finish_reason),), **fields)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict()` wrote."""
+        """Read what `to_dict()` returned."""
         known: dict[str, Any] = {name: data[name] for name in _PLAIN if data.get(name) is not None}
         known |= {n: Usage.from_dict(data[n]) for n in ("usage", "wasted") if n in data}
         choices = tuple(Choice.from_dict(choice) for choice in data["choices"])
@@ -118,10 +118,10 @@ class CompletionResponse:
     async def open(
         cls, events: Callable[[Self], AsyncGenerator[StreamEvent]], **fields: Any
     ) -> Self:
-        """Build an answer that is still being written.
+        """Return an answer that is still being written.
 
         `events` gets the response, yields its events and fills it in. The first event is awaited
-        here, so that a failure before it is raised to whoever may still try again.
+        here, so that a failure before it is raised where a retry is still possible.
         """
         response = cls(**fields)
         source = events(response)
@@ -138,42 +138,47 @@ class CompletionResponse:
 
     @property
     def content(self) -> str:
-        """The text of the answer; empty when the model only called tools."""
+        """The text of the answer; empty if the model only called tools."""
         return self.message.text
 
     @property
     def tool_calls(self) -> list[ToolCall] | None:
+        """The tool calls of the answer, None if there are none."""
         return self.message.tool_calls
 
     @property
     def has_tool_calls(self) -> bool:
+        """Whether the answer calls tools."""
         return bool(self.message.get("tool_calls"))
 
     @property
     def reasoning(self) -> str | None:
+        """The model's reasoning, if the provider shows it."""
         return self.message.get("reasoning_content")
 
     @property
     def refusal(self) -> str | None:
-        """The model's own words when it declined to answer."""
+        """The model's own words if it declined to answer."""
         return self.message.get("refusal")
 
     @property
     def finish_reason(self) -> str | None:
+        """Why the model stopped, such as "stop", "length" or "tool_calls"."""
         return self.choices[0].finish_reason if self.choices else None
 
     @property
     def logprobs(self) -> Mapping[str, Any] | None:
+        """OpenAI's log probabilities of the answer, if there are any."""
         return self.choices[0].logprobs if self.choices else None
 
     @property
     def cost(self) -> float | None:
-        """US dollars; None when the price or the usage is unknown."""
+        """The cost in US dollars, None if the price or the usage is unknown."""
         return self.usage.total_cost if self.usage else None
 
     @property
     def ok(self) -> bool:
-        """Whether this is an answer; a stream that broke or was given up leaves none."""
+        """Whether this is an answer; False if its stream broke or was not read to its end."""
         return self.status == 200 and self.error is None
 
     @property
@@ -182,6 +187,7 @@ class CompletionResponse:
         return self._events is not None
 
     def to_message(self) -> Message:
+        """Return the first choice's message, the same as `message`."""
         return self.message
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,12 +198,12 @@ class CompletionResponse:
         return wire | {name: usage.to_dict() for name, usage in usages.items() if usage}
 
     async def events(self) -> AsyncGenerator[StreamEvent]:
-        """Yield the answer piece by piece; a whole answer is played as if it were streamed.
+        """Yield the answer piece by piece; a complete answer is replayed as if it were streamed.
 
-        A reader who may stop early closes the iterator (`contextlib.aclosing`), which closes the
-        connection and runs what waits in `on_complete`; both are done before DONE is handed out.
-        An open answer has one reader. Raises StreamInterruptedError where an earlier reader left
-        no whole answer.
+        To stop early, close the iterator (use `contextlib.aclosing`), which closes the connection
+        and runs the `on_complete` callbacks; both also happen before DONE is yielded. An open
+        answer can be read only once. Raises StreamInterruptedError if an earlier reader stopped
+        before the answer was complete.
         """
         if self._events is None:
             for played in _replay(self):
@@ -219,7 +225,7 @@ class CompletionResponse:
         yield event
 
     async def aclose(self) -> None:
-        """Give an open answer up: close its connection and run what waits in `on_complete`."""
+        """Abandon an open answer: close its connection and run the `on_complete` callbacks."""
         if self._events is None:
             return
         async with AsyncExitStack() as last_first:
@@ -231,11 +237,11 @@ class CompletionResponse:
         self,
         change: Callable[[AsyncGenerator[StreamEvent], Self], AsyncGenerator[StreamEvent]],
     ) -> None:
-        """Pass the events of an open answer through `change`, before anybody reads them.
+        """Pass the events of an open answer through `change` before they are read.
 
         `change` gets all events and this answer; it may add events, leave some out, fill in fields
-        and raise, and it ends with DONE. What it raises reaches the reader: `error` is to say so
-        in words. Closing and `on_complete` stay as they are.
+        and raise, and it ends with DONE. If it raises, the reader gets the exception, and `change`
+        has to set `error` too. Closing and `on_complete` work as before.
         """
         if self._events is None or self._first is None:
             raise ConfigError("only an open answer that nobody reads yet can be transformed")
@@ -244,11 +250,11 @@ class CompletionResponse:
         self._events, self._first = change(source, self), _UNREAD
 
     async def on_complete(self, callback: Callable[[CompletionResponse], Any]) -> None:
-        """Call back when the answer is final: now if it is, else after the last event.
+        """Call a function when the answer is final: now if it is, else after the last event.
 
-        A reader who stops early, and a stream that breaks, count as the end too: `ok` is then
-        False. The callback may be a coroutine function. All callbacks run, the first one first,
-        even if one raises. An answer that is dropped unread runs the plain functions only.
+        It is also called if the reader stops early or the stream breaks; `ok` is then False. The
+        callback may be a coroutine function. All callbacks run, in the order in which they were
+        added, even if one raises. For an answer that is dropped unread, only plain functions run.
         """
         if self._events is not None:
             self._callbacks.append(callback)
@@ -263,8 +269,8 @@ class CompletionResponse:
                 last_first.push_async_callback(_call, callback, self)
 
     def __del__(self) -> None:
-        """Give back what an answer holds that nobody read or closed."""
-        for callback in getattr(self, "_callbacks", ()):  # none where the constructor failed
+        """Run the callbacks of an answer that was never closed, to release what it holds."""
+        for callback in getattr(self, "_callbacks", ()):  # missing if the constructor failed
             if not iscoroutinefunction(callback):
                 callback(self)
 
@@ -277,7 +283,7 @@ async def _resumed(
         yield event
 
 
-_UNREAD = StreamEvent(StreamEventType.META)  # stands for a first event that has to be asked for
+_UNREAD = StreamEvent(StreamEventType.META)  # stands for a first event that is not read yet
 
 
 async def _call(

@@ -1,4 +1,4 @@
-"""What no log and no error may show: how it is named, how it looks, and where it stands."""
+"""Recognizing secrets, which no log or error may show, by name, form and place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 SHORTEST_SECRET = 8
-"""Characters; a local server's key may be a word such as "none"."""
+"""In characters; shorter keys may be words, such as "none" for a local server."""
 
 _WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ANYWHERE = frozenset({
@@ -15,13 +15,13 @@ _ANYWHERE = frozenset({
     "passwd", "password", "secret",
 })  # fmt: skip
 _AT_THE_END = ("apikey", "password", "secret", "token")
-_LOOKS_DRAWN = re.compile(r"(?=\S*\d)\S{8,}")  # an enum's value or a sentence does not
+_LOOKS_DRAWN = re.compile(r"(?=\S*\d)\S{8,}")  # unlike an enum's value or a sentence
 
 
 def is_secret(name: Any) -> bool:
-    """Whether something of this name (a header, a field, a parameter) looks secret.
+    """Return whether a name (of a header, a field, a parameter) is that of a secret.
 
-    Names are read word by word: `author` and `key_points` are none, `max_tokens` neither.
+    Names are compared word by word: `author`, `key_points` and `max_tokens` are not secret.
     """
     words = [word.lower() for word in _WORDS.findall(str(name))]
     if not words:
@@ -31,15 +31,15 @@ def is_secret(name: Any) -> bool:
 
 
 def secrets_in(named: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the texts under names that look secret, of headers and the like."""
+    """Yield the texts under secret names, in headers or other mappings."""
     return (text for name, text in named.items() if isinstance(text, str) and is_secret(name))
 
 
 def secrets_inside(value: Any, *, is_named: bool = False) -> Iterator[str]:
-    """Yield the texts of a request's body that both are named like secrets and look like some.
+    """Yield the texts in a request's body that have the name and the form of a secret.
 
-    A body may have a schema in it, whose names are those of an answer: struck out elsewhere, its
-    words would change what a log says was asked and answered.
+    The name alone is not enough, because a body may contain a schema with the names of an answer's
+    fields; if its words were removed from a log, the log would misquote requests and answers.
     """
     if isinstance(value, str):
         if is_named and _LOOKS_DRAWN.fullmatch(value):
@@ -53,5 +53,5 @@ def secrets_inside(value: Any, *, is_named: bool = False) -> Iterator[str]:
 
 
 def without_password(url: str) -> str:
-    """Return an address without the user and the password before its host."""
+    """Return a URL without the user and the password before its host."""
     return re.sub("//[^/]*@", "//", url) if "@" in url else url

@@ -1,4 +1,4 @@
-"""What arrives while an answer is still being written."""
+"""The events that arrive while an answer is still being written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .usage import Usage
 
 
 class StreamEventType(StrEnum):
-    """The kind of an event; what its `data` is stands behind each."""
+    """The kind of an event, which decides the type of its `data`."""
 
     TOKEN = "token"  # str: text that the answer gains
     REASONING = "reasoning"  # str: text that the reasoning gains
@@ -31,7 +31,7 @@ class StreamEventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """One event; `index` is the choice it belongs to, `timestamp` Unix seconds if it was noted."""
+    """One event; `index` is the choice it belongs to, `timestamp` is in Unix seconds, if known."""
 
     type: StreamEventType
     data: Any = None
@@ -39,20 +39,20 @@ class StreamEvent:
     index: int = 0
 
     def to_sse(self, *, id: int | str | None = None, retry: int | None = None) -> str:
-        """Return the event as a server-sent event, as `format_sse_event` writes it."""
+        """Return the event as a server-sent event; see `format_sse_event`."""
         return format_sse_event(self.type, self.data, id=id, retry=retry)
 
 
 def format_sse_event(
     event: str, data: Any, *, id: int | str | None = None, retry: int | None = None
 ) -> str:
-    r"""Write a server-sent event: its data is text as it stands, else JSON.
+    r"""Return a server-sent event; its data is a text as it is, or else JSON.
 
-    A text of several lines is sent as such, and whoever reads it puts a "\n" between them, also
-    where it was "\r\n" or "\r": the WHATWG HTML standard knows no other way.
+    A text of several lines is sent line by line, and readers join the lines with "\n", even if they
+    ended in "\r\n" or "\r": the WHATWG HTML standard has no other way.
 
-    A browser that lost the connection asks again after `retry` milliseconds and says the last `id`
-    that it read in the header `Last-Event-ID`; "" makes it forget that.
+    A browser that lost the connection reconnects after `retry` milliseconds and sends the last `id`
+    that it read in the header `Last-Event-ID`; an id of "" resets that.
     """
     if _LINE_END.search(event):
         raise ConfigError(f"the name of an event is one line; got {event!r:.80}")
@@ -65,18 +65,18 @@ def format_sse_event(
     if checked_retry(retry) is not None:
         lines.append(f"retry: {retry}\n")
     whole = f"event: {event}\n{''.join(lines)}\n"
-    return whole.encode("utf-8", "replace").decode()  # half an emoji is nothing that UTF-8 can say
+    return whole.encode("utf-8", "replace").decode()  # half an emoji cannot be encoded
 
 
 def checked_retry(milliseconds: int | None) -> int | None:
-    """Return what stands in a `retry` field, or raise ConfigError if it cannot."""
+    """Return the value of a `retry` field, or raise ConfigError if it is invalid."""
     if milliseconds is not None and (type(milliseconds) is not int or milliseconds < 0):
         raise ConfigError(f"retry is a whole number of milliseconds; got {milliseconds!r:.80}")
     return milliseconds
 
 
 def to_json(data: Any, *, ensure_ascii: bool = False) -> str:
-    """Return an event's data as JSON in one line; raises TypeError for what JSON cannot say."""
+    """Return an event's data as one line of JSON; raises TypeError for what JSON cannot hold."""
     return json.dumps(data, ensure_ascii=ensure_ascii, separators=(",", ":"), default=_plain)
 
 
@@ -90,24 +90,25 @@ def _plain(value: Any) -> Any:
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_NO_ID = re.compile(r"[\r\n\0]")  # with a NUL, readers take no notice of it
+_NO_ID = re.compile(r"[\r\n\0]")  # readers ignore an id with a NUL
 
 
-# Not frozen, which takes five times as long to make: there is one for each piece of a stream.
+# Not frozen, because that is five times slower to create, and every piece of a stream has one.
 @dataclass(slots=True, kw_only=True)
 class Delta:
-    """What one event on the wire adds to one choice: the words an adapter speaks while streaming.
+    """What one event on the wire adds to one choice; adapters translate streams into these.
 
     `StreamAccumulator` turns deltas into the events that a reader sees and into the whole answer,
     so the order of events and the completeness of an answer are decided in one place. `index` is
     None for what concerns the whole answer: its usage and facts.
 
-    `tool_call` is a piece of a call, or a whole one, which takes the next place, an id by its place
-    if it has none, and turns a later "stop" into "tool_calls": who sends calls whole says no other.
+    `tool_call` is a piece of a call, or a whole call. A whole one takes the next position, gets an
+    id from its position if it has none, and turns a later "stop" into "tool_calls", because
+    providers that send whole calls have no other finish reason for them.
 
-    `part` is a part of the content that is no text. `extra` is what other lists of the message
-    gain, such as `thinking_blocks`: pieces with the place of the item that each belongs to; pieces
-    of one place grow one item, and one without a place is an item of its own.
+    `part` is a part of the content that is not text. `extra` has what is added to other lists of
+    the message, such as `thinking_blocks`: pieces with the position of the item that each belongs
+    to. Pieces of one position extend one item; a piece without a position is an item of its own.
     """
 
     index: int | None = 0

@@ -9,17 +9,17 @@ from hashlib import sha256
 from .secrets import without_password
 
 MAX_INPUTS = 2048
-"""How many texts one request for embeddings may have at OpenAI, and where nothing else is known."""
+"""How many texts one embedding request may have: OpenAI's limit, and the default for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Who answers a request: what caches, prices and limits go by.
+    """Who answers a request, as caches, prices and limits distinguish it.
 
-    `provider` names who answers, `model` is its own name for the model, `dialect` what is spoken
-    there, `address` the server (empty where a library finds it), without passwords. `account` tells
-    API keys apart without showing them. `takes_schema` is False where the server has no parameter
-    for the JSON schema of an answer; `max_inputs` is how many texts it embeds in one request.
+    `provider` names who answers, `model` is its own name for the model, `dialect` the API that it
+    speaks, `address` the server (empty if a library finds it), without passwords. `account` tells
+    API keys apart without showing them. `takes_schema` is False if the server has no parameter for
+    the JSON schema of an answer; `max_inputs` is how many texts it embeds in one request.
     """
 
     provider: str
@@ -32,13 +32,13 @@ class Target:
 
     @property
     def full_name(self) -> str:
-        """The model as price lists know it: `openai/gpt-4o`."""
+        """The model's name in price lists, such as `openai/gpt-4o`."""
         return f"{self.provider}/{self.model}"
 
 
 @lru_cache(maxsize=64)
 def place_of(url: str) -> str:
-    """Return an address without what may be secret in it: a password, or a key in the query."""
+    """Return a URL without secrets: no user or password, and a short hash instead of the query."""
     place, _, query = url.partition("?")
     place = without_password(place).rstrip("/")
     return f"{place}?{sha256(query.encode()).hexdigest()[:8]}" if query else place

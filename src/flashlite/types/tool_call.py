@@ -1,4 +1,4 @@
-"""The model's wish to call a tool."""
+"""A model's call of a tool."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, NamedTuple, Self
 
 
 class FunctionCall(NamedTuple):
-    """OpenAI's spelling of a call: `arguments` is the model's JSON text."""
+    """OpenAI's form of a call: `arguments` is the model's JSON text."""
 
     name: str
     arguments: str
 
 
 class ToolCall:
-    """One call that the model asks for.
+    """One tool call that the model asks for.
 
     `arguments` is always a dict. `arguments_json` is the model's text byte for byte, because
-    prompt caches compare bytes. Text that is not a JSON object leaves `arguments` empty and says
-    why in `parse_error`, so that a tool loop can hand the complaint back to the model.
+    prompt caches compare bytes. If the text is not a JSON object, `arguments` is empty and
+    `parse_error` says why, so that a tool loop can tell the model.
     """
 
     __slots__ = ("arguments", "arguments_json", "id", "name", "parse_error")
@@ -32,25 +32,25 @@ class ToolCall:
         if isinstance(arguments, Mapping):
             self.arguments = dict(arguments)
             self.arguments_json = json.dumps(self.arguments, ensure_ascii=False)
-        else:  # text; some servers send another JSON value, which is the model's mistake too
+        else:  # text; another JSON value, as some servers send, is also the model's mistake
             is_text = isinstance(arguments, str)
             self.arguments_json = arguments if is_text else json.dumps(arguments)
             self.arguments, self.parse_error = _parse(self.arguments_json)
 
     @property
     def function(self) -> FunctionCall:
-        """The call as OpenAI spells it: `.function.name`, `.function.arguments` (text)."""
+        """The call in OpenAI's form: `.function.name` and `.function.arguments` (text)."""
         return FunctionCall(self.name, self.arguments_json)
 
     def parse_arguments(self) -> dict[str, Any]:
-        """Return `arguments`, or raise ValueError when the model's text was no JSON object."""
+        """Return `arguments`, or raise ValueError if the model's text is not a JSON object."""
         if self.parse_error is not None:
             raise ValueError(self.parse_error)
         return self.arguments
 
     def to_dict(self) -> dict[str, Any]:
         """Return the call in OpenAI's wire form."""
-        # Nothing at all is how some say {}; others refuse it as no JSON when it comes back.
+        # Some providers send an empty text for {}; others refuse that, as it is not JSON.
         function = {"name": self.name, "arguments": self.arguments_json or "{}"}
         return {"id": self.id, "type": "function", "function": function}
 
@@ -76,7 +76,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a call on a stream: `arguments` is the text that this piece adds."""
+    """A piece of a streamed call: `arguments` is the text that this piece adds."""
 
     index: int
     id: str = ""

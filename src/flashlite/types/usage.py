@@ -11,10 +11,10 @@ from typing import Any, Self
 class Usage:
     """Tokens and dollars of one request, or the sum of several.
 
-    `input_tokens` counts the whole prompt, so it includes what was read from and written to the
-    provider's prompt cache (`input_tokens_cache_write_1h` is the part of what was written that is
-    kept for an hour, Anthropic's longer and dearer kind); `output_tokens` includes reasoning. Costs
-    are US dollars and None where the price is unknown: an unknown price is never 0.
+    `input_tokens` counts the whole prompt, including what was read from and written to the
+    provider's prompt cache (`input_tokens_cache_write_1h` is the part of the written tokens that
+    Anthropic keeps for an hour, at a higher price); `output_tokens` includes reasoning. Costs are
+    in US dollars, and None if the price is unknown: an unknown price is never 0.
     """
 
     input_tokens: int = 0
@@ -44,7 +44,7 @@ class Usage:
         return self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        """Sum two usages; a cost is known only if both are. Nothing used costs nothing."""
+        """Return the sum; a cost is known only if both are, and an empty usage costs nothing."""
         if other == _NOTHING:
             return self
         if self == _NOTHING:
@@ -53,7 +53,7 @@ class Usage:
 
     @staticmethod
     def total_of(usages: Iterable[Usage | None]) -> Usage | None:
-        """Return the sum of those that are known, None where none is."""
+        """Return the sum of the known usages, None if there are none."""
         known = [usage for usage in usages if usage is not None]
         return sum(known[1:], known[0]) if known else None
 
@@ -62,8 +62,8 @@ class Usage:
         return self if other == 0 else NotImplemented
 
     def costing(self, input_cost: float, output_cost: float) -> Usage:
-        """Return the same usage with what it cost in US dollars."""
-        return Usage(  # every answer comes by here, and `replace` takes five times as long
+        """Return the same usage with these costs in US dollars."""
+        return Usage(  # not `replace`, which is five times slower
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             total_tokens=self.total_tokens,
@@ -78,12 +78,12 @@ class Usage:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field that is known, as plain JSON."""
+        """Return all known fields as plain JSON."""
         return {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Build from `to_dict()`; names that this version does not know are left out."""
+        """Read what `to_dict()` returned; fields that this version does not know are ignored."""
         return cls(**{name: data[name] for name in _FIELDS if name in data})
 
 

@@ -1,4 +1,4 @@
-"""The wire: transports, and what travels over them."""
+"""Transports, and the requests and responses that they carry."""
 
 from .http import AiohttpTransport, to_json
 from .sse import SSEParser, SSEvent, StreamParser

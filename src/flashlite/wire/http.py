@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientTimeout
 
 
-_AT_ONCE = 1 << 16  # bytes of a body in pieces
-_STALE_CONNECTIONS = 2  # one is usual; a server that hangs up on everybody must not be stormed
+_AT_ONCE = 1 << 16  # bytes per chunk of a body in pieces
+_STALE_CONNECTIONS = 2  # one is usual; a server that drops every connection must not be flooded
 
 
 class AiohttpTransport:
-    """Send over HTTP/1.1 with connections kept alive.
+    """A transport over HTTP/1.1 with connections kept alive.
 
-    A session belongs to the loop it was opened in and never crosses over: it is closed with its
-    loop, so one client works across several `asyncio.run` without leaking a socket. There is no
-    cap on connections, because how many calls run at once is decided by the layers above.
-    `proxy_for` tells the proxy for an address, None for a direct connection.
+    A session belongs to the loop it was opened in and is closed with that loop, so one client works
+    across several `asyncio.run` calls without leaking a socket. There is no limit on connections,
+    because the layers above limit concurrency. `proxy_for` returns the proxy for an address, or
+    None for a direct connection.
     """
 
     def __init__(self, *, proxy_for: Callable[[str], str | None] | None = None) -> None:
@@ -34,6 +34,7 @@ class AiohttpTransport:
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
 
     async def send(self, request: WireRequest) -> HTTPResponse:
+        """Send one request, and return when the headers of the response have arrived."""
         session = await self._session()
         body = request.body
         if body is None and request.pieces is None and request.method == "POST":
@@ -82,7 +83,7 @@ class AiohttpTransport:
         session = self._sessions.get(loop)
         if session is None:
             self._forget_ended_loops()
-            # Opening never suspends, so nobody else comes in between.
+            # Opening never suspends, so no other task can interfere.
             session = self._sessions[loop] = await Session.open()
         return session
 
@@ -96,7 +97,7 @@ class HTTPResponse:
 
     def __init__(self, response: ClientResponse, timeout: Timeout, session: Session) -> None:
         self._response = response
-        self._session = session  # stays open as long as somebody may be reading
+        self._session = session  # keeps the session open while the response may be read
         self._timeout = timeout
         self.status = response.status
         self.headers: Mapping[str, str] = {
@@ -130,15 +131,27 @@ def _limits(timeout: Timeout) -> ClientTimeout:
 
 
 def to_json(body: Mapping[str, Any]) -> bytes:
-    """Write a body as JSON; raises ConfigError for what is none."""
+    """Return a body as JSON; raise ConfigError for values that JSON does not have."""
     try:
         return json_bytes.dumps(body)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"the request is not JSON: {error}") from error
+    except _NO_JSON as error:
+        field = next((name for name, value in body.items() if not _is_json(value)), "it")
+        raise ConfigError(f"the request is not JSON: {field}: {error}") from error
+
+
+_NO_JSON = (TypeError, ValueError, RecursionError)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json_bytes.dumps(value)
+    except _NO_JSON:
+        return False
+    return True
 
 
 async def _in_turn(pieces: Sequence[bytes]) -> AsyncGenerator[bytes]:
-    """Yield pieces, small ones together, so that other tasks get their turn in between."""
+    """Yield the pieces, small ones joined, so that other tasks can run in between."""
     together, size = list[bytes](), 0
     for piece in pieces:
         together.append(piece)
@@ -150,14 +163,14 @@ async def _in_turn(pieces: Sequence[bytes]) -> AsyncGenerator[bytes]:
 
 
 def _foreign(*more: type[Exception]) -> tuple[type[Exception], ...]:
-    """Return what aiohttp raises; asked for only when something was raised."""
+    """Return the exceptions that aiohttp raises; imported only when one is caught."""
     import aiohttp
 
     return (aiohttp.ClientError, OSError, TimeoutError, *more)
 
 
 def _caller_error(error: Exception, url: str) -> ConfigError | None:
-    """Return our error for what aiohttp refuses to send."""
+    """Return a ConfigError for what aiohttp refuses to send, or None."""
     import aiohttp
 
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | UnicodeError):
@@ -175,7 +188,7 @@ def _without_secrets(url: str) -> str:
 
 
 def _typed(error: Exception, timeout: Timeout) -> CompletionError:
-    """Return our error for what aiohttp raised."""
+    """Return the CompletionError for an exception of aiohttp."""
     import aiohttp
 
     match error:
@@ -197,10 +210,10 @@ def _unsent(error: CompletionError) -> CompletionError:
 
 
 def _was_never_sent(error: Exception) -> bool:
-    """Whether not one byte went out: a kept connection turned out to be closed at the first write.
+    """Return whether no byte was sent, because a kept connection was closed at the first write.
 
-    Some servers (llama.cpp's is one) close a connection that they promised to keep. The pool drops
-    such a connection, so that another try takes the next one, or a new one.
+    Some servers (such as llama.cpp's) close a connection that they promised to keep. The pool drops
+    such a connection, so another attempt uses the next one, or a new one.
     """
     return str(error.__cause__) == "Cannot write to closing transport"
 

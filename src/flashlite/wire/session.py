@@ -1,8 +1,8 @@
-"""aiohttp's sessions: each belongs to one loop and is closed with it, or with its last user.
+"""aiohttp sessions: each belongs to one loop and is closed with it, or with its last user.
 
 `asyncio.run` closes every asynchronous generator that is still open when the loop ends, and waits
 for it. So a generator holds each session, and this module holds the generator: left to the garbage
-collector it would be closed by a task that an ending loop no longer waits for.
+collector, it would be closed by a task that an ending loop no longer waits for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-_GRACE = 0.05  # seconds; a loop that is ending is gone by then and has closed its own
+_GRACE = 0.05  # seconds; a loop that is ending has closed its sessions by then
 _Life = AsyncGeneratorType["ClientSession", None]
 
 _open: dict[asyncio.AbstractEventLoop, set[_Life]] = {}
@@ -48,7 +48,7 @@ class Session:
         return session
 
     def proxy(self, url: str, proxy_for: Callable[[str], str | None]) -> str | None:
-        """Return the proxy for an address; it is looked up once, for that takes a while."""
+        """Return the proxy for an address; it is looked up once, because that takes a while."""
         try:
             return self._proxies[url]
         except KeyError:
@@ -90,5 +90,5 @@ def _begin_closing(loop: asyncio.AbstractEventLoop, life: _Life) -> None:
 
 async def _close(loop: asyncio.AbstractEventLoop, life: _Life) -> None:
     _open.get(loop, set()).discard(life)
-    if not life.ag_running:  # else the loop is ending and closes it
+    if not life.ag_running:  # otherwise the loop is ending and closes it
         await life.aclose()

@@ -1,8 +1,8 @@
-"""Server-sent events, from bytes cut anywhere.
+"""A parser of server-sent events, for bytes split anywhere.
 
-Follows the WHATWG HTML standard, section "Interpreting an event stream", but for one thing: an
-event that the end of the stream leaves without its closing blank line is still given out, since
-servers forget it. Whether such a stream was whole is for the dialect to judge.
+It follows the WHATWG HTML standard, section "Interpreting an event stream", with one exception: a
+last event without its closing blank line is still yielded, because servers forget that line. The
+dialect decides whether such a stream was complete.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 
 class SSEvent(NamedTuple):
-    """One event; `data` stays bytes because what follows is a JSON parser."""
+    """One event; `data` stays bytes for the JSON parser."""
 
     data: bytes
     event: str = "message"
@@ -21,10 +21,10 @@ class SSEvent(NamedTuple):
 
 
 class StreamParser(Protocol):
-    """What cuts the bytes of a stream into its events."""
+    """A parser that splits the bytes of a stream into events."""
 
     def feed(self, chunk: bytes) -> Iterator[SSEvent]:
-        """Yield the events that this chunk completes; raises CompletionError for broken bytes."""
+        """Yield the events that this chunk completes; raise CompletionError for invalid bytes."""
         ...
 
     def close(self) -> Iterator[SSEvent]:
@@ -33,7 +33,7 @@ class StreamParser(Protocol):
 
 
 class SSEParser:
-    """Turn chunks of bytes into events; a line, a character or a CR LF may be split over chunks."""
+    """Turns chunks of bytes into events; a line, a character or a CR LF may span chunks."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -48,7 +48,7 @@ class SSEParser:
         """Yield the events that this chunk completes."""
         self._pieces.append(chunk)
         if not self._held and b"\n" not in chunk and b"\r" not in chunk:
-            return  # an image is one line of megabytes; it is put together once
+            return  # an image is one line of megabytes; it is joined once
         text = b"".join(self._pieces)
         if not self._started:
             self._started = True

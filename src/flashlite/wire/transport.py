@@ -1,4 +1,4 @@
-"""Moving bytes: the only door between flashlite and a network."""
+"""The transport protocol, the only connection between flashlite and a network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..types import Timeout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
-    """A request as it goes over the wire; `json` is the body before it became bytes.
+    """A request as it is sent; `json` is the body before encoding.
 
-    `body` is the bytes themselves where they are fixed already, since somebody signed them, and
-    `pieces` what is too large to be put together. A GET has none of these.
+    `body` holds the bytes if they are already fixed because they were signed, and `pieces` a body
+    too large to be joined. A GET has none of these.
     """
 
     url: str
@@ -30,14 +30,14 @@ class WireResponse(Protocol):
     """A response whose headers have arrived and whose body has not been read yet.
 
     Header names are lower case. Reading raises APIConnectionError when the connection breaks, and
-    APITimeoutError when a limit passes. Whoever gets a response reads it or closes it.
+    APITimeoutError when a time limit passes. The receiver of a response must read or close it.
     """
 
     status: int
     headers: Mapping[str, str]
 
     async def read(self) -> bytes:
-        """Return the whole body and give the connection back."""
+        """Return the whole body and release the connection."""
         ...
 
     def chunks(self) -> AsyncGenerator[bytes]:
@@ -45,7 +45,7 @@ class WireResponse(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Give the connection up; may be called at any time, more than once."""
+        """Close the connection; may be called at any time, more than once."""
         ...
 
 
@@ -53,9 +53,9 @@ class Transport(Protocol):
     """Something that sends requests."""
 
     async def send(self, request: WireRequest) -> WireResponse:
-        """Send one request, once, and return when the headers of its answer are there.
+        """Send one request, once, and return when the headers of the response have arrived.
 
-        Raises APIConnectionError or APITimeoutError; never repeats anything by itself.
+        Raises APIConnectionError or APITimeoutError; never sends a request twice.
         """
         ...
 

@@ -1,7 +1,8 @@
-"""The four verbs of the Messages API.
+"""The adapter of the Messages API.
 
-Source: https://platform.claude.com/docs/en/api/messages, version 2023-06-01. What a model takes is
-asked of `models`; where nothing is known, the API's current form is used and its own refusal tells.
+Source: https://platform.claude.com/docs/en/api/messages, version 2023-06-01. What a model accepts
+is looked up in `models`; for an unknown model the API's current form is used, and the API refuses
+what does not fit.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class AnthropicAdapter:
 
 @lru_cache(maxsize=64)
 def _versioned(base_url: str) -> str:
-    """Return an address with its /v1, which Anthropic's own SDK adds to every address."""
+    """Return an address with /v1, which Anthropic's own SDK adds to every address."""
     base = base_url.rstrip("/")
     return base if re.search(r"/v\d\w*$", base) else f"{base}/v1"
 
@@ -95,7 +96,7 @@ def _headers(
 
 
 def _has_file(messages: Any) -> bool:
-    """Whether a message shows a file that was uploaded, which is a beta of the API."""
+    """Return whether a message refers to an uploaded file, a beta feature of the API."""
     return any(
         isinstance(source := block.get("source"), Mapping) and source.get("type") == "file"
         for block in _blocks(messages)

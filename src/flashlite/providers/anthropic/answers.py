@@ -1,4 +1,4 @@
-"""From answers and the events of `blocks.py` to ours."""
+"""Parsing answers, and the events of `blocks.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..refusals import inner_status, refusal
 from .blocks import Blocks
 
 # Source: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons. An answer
-# that pauses is to be sent back to go on, so it is as unfinished as one that was cut.
+# that pauses has to be sent back to continue, so it is as unfinished as one that was cut off.
 _FINISH_REASONS = {
     "end_turn": "stop",
     "max_tokens": "length",
@@ -35,7 +35,7 @@ _FACTS = ("container", "context_management", "stop_details", "stop_sequence")
 
 
 def parse_message(data: Mapping[str, Any]) -> CompletionResponse:
-    """Read the JSON of a whole answer, which is a stream whose blocks come in one piece each."""
+    """Parse a whole answer, like a stream whose blocks come in one piece each."""
     _raise_error(data)
     pieces, blocks = StreamAccumulator(), Blocks()
     used: Usage | None = None
@@ -58,7 +58,7 @@ def parse_message(data: Mapping[str, Any]) -> CompletionResponse:
 
 
 def deltas_in(event: Mapping[str, Any]) -> Iterator[Delta]:
-    """Read an event that speaks for itself; one of an unknown type says nothing."""
+    """Parse an event that needs no context; one of an unknown type yields nothing."""
     _raise_error(event)
     match event.get("type"):
         case "message_start":
@@ -80,7 +80,7 @@ def deltas_in(event: Mapping[str, Any]) -> Iterator[Delta]:
 
 @plausible
 def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Read what was used; steps that shortened the context are billed and not in the total.
+    """Parse the usage; compaction steps are billed, but not included in the API's total.
 
     Source: https://platform.claude.com/docs/en/build-with-claude/compaction.
     """
@@ -91,7 +91,7 @@ def usage_in(usage: Mapping[str, Any] | None) -> Usage | None:
 
 
 def _used(usage: Mapping[str, Any]) -> Usage:
-    """Return the tokens; Anthropic counts what its cache served and kept beside the input."""
+    """Return the tokens; Anthropic counts cache reads and writes separately from the input."""
     read = count_in(usage.get("cache_read_input_tokens"))
     written = count_in(usage.get("cache_creation_input_tokens"))
     kept = usage.get("cache_creation") or {}
@@ -157,7 +157,7 @@ def _closing(event: Mapping[str, Any]) -> Iterator[Delta]:
 
 
 def _raise_error(data: Mapping[str, Any]) -> None:
-    """Raise the error that stands in a stream, or in a 200."""
+    """Raise the error inside a stream, or inside a 200."""
     if data.get("type") == "error" or data.get("error"):
         message, code = error_words(data)
         raise refusal(inner_status(data.get("error")), message, code=code, body=data)

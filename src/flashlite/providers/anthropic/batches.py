@@ -1,7 +1,7 @@
-"""Anthropic's Message Batches: a job has its requests in it, and no name.
+"""Anthropic's Message Batches: a job contains its requests, and has no name.
 
-Source: https://platform.claude.com/docs/en/api/creating-message-batches. A job takes any models;
-results can be read when all of it has ended.
+Source: https://platform.claude.com/docs/en/api/creating-message-batches. A job may mix models;
+results can be read when the whole job has ended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..refusals import inner_status
 class AnthropicBatches:
     """`/messages/batches`."""
 
-    limits = BatchLimits(requests=100_000, bytes=250_000_000)  # 256 MB with all that is around
+    limits = BatchLimits(requests=100_000, bytes=250_000_000)  # 256 MB, with its envelope
     files = None
 
     def line(self, custom_id: str, request: WireRequest) -> bytes:
@@ -61,7 +61,7 @@ class AnthropicBatches:
         return understood(body, lambda told: page_of(told, _job), "a list of jobs")
 
     def download(self, place: str, like: WireRequest) -> WireRequest:
-        # Not at `results_url`: the key goes only where the requests went.
+        # Not `results_url`: the key is sent only where the requests went.
         return get(f"{like.url}/batches/{place}/results", like)
 
     def read_result(self, line: bytes) -> JobResult:

@@ -1,14 +1,14 @@
-"""The blocks of an answer, put together: what an event means may depend on those before it.
+"""Assembling the blocks of an answer: the meaning of an event may depend on earlier ones.
 
-A piece of JSON belongs to a call of ours or to one of a tool that Anthropic runs itself; a thinking
-block is whole with its signature; a citation is about a text that came before. So the events go
-through here first, and come out as they are where they speak for themselves. Two are our own:
-`part` is a part of the content, `item` one more of a list of the message.
+A piece of JSON belongs to a call of the caller's tools or of one that Anthropic runs itself; a
+thinking block is complete with its signature; a citation refers to an earlier text. So all events
+pass through here first; those that need no context pass unchanged. Two event types are added:
+`part` is a part of the content, `item` adds to a list of the message.
 
-OpenAI's form keeps thinking, content and calls apart. Where they stood in another order, the
-content says so: `{"type": "thinking"}` and `{"type": "tool_use"}` among its parts are the places of
-the next thinking block and of the next call. The place of a call that Claude's code made says so in
-`caller`, since the API wants to know it again.
+OpenAI's form separates thinking, content and calls. If they came in another order, the content
+marks it: `{"type": "thinking"}` and `{"type": "tool_use"}` among its parts are the places of the
+next thinking block and of the next call. The place of a call made by Claude's code has a `caller`,
+because the API wants it back.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DIRECT = {"type": "direct"}  # the caller of a call that Claude makes itself
 
 
 class BlockParser:
-    """Cut the bytes of a stream into events that each speak for themselves."""
+    """Splits the bytes of a stream into events that need no context."""
 
     def __init__(self) -> None:
         self._lines = SSEParser()
@@ -40,7 +40,7 @@ class BlockParser:
             yield from self._read(event)
 
     def close(self) -> Iterator[SSEvent]:
-        """Yield what the end of the stream leaves unfinished."""
+        """Yield the events that the end of the stream completes."""
         for event in self._lines.close():
             yield from self._read(event)
 
@@ -58,7 +58,7 @@ class BlockParser:
 
 @dataclass(slots=True)
 class _Block:
-    """A block that is being written: `start` is its place in the text, `number` that of a call."""
+    """An incomplete block: `start` is its position in the text, `number` that of a call."""
 
     fields: dict[str, Any]
     start: int
@@ -77,12 +77,12 @@ class Blocks:
     def __init__(self) -> None:
         self._open: dict[Any, _Block] = {}
         self._usage: Mapping[str, Any] = {}
-        self._length = 0  # of the text so far, in characters
+        self._length = 0  # characters of text so far
         self._calls = self._placed = 0
-        self._has_begun = False  # whether something other than thinking came
+        self._has_begun = False  # whether anything but thinking came
 
     def read(self, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        """Yield the events that an event leads to; raises one of NOT_AN_ANSWER for any other."""
+        """Yield the events that an event leads to; raise one of NOT_AN_ANSWER if it is invalid."""
         match event.get("type"):
             case "message_start":
                 self._usage = mapping_in(event["message"].get("usage"))
@@ -97,7 +97,7 @@ class Blocks:
                 for index in tuple(self._open):
                     yield from self._end(index)
                 told = {k: v for k, v in mapping_in(event.get("usage")).items() if v is not None}
-                # Only the first report tells the written tokens apart by how long they are kept.
+                # Only the first report separates cache writes by their lifetime.
                 yield {**event, "usage": {**self._usage, **told}}
             case _:
                 yield event
@@ -167,7 +167,7 @@ class Blocks:
 
 
 def _extend(fields: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    """Add the pieces of a delta to the fields of their names: texts grow, others are replaced."""
+    """Add a delta to the fields of the same names: texts are appended, others replaced."""
     for name, value in delta.items():
         known = fields.get(name)
         if isinstance(known, str) and isinstance(value, str) and name != "type":

@@ -1,8 +1,8 @@
-"""What Claude cites for its texts, both ways.
+"""Claude's citations, in answers and in histories.
 
-Its blocks of text with `citations` become one text and `annotations` in OpenAI's form, each with
-the citation as it came; the places in them tell where to cut the text again, since what a search
-found wants to go back with the text that it was found for.
+Text blocks with `citations` become one text and `annotations` in OpenAI's form, each with the
+original citation. Their positions tell where to split the text again, because search results must
+be sent back with the text that cites them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Span = tuple[int, int]
 
 
 def annotation(citation: Mapping[str, Any], span: Span) -> dict[str, Any]:
-    """Return the annotation of a citation; `span` are places in the whole text of the answer."""
+    """Return the annotation of a citation; `span` is its position in the answer's whole text."""
     title = citation.get("title") or citation.get("document_title") or ""
     kind, told = "file_citation", {"filename": title}
     if "url" in citation:
@@ -25,7 +25,7 @@ def annotation(citation: Mapping[str, Any], span: Span) -> dict[str, Any]:
 
 
 def cited(parts: Iterable[Mapping[str, Any]], annotations: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the parts of an answer, its texts cut where something was cited."""
+    """Yield the parts of an answer, with texts split at citations."""
     spans = _spans(annotations)
     start = 0
     for part in parts:
@@ -40,7 +40,7 @@ def cited(parts: Iterable[Mapping[str, Any]], annotations: Any) -> Iterator[Mapp
 
 
 def _spans(annotations: Any) -> dict[Span, list[Any]]:
-    """Return the citations by their places; what other providers annotate has none of Claude's."""
+    """Return Claude's citations by position; other providers' annotations are ignored."""
     spans: dict[Span, list[Any]] = {}
     for note in annotations or ():
         place = note.get(note.get("type"))
@@ -53,7 +53,7 @@ def _spans(annotations: Any) -> dict[Span, list[Any]]:
 def _cut(
     part: Mapping[str, Any], start: int, spans: Mapping[Span, list[Any]]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the pieces of a text; white space alone stays with the piece before it, if any."""
+    """Yield the pieces of a text; mere white space stays with the preceding piece, if any."""
     text: str = part["text"]
     cuts = sorted({start, start + len(text), *(cut for span in spans for cut in span)})
     pieces: list[dict[str, Any]] = []

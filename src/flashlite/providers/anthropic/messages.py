@@ -1,9 +1,9 @@
-"""From our messages to `system` and `messages`.
+"""Converting messages to `system` and `messages`.
 
-The API takes turns of `user` and `assistant`, so messages of one side in a row become one turn;
-tool results are the user's, come first in a turn and in the order in which they were asked for. The
-system messages in front are `system`. A later one stays in its place: as a message of its own where
-the model takes that, else marked in the user's turn.
+The API takes alternating turns of `user` and `assistant`, so consecutive messages of one side
+become one turn. Tool results belong to the user's turn, first and in the order of their calls.
+Leading system messages become `system`. A later one stays in place: as a message of its own if the
+model takes that, else marked in the user's turn.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .parts import Block, blocks_of
 
 _SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
 _FOREIGN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-# What OpenAI's Responses API and Mistral leave in an answer; other parts are Claude's own.
+# Parts from OpenAI's Responses API and Mistral; other parts are Claude's own.
 _FOREIGN_PART = re.compile("_call$|_call_output$|^mcp_(?:list|approval)|^program|^reference$")
-_PLACE = {"type", "caller"}  # all that a place for thinking or a call has
+_PLACE = {"type", "caller"}  # the only keys of a place for thinking or a call
 
 
 class _Turn(NamedTuple):
@@ -33,10 +33,10 @@ class _Turn(NamedTuple):
 def conversation(
     messages: Sequence[Message], *, instruction: str | None, takes_system: bool
 ) -> dict[str, Any]:
-    """Return `system`, where there is one, and `messages`; `instruction` ends the former.
+    """Return `system`, if there is any, and `messages`; `instruction` is appended to `system`.
 
-    `takes_system` says whether the model takes system messages among the others. A message without
-    anything in it is left out.
+    `takes_system` tells whether the model takes system messages among the others. Empty messages
+    are left out.
     """
     first = list(takewhile(lambda message: message.role in _SYSTEM, messages))
     system = [block for message in first for block in _marked(message, blocks_of(message.content))]
@@ -59,7 +59,7 @@ def _turn(message: Message) -> _Turn:
 
 
 def _answered(message: Message) -> list[Block]:
-    """Return the blocks of an answer in the order in which they came (see `blocks.py`)."""
+    """Return the blocks of an answer in their original order (see `blocks.py`)."""
     known = message.get("thinking_blocks") or ()
     thoughts = [block for block in known if block.get("type") in THINKING]
     content = message.content or message.get("refusal")
@@ -86,7 +86,7 @@ def _is_known(part: Mapping[str, Any]) -> bool:
 
 
 def _is_foreign(block: Mapping[str, Any]) -> bool:
-    """Whether a thinking block is not Claude's: the API refuses what it did not sign."""
+    """Return whether a thinking block is not Claude's: the API refuses what it did not sign."""
     return block.get("type") in THINKING and not (block.get("signature") or block.get("data"))
 
 
@@ -104,12 +104,12 @@ def _result(message: Message) -> Block:
 
 
 def _id(id: str) -> str:
-    """Return the id of a call with the letters that the API takes: other providers use more."""
+    """Return a call's id with the characters that the API allows: other providers use more."""
     return _FOREIGN_ID.sub("_", id)
 
 
 def _marked(message: Message, blocks: Iterable[Block]) -> list[Block]:
-    """Return the blocks of a message; its own `cache_control` is that of the last one."""
+    """Return the blocks of a message, with its own `cache_control` on the last one."""
     blocks = list(blocks)
     if "cache_control" in message and blocks and blocks[-1].get("type") not in THINKING:
         blocks[-1] = {**blocks[-1], "cache_control": message["cache_control"]}
@@ -125,7 +125,7 @@ def _merged(turns: Iterable[_Turn]) -> list[_Turn]:
 
 
 def _placed(turns: Sequence[_Turn], *, takes_system: bool) -> Iterator[_Turn]:
-    """Yield the turns; a system message only stands between a user's turn and an answer.
+    """Yield the turns; a system message may only stand between a user's turn and an answer.
 
     Source: https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages.
     """
@@ -138,14 +138,14 @@ def _placed(turns: Sequence[_Turn], *, takes_system: bool) -> Iterator[_Turn]:
 
 
 def _as_user_block(block: Block) -> Block:
-    """Return a block of a system message for the user's turn."""
+    """Return a block of a system message, marked for the user's turn."""
     if block.get("type") != "text":
         return block
     return {**block, "text": f"<system>\n{block['text']}\n</system>"}
 
 
 def _settled(turns: Sequence[_Turn]) -> Iterator[_Turn]:
-    """Yield the turns with their blocks in order, and without the ends that the API refuses."""
+    """Yield the turns with their blocks in order, without endings that the API refuses."""
     asked: list[str] = []
     last = turns[-1] if turns else None
     for turn in turns:
@@ -160,7 +160,7 @@ def _settled(turns: Sequence[_Turn]) -> Iterator[_Turn]:
 
 
 def _ended(blocks: list[Block], *, is_last: bool) -> list[Block]:
-    """Return an answer that neither ends in thinking nor, where it is to go on, in white space."""
+    """Return an answer without thinking at its end, and, if it is last, without white space."""
     while blocks and blocks[-1].get("type") in THINKING:
         blocks = blocks[:-1]
     if is_last and blocks and blocks[-1].get("type") == "text":
@@ -185,7 +185,7 @@ def _wire(turn: _Turn) -> dict[str, Any]:
 
 
 def _content(blocks: list[Block]) -> Any:
-    """Return the blocks, or their text where that is all there is."""
+    """Return the blocks, or just the text if there is nothing else."""
     if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
         return blocks[0]["text"]
     return blocks

@@ -1,4 +1,4 @@
-"""From parameters under OpenAI's names to the fields of a request."""
+"""Converting parameters with OpenAI's names to the fields of a request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
 def body_of(
     request: CompletionRequest, profile: ModelProfile | None, format: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the fields of a request but for its messages; `format` is that of the answer."""
+    """Return the fields of a request except its messages; `format` is the answer's format."""
     params = request.params
     require_one(params, "Claude")
     limit = max_tokens(params, profile)
@@ -59,10 +59,10 @@ def body_of(
 
 
 def output_format(wanted: Mapping[str, Any] | None) -> tuple[Mapping[str, Any] | None, str | None]:
-    """Return the format of the answer, or what to tell the model where its schema has no form.
+    """Return the answer's format, or an instruction to the model if its schema is unsupported.
 
-    Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs; the beta of
-    that name is over.
+    Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs; no beta header
+    is needed any more.
     """
     if wanted is None or wanted["type"] == "text":
         return None, None
@@ -82,7 +82,7 @@ def _stops(stop: Any) -> list[str] | None:
 
 
 def _gone_tools(request: CompletionRequest) -> dict[str, Any]:
-    """Return the tools of earlier calls where none is given: the API wants them named."""
+    """Return the tools of earlier calls if no tools are given: the API requires them."""
     if request.tools or "tools" in request.extra_body:
         return {}
     gone = [
@@ -93,7 +93,7 @@ def _gone_tools(request: CompletionRequest) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a function as a tool; a tool of Anthropic's own, such as web search, as it is."""
+    """Return a function as a tool; Anthropic's own tools, such as web search, unchanged."""
     if "function" not in tool:
         return tool
     function = dict(tool["function"])

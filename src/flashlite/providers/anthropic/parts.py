@@ -1,7 +1,7 @@
-"""From the parts of a message to the blocks of the Messages API.
+"""Converting the parts of a message to blocks of the Messages API.
 
-Sources: https://platform.claude.com/docs/en/build-with-claude/vision, .../pdf-support, .../files.
-A part of a type that is none of OpenAI's is Anthropic's own, and goes out as it is.
+Sources: https://platform.claude.com/docs/en/build-with-claude/vision, .../pdf-support, .../files. A
+part whose type is not OpenAI's is taken to be Anthropic's own, and sent unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SPELLED = {"image/jpg": "image/jpeg", "": "application/pdf"}
 
 
 def blocks_of(content: Any) -> Iterator[Block]:
-    """Yield the blocks of a content, without texts of mere white space: the API refuses them."""
+    """Yield the blocks of a content without white-space texts, which the API refuses."""
     if isinstance(content, str):
         if content.strip():
             yield {"type": "text", "text": content}
@@ -60,7 +60,7 @@ def _block(part: Mapping[str, Any]) -> Block:
 
 
 def _file(file: Mapping[str, Any]) -> Block:
-    """Return a document, or an image where the data is one."""
+    """Return a document block, or an image block if the data is an image."""
     if file.get("file_id"):
         source: Block = {"type": "file", "file_id": file["file_id"]}
     else:
@@ -75,7 +75,7 @@ def _file(file: Mapping[str, Any]) -> Block:
 
 
 def _source(url: str) -> Block:
-    """Return where media come from: an address, a data URI, or the bare base64 of a PDF."""
+    """Return the source of media: a URL, a data URI, or the bare base64 of a PDF."""
     if url.startswith(("http://", "https://")):
         return {"type": "url", "url": url}
     media_type, data = opened(url) if url.startswith("data:") else ("", url)

@@ -1,8 +1,9 @@
-"""The part of JSON schema that Claude guarantees an answer to fit.
+"""Converting JSON schemas to the subset that Claude enforces on answers.
 
-Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations.
-What it does not list is refused with a 400, so a keyword that only narrows a value is told in the
-description instead, and a schema that cannot do without the keyword has no form of this kind.
+Source:
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations.
+Unlisted keywords are refused with a 400, so a keyword that only narrows a value is moved to the
+description, and a schema that depends on another unlisted keyword is unsupported.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _MAPS = ("$defs", "definitions", "properties")
 
 
 def closed(schema: Schema) -> dict[str, Any] | None:
-    """Return a schema in the form that Claude takes, None where it has none.
+    """Return a schema in the form that Claude takes, or None if it has none.
 
-    Objects are closed. A schema that refers to itself, a dict with free keys, a tuple and an
-    untyped value have no such form, nor has a schema whose root is no object.
+    Objects are closed. Recursive schemas, dicts with free keys, tuples and untyped values have no
+    such form, nor has a schema whose root is not an object.
     """
     try:
         root = _closed(at_root(schema))
@@ -65,7 +66,7 @@ def _closed(schema: Any) -> dict[str, Any]:
 
 
 def _without_all_of_references(schema: Schema) -> Schema:
-    """Return a node whose allOf has no reference, which Claude does not take; one alone stands."""
+    """Return a node without references in allOf, which Claude refuses; inline a single one."""
     parts = schema.get("allOf", ())
     if all("$ref" not in part for part in parts):
         return schema
@@ -75,7 +76,7 @@ def _without_all_of_references(schema: Schema) -> Schema:
 
 
 def _close(node: dict[str, Any], schema: Schema) -> None:
-    """Say the type of a node, and of an object that it has no other keys."""
+    """Add the type of a node, and close an object."""
     if "properties" in node:
         node.setdefault("type", "object")
     if _KINDS.isdisjoint(node):
@@ -85,7 +86,7 @@ def _close(node: dict[str, Any], schema: Schema) -> None:
 
 
 def _refuse_circles(root: Schema) -> None:
-    """Raise where a definition leads back to itself."""
+    """Raise Unsayable if a definition refers back to itself."""
     definitions = {
         f"#/{key}/{name}": inner
         for key in ("$defs", "definitions")

@@ -1,4 +1,4 @@
-"""How much a model is to think.
+"""Parameters that decide how much a model thinks.
 
 Sources: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking, .../effort and
 .../extended-thinking.
@@ -12,18 +12,18 @@ from typing import Any
 from ...errors import ConfigError
 from ...models import ModelProfile
 
-LEAST_OUTPUT = 4096  # tokens that every Claude may write; a limit is required
+LEAST_OUTPUT = 4096  # output tokens that every Claude allows; the API requires a limit
 _LEAST_BUDGET = 1024  # tokens
-# What part of the answer may be thinking, as OpenRouter reads an effort for these models
+# The share of the answer that may be thinking, as OpenRouter reads an effort for these models
 # (https://openrouter.ai/docs/use-cases/reasoning-tokens). Anthropic's reference gives no such list.
 _SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
-_EFFORTS = {"minimal": "low"}  # Claude's scale starts there
+_EFFORTS = {"minimal": "low"}  # the lowest effort of Claude
 _SAMPLING = frozenset({"temperature", "top_k", "top_p"})
 _LEAST_TOP_P = 0.95  # while thinking
 
 
 def max_tokens(params: Mapping[str, Any], profile: ModelProfile | None) -> int:
-    """Return the limit of the answer, thinking included: what was asked, else all there may be."""
+    """Return the limit of the answer including thinking: as given, else the model's maximum."""
     asked = params.get("max_completion_tokens", params.get("max_tokens"))
     if asked is not None:
         return int(asked)
@@ -36,10 +36,10 @@ def max_tokens(params: Mapping[str, Any], profile: ModelProfile | None) -> int:
 def thinking_of(
     params: Mapping[str, Any], profile: ModelProfile | None, limit: int
 ) -> tuple[Mapping[str, Any] | None, str | None]:
-    """Return `thinking` and the effort of `output_config`, None for what is not to be sent.
+    """Return `thinking` and the effort for `output_config`, each None if not to be sent.
 
-    `thinking` goes out as given. `reasoning_effort` alone lets the model think as it sees fit, and
-    with a budget of tokens where it is known that it cannot do otherwise.
+    `thinking` is sent as given. `reasoning_effort` alone selects adaptive thinking, or a token
+    budget if the model is known not to support that.
     """
     given, effort = given_thinking(params), params.get("reasoning_effort")
     if effort in (None, "none"):
@@ -47,7 +47,7 @@ def thinking_of(
     if given is not None:
         return given, _EFFORTS.get(effort, effort)
     if _is_adaptive(profile):
-        # Newer models leave the text of their thinking out unless they are asked for it.
+        # Newer models omit the text of their thinking unless it is requested.
         return {"type": "adaptive", "display": "summarized"}, _EFFORTS.get(effort, effort)
     return {"type": "enabled", "budget_tokens": _budget(effort, limit)}, None
 
@@ -66,7 +66,7 @@ def unfit(params: Mapping[str, Any], profile: ModelProfile | None) -> frozenset[
 
 
 def given_thinking(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the `thinking` that was asked for; raises ConfigError where it is none."""
+    """Return the given `thinking`; raise ConfigError if it is not an object."""
     given: Any = params.get("thinking")
     if not isinstance(given, Mapping | None):
         raise ConfigError(
@@ -82,7 +82,7 @@ def _thinks(params: Mapping[str, Any]) -> bool:
 
 
 def _is_adaptive(profile: ModelProfile | None) -> bool:
-    """Whether a model takes an effort instead of a budget; all that came after Opus 4.5 do."""
+    """Return whether a model takes an effort instead of a budget; all after Opus 4.5 do."""
     if profile is None:
         return True
     told = profile.supports("adaptive_thinking")

@@ -1,1 +1,1 @@
-"""Azure OpenAI: `access` says where it is and who asks, `adapter` what is said."""
+"""Azure OpenAI: `access` has its address and authentication, `adapter` its dialects."""

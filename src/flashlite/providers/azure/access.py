@@ -1,4 +1,4 @@
-"""Where an Azure OpenAI resource is, and what proves who asks there."""
+"""The address of an Azure OpenAI resource, and authentication with Microsoft Entra."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ENDPOINTS = ("AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE", "AZUREAI_OPENAI_BASE_UR
 _VERSIONS = ("AZURE_API_VERSION", "OPENAI_API_VERSION")
 _TOKENS = ("AZURE_OPENAI_AD_TOKEN", "AZURE_AD_TOKEN")
 _SCOPE = "https://cognitiveservices.azure.com/.default"
-_LEAST_LEFT = 300.0  # seconds for which a token must still hold
+_LEAST_LEFT = 300.0  # seconds for which a token must still be valid
 
 
 def address() -> str:
-    """Return the resource's address, with the API version where the environment gives one."""
+    """Return the resource's address, with the API version if the environment has one."""
     endpoint, version = env.first(_ENDPOINTS), env.first(_VERSIONS)
     if endpoint is None:
         raise ConfigError(
@@ -36,9 +36,9 @@ def address() -> str:
 
 
 class EntraToken:
-    """A token of Microsoft Entra where there is no key: a given one, else azure-identity's.
+    """Adds a Microsoft Entra token if there is no key: a given one, else azure-identity's.
 
-    The library gets its token in a thread, since it may ask a server or another program.
+    The library gets its token in a thread, because it may call a server or another program.
     """
 
     def __init__(self, identity: Any = None, *, clock: Callable[[], float] = time.time) -> None:
@@ -59,7 +59,7 @@ class EntraToken:
         return self._token if self._clock() < self._ends - _LEAST_LEFT else ""
 
     def _renewed(self) -> str:
-        with self._renewing:  # a crowd that finds the token stale asks for one
+        with self._renewing:  # many that find the token expired request one
             if not self._unexpired_token():
                 self._identity = self._identity or _identity()
                 self._token, self._ends = _token_of(self._identity)

@@ -1,8 +1,8 @@
-"""Azure OpenAI: OpenAI's three dialects at another address, under another key.
+"""Azure OpenAI: OpenAI's three dialects with another address and key header.
 
-Source: https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle. An address with
-a dated `api-version` in its query is asked deployment by deployment, any other by the v1 API, which
-knows a deployment as its model. What a deployment is called says nothing about its model.
+Source: https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle. With a dated
+`api-version` in its query, an address uses one path per deployment; otherwise the v1 API is used,
+where the deployment is the model. A deployment's name tells nothing about its model.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..openai import OpenAIAdapter, parse_chunk, parse_completion
 from ..reading import load, load_event
 from ..responses import ResponsesAdapter
 
-# The first dated version that knows `max_completion_tokens` and `stream_options`.
+# The first dated version with `max_completion_tokens` and `stream_options`.
 _OF_TODAY = "2024-09-01-preview"
 
 
 class AzureAdapter(OpenAIAdapter):
-    """Chat completions, with the verdicts of Azure's content filter among the facts."""
+    """Chat completions, with the results of Azure's content filter in `facts`."""
 
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
         wire = super().build_request(request, endpoint)
@@ -67,7 +67,7 @@ class AzureEmbeddingsAdapter(OpenAIEmbeddingsAdapter):
 def _aimed(
     wire: WireRequest, request: CompletionRequest, endpoint: Endpoint, *, dated: str, v1: str
 ) -> WireRequest:
-    """Return the request under the address and the key that Azure wants."""
+    """Return the request with Azure's address and key header."""
     parts = urlsplit(endpoint.base_url)
     before = parts.path.partition("/openai")[0].rstrip("/")
     path = dated if _version(endpoint) else f"v1/{v1}"
@@ -81,14 +81,14 @@ def _aimed(
 
 
 def _version(endpoint: Endpoint) -> str | None:
-    """Return the dated version in an address; the v1 API has none, or a word such as preview."""
+    """Return the dated version in an address; the v1 API has none, or a word like "preview"."""
     parts = urlsplit(endpoint.base_url)
     version = parse_qs(parts.query).get("api-version", [""])[0]
     return version if version[:1].isdecimal() and "/openai/v1" not in parts.path else None
 
 
 def _of_old(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body as versions before September 2024 know it."""
+    """Return a body for versions before September 2024."""
     names = {"max_completion_tokens": "max_tokens"}
     return {names.get(key, key): body[key] for key in body if key != "stream_options"}
 

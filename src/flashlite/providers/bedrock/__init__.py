@@ -1,1 +1,1 @@
-"""Amazon Bedrock: its Converse API, and the proof of who asks that AWS wants."""
+"""Amazon Bedrock: its Converse API, and AWS request signing."""

@@ -1,4 +1,4 @@
-"""The dialect of Amazon Bedrock's Converse API: one form for the models of all makers there.
+"""The dialect of Amazon Bedrock's Converse API, common to the models of all makers there.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 """
@@ -37,7 +37,7 @@ class BedrockAdapter:
         model = BedrockModel(request.model)
         request = self._fitting(request, model)
         verb = "converse-stream" if request.stream else "converse"
-        # A transport would decode an escaped colon again, and the signature would not hold.
+        # A transport would decode an escaped colon, which would invalidate the signature.
         name = quote(request.model, safe=":")
         return WireRequest(
             url=f"{endpoint.base_url.rstrip('/')}/model/{name}/{verb}",
@@ -59,7 +59,7 @@ class BedrockAdapter:
         return read_refusal(status, headers, body)
 
     def _fitting(self, request: CompletionRequest, model: BedrockModel) -> CompletionRequest:
-        """Leave out what this model does not take, or not while it thinks."""
+        """Leave out parameters that this model does not take, or not while it thinks."""
         thinks = request.params if model.thinks_by == "thinking" else {}
         refused, reported = unfit(thinks, model.profile), self._reported[model.name]
         return accepted(request, refused, name=model.name, reported=reported)

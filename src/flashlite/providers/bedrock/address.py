@@ -1,4 +1,4 @@
-"""Where Bedrock is: each region has an address of its own.
+"""The address of Bedrock, which differs by region.
 
 Source: https://docs.aws.amazon.com/general/latest/gr/bedrock.html.
 """
@@ -23,14 +23,14 @@ _OWN = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 
 
 def address() -> str:
-    """Return the address in the region that the environment or the profile names."""
+    """Return the address in the region of the environment or the profile."""
     region = _region()
     suffix = next((s for start, s in _SUFFIXES.items() if region.startswith(start)), None)
     return f"https://bedrock-runtime.{region}.{suffix or 'amazonaws.com'}"
 
 
 def region_of(url: str) -> str:
-    """Return the region that a request is signed for: the address's own, else the environment's."""
+    """Return the region to sign a request for: from the address, else the environment."""
     own = _OWN.search(url)
     return own[1] if own else _region()
 

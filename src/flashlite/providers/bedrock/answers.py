@@ -1,4 +1,4 @@
-"""What Converse answers: one message in blocks, why it stopped, and what it used.
+"""Parsing Converse's answers: a message in blocks, the stop reason, and the usage.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 """
@@ -40,7 +40,7 @@ _FACTS = {
 
 
 def parse_answer(body: Json) -> CompletionResponse:
-    """Read the JSON of a whole answer."""
+    """Parse the JSON of a whole answer."""
     try:
         told = facts_of(body)
         return CompletionResponse(
@@ -55,7 +55,7 @@ def parse_answer(body: Json) -> CompletionResponse:
 
 
 def finish_reason_of(told: Json) -> str:
-    """Return why the model stopped; raises MalformedResponseError where it lost its way."""
+    """Return why the model stopped; raise MalformedResponseError for malformed output."""
     reason = text_in(told["stopReason"])
     if reason.startswith("malformed_"):  # malformed_model_output, malformed_tool_use
         raise MalformedResponseError(f"the model broke the answer off: {reason}", body=told)
@@ -63,7 +63,7 @@ def finish_reason_of(told: Json) -> str:
 
 
 def stop_facts(told: Json) -> dict[str, Any]:
-    """Return AWS's own word where ours says less: for a guardrail, a full context."""
+    """Return AWS's own stop reason if it is more specific: a guardrail, a full context."""
     reason = told["stopReason"]
     is_plain = reason in ("end_turn", "tool_use", "max_tokens")
     return {} if is_plain else {"stop_reason": reason}
@@ -71,7 +71,7 @@ def stop_facts(told: Json) -> dict[str, Any]:
 
 @plausible
 def usage_of(usage: Json | None) -> Usage | None:
-    """Return the tokens; AWS counts what its cache read and wrote beside the rest of the prompt."""
+    """Return the tokens; AWS counts cache reads and writes separately from the input."""
     if not usage:
         return None
     read = count_in(usage.get("cacheReadInputTokens"))
@@ -87,7 +87,7 @@ def usage_of(usage: Json | None) -> Usage | None:
 
 
 def facts_of(told: Json) -> dict[str, Any]:
-    """Return what else AWS told; the model's name where a prompt router chose it."""
+    """Return further facts from AWS, such as the model that a prompt router chose."""
     facts = {name: told[key] for key, name in _FACTS.items() if told.get(key)}
     latency = (told.get("metrics") or {}).get("latencyMs")
     tier = name_in((told.get("serviceTier") or {}).get("type"))
@@ -97,7 +97,7 @@ def facts_of(told: Json) -> dict[str, Any]:
 
 
 def annotation_of(citation: Json) -> dict[str, Any]:
-    """Return a citation in OpenAI's form where it is of a page, else as it came."""
+    """Return a citation of a web page in OpenAI's form, any other unchanged."""
     web = (citation.get("location") or {}).get("web")
     if web is None:
         return {"type": "citation", "citation": citation}
@@ -106,7 +106,7 @@ def annotation_of(citation: Json) -> dict[str, Any]:
 
 
 def is_ours(use: Json) -> bool:
-    """Whether a call is for the caller's tools; AWS runs those of its own."""
+    """Return whether a call is for the caller's tools; AWS runs its own tools itself."""
     return use.get("type") != "server_tool_use"
 
 
@@ -125,7 +125,7 @@ def _choice(body: Json) -> Choice:
 
 
 def _said(blocks: Iterable[Json]) -> Iterator[str | Json]:
-    """Yield texts, and parts that are none."""
+    """Yield texts, and parts that are not text."""
     for block in blocks:
         if "text" in block:
             yield text_in(block["text"])
@@ -160,7 +160,7 @@ def _calls(blocks: Iterable[Json]) -> list[ToolCall]:
 
 
 def _thoughts(block: Json) -> Iterator[dict[str, Any]]:
-    """Yield a block of reasoning in Anthropic's form, in which it goes back to either."""
+    """Yield a reasoning block in Anthropic's form, which can be sent back to either API."""
     thought = block.get("reasoningContent")
     if thought is None:
         return

@@ -1,7 +1,7 @@
-"""The calls of a stream that are none of ours: those of tools that AWS runs itself.
+"""Filtering calls of tools that AWS runs itself out of a stream.
 
-Only the event that starts a call says whose it is, and the pieces of it that follow do not; so the
-events go through here first.
+Only the event that starts a call shows whose tool it is, and its later pieces do not, so all events
+pass through here first.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from .answers import is_ours
 
 
 class OurCalls:
-    """Leave out of one stream what belongs to AWS's own calls."""
+    """Removes the events of AWS's own calls from one stream."""
 
     def __init__(self) -> None:
-        self._theirs: set[Any] = set()  # indices of blocks
+        self._theirs: set[Any] = set()  # block indices
 
     def read(self, event: SSEvent) -> Iterator[SSEvent]:
-        """Yield the event unless it is about a call of AWS's own."""
+        """Yield the event unless it belongs to a call of AWS's own tools."""
         is_start = event.event == "contentBlockStart"
         is_piece = event.event == "contentBlockDelta" and bool(self._theirs)
         if not (is_start or is_piece) or self._is_ours(event, is_start=is_start):
@@ -34,5 +34,5 @@ class OurCalls:
             if is_start and not is_ours((told.get("start") or {}).get("toolUse") or {}):
                 self._theirs.add(place)
             return place not in self._theirs
-        except NOT_AN_ANSWER:  # whoever reads it says what is wrong
+        except NOT_AN_ANSWER:  # the reader of the event reports the error
             return True

@@ -1,7 +1,7 @@
-"""AWS's binary event streams, from bytes cut anywhere.
+"""A parser of AWS's binary event streams, for bytes split anywhere.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html, whose frames
-all of AWS shares: a prelude with lengths, headers, a payload, and a checksum over each of them.
+are common to all of AWS: a prelude with lengths, headers, a payload, and checksums.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .library import botocore
 
 
 class EventStreamParser:
-    """Turn chunks of bytes into events: the payload is the data, the event's type its name.
+    """Turns chunks of bytes into events; the payload is the data, the event's type its name.
 
-    What goes wrong in the middle of a stream becomes an event named `error:` and its slug, as in
-    `error:throttlingException`. A frame that is broken or cut off raises StreamInterruptedError.
-    Calls of tools that AWS runs itself are left out.
+    An error in the middle of a stream becomes an event named `error:` and its code, as in
+    `error:throttlingException`. A broken or cut-off frame raises StreamInterruptedError. Calls of
+    tools that AWS runs itself are left out.
     """
 
     def __init__(self) -> None:
         library = botocore("eventstream")
         self._buffer = library.EventStreamBuffer()
-        # The last three are what it raises for headers that are none.
+        # It raises the last three for invalid headers.
         self._broken = (library.ParserError, struct.error, KeyError, UnicodeDecodeError)
         self._unread = 0
         self._calls = OurCalls()
@@ -41,7 +41,7 @@ class EventStreamParser:
             yield from self._calls.read(_event(message))
 
     def close(self) -> Iterator[SSEvent]:
-        """Yield nothing; raises StreamInterruptedError where the last frame is not whole."""
+        """Yield nothing; raise StreamInterruptedError if the last frame is incomplete."""
         if self._unread:
             raise StreamInterruptedError("the stream broke off in the middle of a frame")
         return iter(())

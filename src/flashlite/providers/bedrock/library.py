@@ -1,4 +1,4 @@
-"""botocore, imported when the first request needs it."""
+"""botocore, imported at its first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...errors import ConfigError
 
 
 def botocore(module: str) -> Any:
-    """Return a module of botocore; raises ConfigError where it is not installed."""
+    """Return a module of botocore; raise ConfigError if it is not installed."""
     try:
         return import_module(f"botocore.{module}")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The conversation in Converse's form: what the system says, and turns that take turns.
+"""Converting a conversation to Converse's form: the system text, and alternating turns.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html.
 """
@@ -17,13 +17,13 @@ _SYSTEM = (Role.SYSTEM, Role.DEVELOPER)
 
 
 def system_of(messages: Iterable[Message], *, instruction: str | None) -> list[Block]:
-    """Return what the system says, wherever it stands: the API has one place for it."""
+    """Return the blocks of all system messages: the API has one place for them."""
     said = [b for message in messages if message.role in _SYSTEM for b in _blocks(message)]
     return said + blocks_of(instruction)
 
 
 def turns_of(messages: Iterable[Message], *, keeps_reasoning: bool) -> list[Block]:
-    """Return the other messages, those of one speaker put together: the API wants turns."""
+    """Return the other messages, consecutive ones of a role merged: the API requires turns."""
     turns: list[Block] = []
     for message in messages:
         if message.role in _SYSTEM:
@@ -34,7 +34,7 @@ def turns_of(messages: Iterable[Message], *, keeps_reasoning: bool) -> list[Bloc
             *cache_point(message),
         ]
         if all("reasoningContent" in block for block in blocks):
-            continue  # nothing is no turn, and the API refuses thinking that leads nowhere
+            continue  # skip empty turns, and thinking alone, which the API refuses
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:
@@ -66,7 +66,7 @@ def _blocks(message: Message) -> list[Block]:
 
 
 def _reasoning(thought: Mapping[str, Any]) -> Iterator[Block]:
-    """Yield a block of reasoning as it was signed; one that nobody signed is not taken back."""
+    """Yield a signed block of reasoning; unsigned ones are left out, as the API refuses them."""
     match thought:
         case {"type": "thinking", "signature": str(signature)} if signature:
             text = thought.get("thinking") or ""
@@ -80,10 +80,10 @@ def _use(call: ToolCall) -> Block:
 
 
 def _result(message: Message) -> Iterator[Block]:
-    """Yield a result, and behind it the cache points of its parts: inside there is no place."""
+    """Yield a tool result, then the cache points of its parts, which cannot be inside it."""
     blocks = blocks_of(message.content)
     points = [block for block in blocks if "cachePoint" in block]
-    # An empty list is refused by some models, an empty text by none.
+    # Some models refuse an empty list, none an empty text.
     content = [block for block in blocks if "cachePoint" not in block] or [{"text": ""}]
     failed = {"status": "error"} if message.get("is_error") else {}
     id = _id(message.tool_call_id or "")
@@ -92,12 +92,12 @@ def _result(message: Message) -> Iterator[Block]:
 
 
 def _id(given: str) -> str:
-    """Return a call's id in the characters that the API takes; other providers use more."""
+    """Return a call's id with the characters that the API allows; other providers use more."""
     return re.sub(r"[^a-zA-Z0-9_.:-]", "_", given)[:64] or "call"
 
 
 def _tell_documents_apart(turns: list[Block]) -> None:
-    """Number documents of one name: the API wants each to have its own."""
+    """Number documents of the same name, because the API requires unique names."""
     taken: set[str] = set()
     for document in _documents(block for turn in turns for block in turn["content"]):
         name, number = document["name"], 1

@@ -1,4 +1,4 @@
-"""Parameters in Converse's form; what only some models take stands in a place of its own.
+"""Converting parameters to Converse's form, which has a separate field for model-specific ones.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 """
@@ -26,9 +26,9 @@ _INFERENCE = {
 
 
 def inference_config(params: Mapping[str, Any], fields: Block, model: BedrockModel) -> Block:
-    """Return what every model takes; `fields` are those that only this one takes.
+    """Return the parameters of all models; `fields` are this model's own ones.
 
-    A budget for thinking has to be below the limit of the answer, so one goes with it.
+    A thinking budget has to be below the answer's limit, so a limit is sent with it.
     """
     config = {wire: params[name] for name, wire in _INFERENCE.items() if name in params}
     if "maxTokens" not in config and (fields.get("thinking") or {}).get("budget_tokens"):
@@ -39,13 +39,13 @@ def inference_config(params: Mapping[str, Any], fields: Block, model: BedrockMod
 
 
 def service_tier(params: Mapping[str, Any]) -> Block | None:
-    """Return the tier; "auto" is OpenAI's word for what AWS does unasked."""
+    """Return the service tier; OpenAI's "auto" is AWS's default, so it is not sent."""
     tier = params.get("service_tier", "auto")
     return None if tier == "auto" else {"type": tier}
 
 
 def answer_format(params: Mapping[str, Any], model: BedrockModel) -> tuple[Block, str | None]:
-    """Return what holds the answer to a schema, or what to tell the model where nothing does."""
+    """Return the field that enforces a schema, or an instruction to the model without one."""
     wanted: Any = params.get("response_format") or {"type": "text"}
     if wanted["type"] == "text":
         return {}, None
@@ -64,7 +64,7 @@ def answer_format(params: Mapping[str, Any], model: BedrockModel) -> tuple[Block
 
 
 def model_fields(params: Mapping[str, Any], model: BedrockModel, tools: Block | None) -> Block:
-    """Return what only this model takes; `tools` is the request's `toolConfig`."""
+    """Return the model-specific parameters; `tools` is the request's `toolConfig`."""
     fields: Block = {}
     if (top_k := params.get("top_k")) is not None:
         fields |= {"inferenceConfig": {"topK": top_k}} if model.nests_top_k else {"top_k": top_k}
@@ -78,12 +78,12 @@ def _one_by_one(model: BedrockModel, *, chooses: bool) -> Block:
         raise ConfigError(
             f"{model.name} cannot be kept from parallel calls: leave out parallel_tool_calls"
         )
-    # The API refuses a type here beside a choice of its own.
+    # The API refuses a type here together with `toolChoice`.
     return {**({} if chooses else {"type": "auto"}), "disable_parallel_tool_use": True}
 
 
 def _reasoning(params: Mapping[str, Any], model: BedrockModel) -> Block:
-    """Return an effort in the words of the model's maker; `thinking` goes out as it is."""
+    """Return an effort in the form of the model's maker; `thinking` is sent unchanged."""
     effort, given = params.get("reasoning_effort"), given_thinking(params)
     fields: Block = {} if given is None else {"thinking": given}
     if effort is None:

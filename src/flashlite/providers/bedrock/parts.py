@@ -1,4 +1,4 @@
-"""Content in Converse's blocks: text, images, documents, video and sound.
+"""Converting content to Converse's blocks: text, images, documents, video and sound.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html.
 """
@@ -53,9 +53,9 @@ _BY_SUFFIX = {
 
 
 def blocks_of(content: Any) -> list[Block]:
-    """Return the blocks of a message's content, with the cache points that its parts ask for.
+    """Return the blocks of a message's content, with the cache points that its parts request.
 
-    Blank text is left out, since the API refuses a block of it.
+    Blank text is left out, because the API refuses it.
     """
     if content is None or isinstance(content, str):
         content = [{"type": "text", "text": content}]
@@ -63,7 +63,7 @@ def blocks_of(content: Any) -> list[Block]:
 
 
 def cache_point(marked: Mapping[str, Any]) -> Iterator[Block]:
-    """Yield the block that Anthropic's `cache_control` mark stands for, if there is one."""
+    """Yield the cache point for Anthropic's `cache_control` mark, if there is one."""
     if isinstance(mark := marked.get("cache_control"), Mapping):
         lives = {"ttl": mark["ttl"]} if mark.get("ttl") else {}
         yield {"cachePoint": {"type": "default", **lives}}
@@ -78,7 +78,7 @@ def _read(part: Mapping[str, Any]) -> list[Block]:
 
 def _blocks(part: Mapping[str, Any]) -> Iterator[Block]:
     kind = part.get("type")
-    if kind is None:  # a block in Converse's own words: guardContent, searchResult
+    if kind is None:  # a block in Converse's own form: guardContent, searchResult
         yield deepcopy(dict(part))
     elif kind in ("text", "refusal"):
         if (text := part.get(kind) or "").strip():
@@ -150,6 +150,6 @@ def _by_suffix(name: str) -> tuple[str, str] | None:
 
 
 def _name(filename: str | None) -> str:
-    """Return a document's name in the characters that the API takes."""
+    """Return a document's name with only the characters that the API allows."""
     stem = (filename or "").rpartition(".")[0] or filename or ""
     return " ".join(re.sub(r"[^A-Za-z0-9()\[\]-]", " ", stem).split())[:180] or "document"

@@ -1,4 +1,4 @@
-"""What AWS says when it refuses, before an answer or in the middle of one.
+"""Parsing AWS's errors, before an answer or in the middle of one.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html.
 """
@@ -17,7 +17,7 @@ from ...errors import (
 from ..reading import from_json
 from ..refusals import refusal
 
-_FAILED_MODEL = 424  # AWS's own advice is to ask again
+_FAILED_MODEL = 424  # AWS advises to retry
 _STATUS_OF = {
     "AccessDeniedException": 403,
     "ModelErrorException": _FAILED_MODEL,
@@ -27,7 +27,7 @@ _STATUS_OF = {
     "ThrottlingException": 429,
     "ValidationException": 400,
 }
-# Keys that are wrong or have expired: AWS says 403 where others say 401.
+# Wrong or expired keys: AWS sends 403 where others send 401.
 _KEYS = frozenset(
     {
         "ExpiredTokenException",
@@ -40,7 +40,7 @@ _KEYS = frozenset(
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
-    """Read a refusal; its slug stands in a header, or in the body of older services."""
+    """Parse an error response; its code is in a header, or in the body of older services."""
     said = _read(body)
     slug = headers.get("x-amzn-errortype") or _text(said, "__type") or ""
     code = slug.partition(":")[0].rpartition("#")[2] or None
@@ -48,7 +48,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Comple
 
 
 def read_broken_stream(slug: str, body: bytes) -> CompletionError:
-    """Read an exception in the middle of a stream, where slugs begin with a small letter."""
+    """Parse an exception in the middle of a stream, where codes begin in lower case."""
     code = slug[:1].upper() + slug[1:]
     return _refusal(_STATUS_OF.get(code, 500), _read(body), code)
 

@@ -1,4 +1,4 @@
-"""Who asks, as AWS wants it proved: Signature Version 4 over the bytes that are sent.
+"""AWS authentication: Signature Version 4 over the bytes that are sent.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
 """
@@ -25,7 +25,7 @@ _MISSING = (
 
 
 class Keys(NamedTuple):
-    """A pair of AWS keys; the token belongs to keys that expire."""
+    """A pair of AWS keys; temporary ones have a token too."""
 
     access_key: str
     secret_key: str
@@ -33,10 +33,10 @@ class Keys(NamedTuple):
 
 
 class SigV4Credentials:
-    """Sign each request with the keys of the environment, a `.env` file, a profile or a role.
+    """Signs requests with keys from the environment, a `.env` file, a profile or a role.
 
-    Keys that expire are refreshed in a thread, since botocore asks for them over the network and
-    waits. A request that carries a bearer token is left as it is.
+    Expiring keys are refreshed in a thread, because botocore requests them over the network and
+    blocks. A request with a bearer token is left unchanged.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -64,7 +64,7 @@ class SigV4Credentials:
             raise ConfigError(f"AWS gave no credentials for bedrock: {error}") from error
 
     def _ask(self, profile: str | None) -> Keys:
-        with self._finding:  # many first requests at once look for them once
+        with self._finding:  # concurrent first requests look for them once
             source = self._sources.get(profile)
             if source is None:
                 source = botocore("session").Session(profile=profile).get_credentials()
@@ -76,7 +76,7 @@ class SigV4Credentials:
 
 
 def sign(wire: WireRequest, keys: Keys, *, at: datetime) -> WireRequest:
-    """Return the request with its signature, and the bytes that it holds for."""
+    """Return the request with its signature and the signed bytes."""
     body = to_json(wire.json) if wire.body is None else wire.body
     stamp = at.strftime("%Y%m%dT%H%M%SZ")
     headers = {"Content-Type": "application/json", **wire.headers, "X-Amz-Date": stamp}
@@ -101,7 +101,7 @@ def _signature(wire: WireRequest, body: bytes, headers: Mapping[str, str], keys:
 
 
 def _keys_at_hand() -> Keys | None:
-    """Return the keys of the environment, which need no waiting; botocore does not see a `.env`."""
+    """Return the environment's keys without blocking; botocore does not read a `.env`."""
     access_key, secret_key = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
     if not access_key or not secret_key:
         return None

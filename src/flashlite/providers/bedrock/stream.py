@@ -1,4 +1,4 @@
-"""What ConverseStream tells event by event.
+"""Parsing the events of ConverseStream.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html.
 """
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 def parse_event(kind: str, event: Json) -> Iterator[Delta]:
-    """Read the JSON of one event; kinds that carry nothing for an answer yield nothing."""
+    """Parse one event; kinds without content for an answer yield nothing."""
     read = _KINDS.get(kind)
     if read is None:
         return

@@ -1,4 +1,4 @@
-"""Tools in Converse's form.
+"""Converting tools to Converse's form.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolConfiguration.html.
 """
@@ -19,10 +19,10 @@ _CHOICES: Mapping[str, Block] = {"auto": {"auto": {}}, "required": {"any": {}}}
 
 
 def tool_config(request: CompletionRequest, *, takes_strict: bool) -> Block | None:
-    """Return the tools and the choice among them, None where there are none.
+    """Return the tools and the choice among them, or None if there are none.
 
-    The API has no word for calling no tool, so none is offered. But whoever tells it of earlier
-    calls has to name their tools: these are named, and said to be gone.
+    The API has no "none" choice, so no tools are offered then. But the tools of earlier calls in
+    the history have to be listed: they get a description that they are no longer available.
     """
     choice = request.params.get("tool_choice")
     if choice == "none" or not request.tools:

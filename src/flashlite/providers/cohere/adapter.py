@@ -2,9 +2,9 @@
 
 Source: https://docs.cohere.com/reference/chat and https://docs.cohere.com/reference/chat-stream.
 
-What a model thinks comes as `thinking` blocks of the content, what an older one means to do with
-its tools as a `tool_plan`. Both are read as reasoning, and kept in `thinking_blocks` as they came,
-because Cohere wants them back beside the calls that they led to.
+Thinking comes as `thinking` blocks of the content, or from older models as a `tool_plan` about the
+use of tools. Both are read as reasoning, and kept unchanged in `thinking_blocks`, because Cohere
+wants them back with the calls that they led to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the JSON that Cohere sends to answers and to pieces of them."""
+"""Parsing Cohere's answers and stream events."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _FINISHED = {
     "TOOL_CALL": "tool_calls",
 }
 _BROKEN_OFF = frozenset({"ERROR", "TIMEOUT"})
-_PLAN = -1  # the place of the plan among the thoughts: blocks of the content count from 0
+_PLAN = -1  # the index of the plan among the thoughts; content blocks count from 0
 
 
 def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
-    """Read the JSON of a whole answer."""
+    """Parse the JSON of a whole answer."""
     message = data["message"]
     blocks = message.get("content") or ()
     usage = mapping_in(data.get("usage"))
@@ -73,7 +73,7 @@ def _thought(kind: str, text: str) -> dict[str, Any]:
 
 
 def _annotation(citation: Mapping[str, Any]) -> dict[str, Any]:
-    """Wrap a citation the way OpenAI wraps its own; its sources have ids, and seldom addresses."""
+    """Return a citation in OpenAI's form; its sources have ids, and seldom addresses."""
     return {"type": "citation", "citation": dict(citation)}
 
 
@@ -86,7 +86,7 @@ def _finish_reason(reason: Any, error: Any = None) -> str:
 
 
 def _logprobs(items: Any) -> dict[str, Any] | None:
-    """Return OpenAI's object; an item is a piece of text, whose tokens' probabilities multiply."""
+    """Return OpenAI's object; each item is a text whose tokens' probabilities are multiplied."""
     if items is None:
         return None
     told = [(text_in(item["text"]), fsum(item["logprobs"])) for item in items if "logprobs" in item]
@@ -95,7 +95,7 @@ def _logprobs(items: Any) -> dict[str, Any] | None:
 
 @plausible
 def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Return what is billed: the prompt that Cohere writes around a request costs nothing."""
+    """Return the billed tokens, without the prompt that Cohere adds around a request."""
     counts = (usage.get("billed_units") or usage.get("tokens")) if usage else None
     if not usage or not counts:
         return None
@@ -108,13 +108,13 @@ def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
 
 
 def _facts(usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the tokens that the model read and wrote in all, billed or not."""
+    """Return all tokens that the model read and wrote, billed or not."""
     tokens = usage.get("tokens") if usage else None
     return {"tokens": tokens} if tokens else {}
 
 
 def parse_event(data: Mapping[str, Any]) -> Iterator[Delta]:
-    """Read the JSON of one event of a stream."""
+    """Parse the JSON of one event of a stream."""
     kind = data.get("type")
     if not isinstance(kind, str):
         raise StreamInterruptedError(f"the stream broke off: {error_words(data)[0]}", body=data)
@@ -169,7 +169,7 @@ def _citation_piece(data: Mapping[str, Any], message: Mapping[str, Any]) -> Iter
 
 
 def _listed(value: Any) -> Sequence[Mapping[str, Any]]:
-    """Return a list: an event has the one item itself where the answer has a list of them."""
+    """Return a list: an event has a single item where a whole answer has a list."""
     return [value] if isinstance(value, Mapping) else value or ()
 
 

@@ -1,6 +1,6 @@
-"""From a request to the JSON that Cohere takes.
+"""Converting requests to Cohere's JSON.
 
-Fields that only Cohere has (`documents`, `citation_options`, `safety_mode`) go into `extra_body`.
+Pass fields that only Cohere has (`documents`, `citation_options`, `safety_mode`) in `extra_body`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _NAMES = {
     "top_k": "k",
     "top_p": "p",
 }
-# Tokens of thinking for each effort; the reference recommends no limit, so the high ones set none.
+# Thinking tokens for each effort; the reference recommends no limit, so high efforts set none.
 _BUDGETS = {"minimal": 512, "low": 1024, "medium": 4096}
 
 
 def body_of(request: CompletionRequest) -> dict[str, Any]:
-    """Return the JSON body; raises ConfigError for what Cohere has no words for."""
+    """Return the JSON body; raise ConfigError for what Cohere does not support."""
     body: dict[str, Any] = {
         "model": request.model,
         "messages": [_message(message) for message in request.messages],
@@ -53,7 +53,7 @@ def _params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _thinking(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return Cohere's object; `thinking` wins, since it says the same as an effort more exactly."""
+    """Return Cohere's object; `thinking` overrides the effort, because it is more exact."""
     if "thinking" in params:
         if not isinstance(params["thinking"], Mapping):
             raise ConfigError(
@@ -78,10 +78,10 @@ def _response_format(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _tools(request: CompletionRequest) -> dict[str, Any]:
-    """Return the tools and how freely the model may choose.
+    """Return the tools and the tool choice.
 
-    There is no word for one certain tool: it is offered alone, and a call is required. A tool that
-    is `strict` makes all of them so, for Cohere has one switch.
+    The API cannot require one certain tool, so only that tool is offered and a call is required.
+    One `strict` tool makes all of them strict, because Cohere has a single switch.
     """
     choice = request.params.get("tool_choice")
     tools = [_function(tool) for tool in request.tools]
@@ -109,7 +109,7 @@ def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _message(message: Message) -> Mapping[str, Any]:
-    """Return the message as it goes out; a name is left out, for there is no place for one."""
+    """Return the message to send, without a name, which the API does not have."""
     match message.role:
         case Role.SYSTEM | Role.DEVELOPER:
             return {"role": "system", "content": _content(message.content)}
@@ -140,7 +140,7 @@ def _assistant(message: Message) -> Mapping[str, Any]:
     thoughts = [block for block in message.get("thinking_blocks") or () if _is_ours(block)]
     plans = [block["tool_plan"] for block in thoughts if block["type"] == "tool_plan"]
     if calls and reasoning and not thoughts:
-        plans = [reasoning]  # another model's, or what a log kept: a plan may be any text
+        plans = [reasoning]  # of another model or from a log; a plan may be any text
     thinking = [block for block in thoughts if block["type"] == "thinking"]
     if thinking:
         text = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -154,7 +154,7 @@ def _assistant(message: Message) -> Mapping[str, Any]:
 
 
 def _answer_text(message: Message) -> Any:
-    """Return the text of an answer, without what other APIs left beside it, such as pictures."""
+    """Return the text of an answer, without other APIs' parts, such as images."""
     content = message.content
     if isinstance(content, list | tuple):
         content = [part for part in content if part.get("type") == "text"]
@@ -162,6 +162,6 @@ def _answer_text(message: Message) -> Any:
 
 
 def _is_ours(block: Mapping[str, Any]) -> bool:
-    """Whether a block of earlier thinking is Cohere's, which signs none."""
+    """Return whether a thinking block is Cohere's, whose blocks are unsigned."""
     kind = block.get("type")
     return kind in ("thinking", "tool_plan") and block.keys() == {"type", kind}

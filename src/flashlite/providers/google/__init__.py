@@ -1,4 +1,4 @@
-"""Gemini's dialect, as the Gemini API and Vertex AI speak it."""
+"""Gemini's dialect, for the Gemini API and Vertex AI."""
 
 from .adapter import GoogleAdapter
 

@@ -26,8 +26,8 @@ class GoogleAdapter:
     """Gemini's generateContent and streamGenerateContent.
 
     `extra_body` is merged into the body: `safetySettings`, `cachedContent` and so on. An object
-    that the body has too (`generationConfig`, `toolConfig`) gains its members; a list takes the
-    place of the body's own.
+    that the body already has (`generationConfig`, `toolConfig`) is merged; a list replaces the
+    body's own.
     """
 
     def build_request(self, request: CompletionRequest, endpoint: Endpoint) -> WireRequest:
@@ -65,14 +65,14 @@ def _body(request: CompletionRequest) -> dict[str, Any]:
 
 
 def _tier(tier: str | None) -> str | None:
-    """Return a service tier in Gemini's words; OpenAI's "auto" is what it does when not asked."""
+    """Return a service tier under Gemini's name; OpenAI's "auto" is its default."""
     return {"auto": None, "default": "standard"}.get(tier, tier) if tier else None
 
 
 def _address(request: CompletionRequest, base: str) -> str:
-    """Return the address of a model: `models/` is understood, `tunedModels/` says itself.
+    """Return the address of a model; `models/` is added unless the name has its own prefix.
 
-    On Vertex AI the address ends in the publisher, whom a tuned model's `endpoints/` has not.
+    On Vertex AI the address ends in the publisher, except for a tuned model's `endpoints/`.
     """
     model = request.model
     if model.startswith("endpoints/"):
@@ -84,7 +84,7 @@ def _address(request: CompletionRequest, base: str) -> str:
 
 
 def _key(endpoint: Endpoint) -> dict[str, str]:
-    """Return the header for a key; a host with credentials of its own is given an access token."""
+    """Return the header for a key; for a host with credentials the key is an access token."""
     if endpoint.host.credentials is not None:
         return endpoint.bearer
     return {"x-goog-api-key": endpoint.api_key} if endpoint.api_key else {}

@@ -1,4 +1,4 @@
-"""From Gemini's answers to ours: a whole one is read like a stream of one chunk.
+"""Parsing Gemini's answers; a whole one is parsed like a stream of one chunk.
 
 Each event of a stream is a GenerateContentResponse of its own. See `contents.py` for where thought
 signatures go.
@@ -45,11 +45,11 @@ _REASONS = {
     "SPII": _FILTERED,
 }
 
-# What Vertex AI says of how a request was served, in the Gemini API's words.
+# Vertex AI's service tiers, under the Gemini API's names.
 _TIERS = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
 
-# The model wrote a call that the API could not read and keeps to itself: there is nothing that a
-# caller could show the model, and another draw is mostly fine.
+# The model wrote a call that the API could not parse and does not return: there is nothing to show
+# the model, and a retry mostly succeeds.
 _UNREADABLE = frozenset(
     {
         "MALFORMED_FUNCTION_CALL",
@@ -62,7 +62,7 @@ _UNREADABLE = frozenset(
 
 
 def whole(body: bytes) -> CompletionResponse:
-    """Read a whole answer; raises MalformedResponseError when it is none."""
+    """Parse a whole answer; raise MalformedResponseError if it is not one."""
     data = _chunks(body, load)
     try:
         response = _whole(data)
@@ -76,7 +76,7 @@ def whole(body: bytes) -> CompletionResponse:
 
 
 def event(body: bytes) -> list[Delta]:
-    """Read one event of a stream; raises StreamInterruptedError when it is none."""
+    """Parse one event of a stream; raise StreamInterruptedError if it is not one."""
     data = _chunks(body, load_event)
     try:
         return [delta for chunk in data for delta in _deltas(chunk)]
@@ -85,7 +85,7 @@ def event(body: bytes) -> list[Delta]:
 
 
 def _chunks(body: bytes, load: Callable[[bytes], Mapping[str, Any]]) -> Sequence[Any]:
-    """Read one chunk, or the list of them that a stream without `alt=sse` is."""
+    """Parse one chunk, or the list of chunks of a stream without `alt=sse`."""
     if body.lstrip().startswith(b"["):
         return cast("Sequence[Any]", load(b'{"list": %b}' % body)["list"])
     return [load(body)]
@@ -97,7 +97,7 @@ def _whole(data: Sequence[Any]) -> CompletionResponse:
         for delta in _deltas(chunk):
             usage = delta.usage or usage
             for _ in pieces.feed(delta):
-                pass  # events are for those who watch
+                pass  # the events are not needed
     facts = pieces.facts
     return CompletionResponse(
         id=facts.pop("id", None),
@@ -110,7 +110,7 @@ def _whole(data: Sequence[Any]) -> CompletionResponse:
 
 
 def _deltas(chunk: Mapping[str, Any]) -> Iterator[Delta]:
-    """Read one chunk; raises CompletionError for an error or a prompt that was blocked."""
+    """Parse one chunk; raise CompletionError for an error or a blocked prompt."""
     if chunk.get("error"):
         raise inner_error(chunk)
     candidates = chunk.get("candidates") or ()
@@ -139,11 +139,14 @@ def _candidate(candidate: Mapping[str, Any], index: int) -> Iterator[Delta]:
         yield Delta(index=index, extra={"annotations": [(None, source) for source in sources]})
     reason = text_in(candidate.get("finishReason"))
     if reason not in ("", "FINISH_REASON_UNSPECIFIED"):
-        yield Delta(index=index, finish_reason=_finish_reason(reason, candidate))
+        finish = _finish_reason(reason, candidate)
+        yield Delta(index=index, finish_reason=finish)
+        if finish == _FILTERED:
+            yield Delta(index=None, facts={"stop_details": _stop_details(reason, candidate)})
 
 
 def _call(part: Mapping[str, Any], index: int, made_up: str) -> Iterator[Delta]:
-    """Yield a call, which comes whole; without an id it is given one by its place."""
+    """Yield a call, which comes whole; without an id it gets one from its position."""
     call = part["functionCall"]
     id = text_in(call.get("id"))
     arguments = arguments_in(call.get("args")) or "{}"
@@ -155,7 +158,7 @@ def _call(part: Mapping[str, Any], index: int, made_up: str) -> Iterator[Delta]:
 def _part(part: Mapping[str, Any], index: int) -> Iterator[Delta]:
     text, signature = text_in(part.get("text")), text_in(part.get("thoughtSignature"))
     if part.get("thought"):
-        # Pictures drawn while thinking are no part of the answer, and nobody wants them back.
+        # Images drawn while thinking are not part of the answer and are not sent back.
         yield Delta(index=index, reasoning=text)
         if signature:
             yield _opaque_part(part, index)
@@ -180,7 +183,7 @@ def _signed(signature: str, tool_call_id: str | None, index: int) -> Delta:
 
 
 def _opaque_part(part: Mapping[str, Any], index: int) -> Delta:
-    """Keep what OpenAI's form has no word for, such as code that was run, to be sent back."""
+    """Keep a part that OpenAI's form cannot express, such as executed code, to be sent back."""
     block = {"type": "google_part", "part": dict(part)}
     return Delta(index=index, extra={"thinking_blocks": [(None, block)]})
 
@@ -196,8 +199,21 @@ def _media(blob: Mapping[str, Any]) -> dict[str, Any]:
 def _finish_reason(reason: str, candidate: Mapping[str, Any]) -> str:
     if reason in _UNREADABLE:
         said = text_in(candidate.get("finishMessage"))
-        raise MalformedResponseError(f"the model's answer was unusable: {reason}" + _after(said))
+        problem = f"the model's answer was unusable: {reason}{_after(said)}"
+        raise MalformedResponseError(problem, code=reason)
     return _REASONS.get(reason, "stop")
+
+
+def _stop_details(reason: str, candidate: Mapping[str, Any]) -> dict[str, str]:
+    """Return why an answer was withheld, in the words that Anthropic has for it."""
+    ratings = candidate.get("safetyRatings") or ()
+    blocked = (text_in(rating.get("category")) for rating in ratings if rating.get("blocked"))
+    told = {
+        "type": reason,
+        "category": next(blocked, ""),
+        "explanation": text_in(candidate.get("finishMessage")),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _blocked(feedback: Mapping[str, Any], chunk: Mapping[str, Any]) -> CompletionError:
@@ -222,7 +238,7 @@ def _facts(chunk: Mapping[str, Any], used: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _tier(used: Mapping[str, Any]) -> str | None:
-    """Return the tier that served a request, which may be another than was asked for."""
+    """Return the tier that served a request, which may differ from the requested one."""
     told = text_in(used.get("serviceTier")).lower()
     return told or _TIERS.get(text_in(used.get("trafficType")))
 
@@ -233,7 +249,7 @@ def _usage(told: Mapping[str, Any]) -> Usage:
     said = count_in(told.get("candidatesTokenCount"))
     thought = count_in(told.get("thoughtsTokenCount"))
     total = count_in(told.get("totalTokenCount"))
-    # Some models count thoughts among what was said; the total tells.
+    # Some models include thoughts in the candidates' tokens, as the total shows.
     is_inclusive = total == asked + said
     return Usage(
         input_tokens=asked,
@@ -245,7 +261,7 @@ def _usage(told: Mapping[str, Any]) -> Usage:
 
 
 def _logprobs(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return log probabilities in OpenAI's form; the API gives them after the whole text."""
+    """Return log probabilities in OpenAI's form; the API sends them after the whole text."""
     steps = list(result.get("topCandidates") or ())
     chosen = list(result.get("chosenCandidates") or ())
     steps += [{}] * (len(chosen) - len(steps))
@@ -261,9 +277,9 @@ def _token(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grounding(candidate: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what a search found, for each span of the text that rests on it.
+    """Yield search results, one for each span of the text that is based on them.
 
-    Spans count bytes of UTF-8, as the API has them.
+    Spans are in bytes of UTF-8, as in the API.
     """
     found = candidate.get("groundingMetadata") or {}
     pages = [chunk.get("web") or {} for chunk in found.get("groundingChunks") or ()]
@@ -274,7 +290,7 @@ def _grounding(candidate: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _citations(candidate: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the sources that the text repeats; Vertex AI has another name for the list."""
+    """Yield the sources that the text quotes; Vertex AI has another name for the list."""
     told = candidate.get("citationMetadata") or {}
     for source in told.get("citationSources") or told.get("citations") or ():
         yield _citation(source, source)

@@ -1,8 +1,8 @@
 """Gemini's batch API: a file of requests, a job for one model, a file of results.
 
 Source: https://ai.google.dev/api/batch-mode, and for the upload
-https://ai.google.dev/gemini-api/docs/files. Requests could be in the job itself; then its results
-come without the keys of their requests.
+https://ai.google.dev/gemini-api/docs/files. Requests could also be inlined in the job, but then its
+results lack the keys of their requests.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .errors import read_error
 
 _VERB = ":generateContent"
 _OVER = frozenset({"succeeded", "partially_succeeded", "failed", "cancelled", "expired"})
-# The codes of google.rpc; a request that was cancelled inside may succeed another time.
+# The codes of google.rpc; a request cancelled internally may succeed on a retry.
 _STATUS = {1: 503, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 11: 400, 12: 501, 16: 401}
 
 
 class GoogleFiles:
-    """The files API: one exchange asks for an address, which holds for one file; one fills it."""
+    """The files API: one request gets an address for a single file, another uploads to it."""
 
     def begin(self, name: str, lines: Sequence[bytes], like: WireRequest) -> WireRequest:
         headers = {
@@ -58,7 +58,7 @@ class GoogleFiles:
         self, name: str, lines: Sequence[bytes], *, place: str | None, like: WireRequest
     ) -> WireRequest:
         url = urljoin(like.url, place or "")
-        # The address is secret enough; the key goes only where the requests go.
+        # The address is itself a secret; the key is sent only where the requests go.
         headers = dict(like.headers) if _server(url) == _server(like.url) else {}
         headers |= {
             "X-Goog-Upload-Command": "upload, finalize",
@@ -74,7 +74,7 @@ class GoogleFiles:
 class GoogleBatches:
     """`batchGenerateContent` and its jobs."""
 
-    limits = BatchLimits(requests=50_000, bytes=200_000_000)  # a file may have ten times as much
+    limits = BatchLimits(requests=50_000, bytes=200_000_000)  # a file may be ten times as large
     files = GoogleFiles()
 
     def line(self, custom_id: str, request: WireRequest) -> bytes:
@@ -122,12 +122,12 @@ def _server(url: str) -> tuple[str, str]:
 
 
 def _base(url: str) -> str:
-    """Return the address of the API: what stands before the model."""
+    """Return the address of the API, the part before the model."""
     return url.removesuffix(_VERB).rpartition("/")[0].rpartition("/")[0]
 
 
 def _beside(url: str, what: str) -> str:
-    """Return the address for files, which has a word in front of the API's version."""
+    """Return the address for files, which has a segment in front of the API's version."""
     root, _, version = _base(url).rpartition("/")
     return f"{root}/{what}/{version}"
 
@@ -145,7 +145,7 @@ def _result(told: Mapping[str, Any]) -> JobResult:
 
 
 def _job(told: Mapping[str, Any]) -> RemoteJob:
-    """Read an operation, whose `metadata` is the job."""
+    """Parse an operation, whose `metadata` is the job."""
     metadata, error = told.get("metadata") or {}, told.get("error")
     output = {**(metadata.get("output") or {}), **(told.get("response") or {})}
     state = str(metadata.get("state")).removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")

@@ -1,12 +1,12 @@
-"""From our messages to Gemini's `contents` and `systemInstruction`.
+"""Converting messages to Gemini's `contents` and `systemInstruction`.
 
-Thought signatures live in an assistant message's `thinking_blocks`, each saying where it belongs:
+Thought signatures are kept in an assistant message's `thinking_blocks`, with their places:
 
     {"type": "thought_signature", "tool_call_id": "call_0", "signature": "…"}   on that call
     {"type": "thought_signature", "tool_call_id": None, "signature": "…"}       on the text
-    {"type": "google_part", "part": {…}}    a part that OpenAI's form has no word for, as it came
+    {"type": "google_part", "part": {…}}    a part that OpenAI's form cannot express, unchanged
 
-A signed image carries its own, under the key `thought_signature`.
+A signed image has its own signature under the key `thought_signature`.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from ..spelling import understood
 from .parts import Part, parts
 
 Turn = tuple[str, list[Part]]
-"""Whose turn it is (model, tool or user), and its parts."""
+"""The side of a turn (model, tool or user), and its parts."""
 
 _RESULT = "functionResponse"
 _KINDS = {Role.ASSISTANT: "model", Role.TOOL: "tool", Role.USER: "user"}
 
-# Ids that were made up here, since the API gave none: it would not know them.
+# Ids generated here because the API gave none; it would not know them.
 _MADE_UP = re.compile(r"call_\d{1,6}")
 
-# What Google's documentation gives for calls that another model made.
+# Google's documented signature for calls that another model made.
 _UNSIGNED = "skip_thought_signature_validator"
 
 
 def system_instruction(messages: Sequence[Message], model: Gemini) -> dict[str, Any] | None:
-    """Return what all system messages say, None where there is none or the model takes none."""
+    """Return all system messages as one, or None if there is none or the model takes none."""
     said = list(_system_parts(messages)) if model.takes_system else []
     return {"parts": said} if said else None
 
 
 def contents(messages: Sequence[Message], model: Gemini) -> list[dict[str, Any]]:
-    """Return the turns: consecutive messages of one side are one, and results are their own.
+    """Return the turns; consecutive messages of a side are merged, tool results are a side.
 
-    Raises ConfigError for a result of a call that nobody made, and when nobody said anything.
+    Raises ConfigError for a result without a call, and for a conversation without messages.
     """
     turns: list[Turn] = []
     names: dict[str, str] = {}
@@ -59,10 +59,10 @@ def contents(messages: Sequence[Message], model: Gemini) -> list[dict[str, Any]]
             order = {call.id: place for place, call in enumerate(calls)}
             names |= {call.id: call.name for call in calls}
         elif kind == "tool":
-            # Before Gemini 3 a result is matched with its call by name and order alone.
+            # Before Gemini 3 a result is matched with its call only by name and order.
             turn.sort(key=lambda message: order.get(message.tool_call_id or "", len(order)))
         said = [part for message in turn for part in _spell(message, names, model)]
-        # All results come before what belongs to them.
+        # All results come before the media that belong to them.
         _add(turns, kind, sorted(said, key=lambda part: kind == "tool" and _RESULT not in part))
     if not turns:
         raise ConfigError("Gemini needs a message besides the system's: add a user message")
@@ -72,7 +72,7 @@ def contents(messages: Sequence[Message], model: Gemini) -> list[dict[str, Any]]
 
 
 def _add(turns: list[Turn], kind: str, said: Iterable[Part]) -> None:
-    """Add to the last turn if it is of the same side, else as a new one; nothing is no turn."""
+    """Add parts to the last turn if it is of the same side, else as a new turn; skip empty ones."""
     said = list(said)
     if said and turns and turns[-1][0] == kind:
         turns[-1][1].extend(said)
@@ -97,7 +97,7 @@ def _spell(message: Message, names: Mapping[str, str], model: Gemini) -> Iterabl
 
 
 def _answer(message: Message, model: Gemini) -> Iterator[Part]:
-    """Yield an answer's parts, each with the signature that it came with."""
+    """Yield an answer's parts, each with its original signature."""
     signatures: dict[str | None, str] = {}
     for block in message.get("thinking_blocks") or ():
         if block.get("type") == "google_part":
@@ -124,7 +124,7 @@ def _content(content: Any, signature: str | None) -> list[Part]:
 
 
 def _result(message: Message, names: Mapping[str, str], model: Gemini) -> Iterator[Part]:
-    """Yield what a function returned; media go inside where the model takes them, else behind."""
+    """Yield a function's result; media are inside if the model takes that, else follow it."""
     id = message.tool_call_id or ""
     name = names.get(id) or message.name
     if name is None:
@@ -151,7 +151,7 @@ def _signature(signature: str | None) -> Part:
 def _sign_foreign_calls(turns: Sequence[Turn]) -> None:
     """Sign the calls since the last user message that have no signature.
 
-    Only these are checked, and of calls that were made together only the first is signed.
+    The API checks only these, and of parallel calls only the first is signed.
     """
     for kind, said in reversed(turns):
         if kind == "user":

@@ -1,7 +1,7 @@
-"""From Google's error object to a typed error.
+"""Typed errors from Google's error objects.
 
 Source: https://cloud.google.com/apis/design/errors: `{"error": {"code", "message", "status",
-"details"}}`, alone or in a list; each detail says its `@type`.
+"details"}}`, alone or in a list; each detail has an `@type`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECONDS = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> CompletionError:
-    """Read a refusal."""
+    """Parse an error response."""
     try:
         data = from_json(body)
     except (ValueError, RecursionError):
@@ -63,10 +63,10 @@ def _refusal(status: int, headers: Mapping[str, str], data: Any) -> CompletionEr
 def _kind(
     status: int, message: str, details: Iterable[Mapping[str, Any]], reasons: Iterable[str]
 ) -> type[APIStatusError] | None:
-    """Return the error's class where the status does not tell it.
+    """Return the error's class where the status does not determine it.
 
-    A bad key comes as 400. A 429 says "exceeded your current quota" for a minute's limit too: only
-    a day's limit, or one of nothing at all, is not cured by waiting.
+    A bad key gets a 400. A 429 says "exceeded your current quota" for a per-minute limit too;
+    waiting does not help only for a daily limit or a limit of zero.
     """
     if status == 400 and not _KEY_REASONS.isdisjoint(reasons):
         return AuthenticationError
@@ -85,7 +85,7 @@ def _is_daily(detail: Mapping[str, Any]) -> bool:
 
 
 def _wait(details: Iterable[Mapping[str, Any]]) -> float | None:
-    """Return the seconds to wait, which a RetryInfo says like `"39.5s"`."""
+    """Return the seconds to wait from a RetryInfo, which has the form `"39.5s"`."""
     found = (_SECONDS.fullmatch(str(detail.get("retryDelay"))) for detail in details)
     return next((float(match[1]) for match in found if match), None)
 

@@ -1,4 +1,4 @@
-"""From OpenAI's parameters to Gemini's `generationConfig`."""
+"""Converting OpenAI's parameters to Gemini's `generationConfig`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SAME = {
 def generation_config(
     params: Mapping[str, Any], model: Gemini, format: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what decides how an answer is made; empty when nothing was asked for."""
+    """Return the `generationConfig`; empty if no parameter was given."""
     config = {wire: params[name] for name, wire in _SAME.items() if name in params}
     for name, spell in _SPELLED.items():
         if name in params:
@@ -43,9 +43,9 @@ def generation_config(
 def answer_format(
     params: Mapping[str, Any], model: Gemini, *, has_tools: bool
 ) -> tuple[dict[str, Any], str | None]:
-    """Return what holds the answer to JSON, or what to tell a model that nothing can hold to it.
+    """Return the fields that enforce JSON, or an instruction to the model where none can.
 
-    Before Gemini 3 the API refuses JSON beside tools.
+    Before Gemini 3 the API refuses JSON together with tools.
     """
     wanted: Any = params.get("response_format", {"type": "text"})
     config = _spelled(_format, "response_format", wanted)
@@ -96,7 +96,7 @@ _SPELLED: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def _thinking(thinking: Any, effort: str | None, model: Gemini) -> dict[str, Any]:
-    """Return how much to think, and to show it where thinking was asked for."""
+    """Return the thinking config; thoughts are included if thinking was requested."""
     if thinking is not None and effort is not None:
         raise ConfigError("Gemini takes thinking or reasoning_effort, not both: leave one out")
     if thinking is not None:

@@ -1,4 +1,4 @@
-"""Parts of a message, from OpenAI's form to Gemini's."""
+"""Converting the parts of a message from OpenAI's form to Gemini's."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def _part(part: Mapping[str, Any]) -> Part:
 
 
 def _media(url: str, format: str | None) -> Part:
-    """Say where media are: inside, or at an address that Google fetches.
+    """Return the part for media: inline, or at an address that Google fetches.
 
-    That is `gs://…`, the address of an upload, of a video on YouTube, or any public one; the kind
-    of media follows from how it ends, unless `format` says (a MIME type).
+    The address may be `gs://…`, an upload, a YouTube video, or any public one. The media type is
+    `format` (a MIME type) if given, else derived from the ending.
     """
     if url.startswith("data:"):
         media_type, data = opened(url)

@@ -1,7 +1,8 @@
-"""From JSON Schema to the part of it that Gemini takes.
+"""Converting JSON Schema to the subset that Gemini takes.
 
-Source: `responseJsonSchema` in https://ai.google.dev/api/generate-content#generationconfig. What
-is left out (`pattern`, `minLength`, …) binds no answer there; who asked for it checks it himself.
+Source: `responseJsonSchema` in https://ai.google.dev/api/generate-content#generationconfig.
+Keywords that are left out (`pattern`, `minLength`, …) are not enforced there; the caller has to
+check them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ _PLAIN = frozenset(
 
 
 def taken(schema: Any) -> Any:
-    """Return the schema as Gemini takes it.
+    """Return the schema in Gemini's subset.
 
-    References stay: the API unrolls a circle itself. Beside a reference it takes nothing, so one
-    at the root, where recursive models have it, gives way to what it points to.
+    References stay: the API unrolls recursion itself. It takes no other keyword beside a reference,
+    so a reference at the root, as in recursive models, is replaced by its target.
     """
     if isinstance(schema, Mapping) and "definitions" in schema:  # the older name of $defs
         schema = {**schema, "$defs": {**schema["definitions"], **schema.get("$defs", {})}}

@@ -1,4 +1,4 @@
-"""Tools and how they are to be chosen, in Gemini's form."""
+"""Converting tools and tool choice to Gemini's form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
 def tools(request: CompletionRequest) -> list[dict[str, Any]]:
-    """Return functions as one tool, and Gemini's own tools (`{"googleSearch": {}}`) as they are."""
+    """Return functions as one tool, and Gemini's own tools (`{"googleSearch": {}}`) unchanged."""
     functions = [_declaration(tool["function"]) for tool in request.tools if "function" in tool]
     native = [_native(tool) for tool in request.tools if "function" not in tool]
     if "web_search_options" in request.params:
@@ -22,7 +22,7 @@ def tools(request: CompletionRequest) -> list[dict[str, Any]]:
 
 
 def tool_config(request: CompletionRequest) -> dict[str, Any]:
-    """Return how the model is to choose among the functions; empty where that is left to it."""
+    """Return how the model must choose among the functions; empty if it is free to choose."""
     choice = request.params.get("tool_choice")
     return {} if choice is None else {"functionCallingConfig": _choice(choice)}
 
@@ -32,7 +32,7 @@ def _declaration(function: Mapping[str, Any]) -> dict[str, Any]:
     if description := function.get("description"):
         declaration["description"] = description
     parameters = function.get("parameters") or {}
-    # Gemini refuses an object without properties; a function without parameters says nothing.
+    # Gemini refuses an object without properties, so a function without parameters omits it.
     if parameters.get("properties") or "$ref" in parameters:
         declaration["parametersJsonSchema"] = taken(parameters)
     return declaration
@@ -60,7 +60,7 @@ def _named(choice: Mapping[str, Any]) -> dict[str, Any]:
     if choice["type"] == "function":
         return {"mode": "ANY", "allowedFunctionNames": [choice["function"]["name"]]}
     allowed = choice["allowed_tools"]
-    # AUTO takes no list of names; VALIDATED is the mode that may answer in words as well.
+    # AUTO takes no list of names; VALIDATED also allows an answer in text.
     mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
     names = [tool["function"]["name"] for tool in allowed["tools"]]
     return {"mode": mode, "allowedFunctionNames": names}

@@ -1,4 +1,4 @@
-"""Where Vertex AI is, and who asks there.
+"""The address of Vertex AI, and authentication there.
 
 Sources: https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations and
 https://cloud.google.com/docs/authentication/application-default-credentials.
@@ -26,7 +26,7 @@ _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
 def vertex_address() -> str:
-    """Return the address of a project's Google models; raises ConfigError without a project."""
+    """Return the address of a project's Google models; raise ConfigError without a project."""
     project = env.first(_PROJECT_VARS)
     if project is None:
         raise ConfigError(
@@ -42,16 +42,16 @@ def vertex_address() -> str:
 def _server(location: str) -> str:
     if location == "global":
         return "aiplatform.googleapis.com"
-    if location in ("us", "eu"):  # several regions at once
+    if location in ("us", "eu"):  # multi-region locations
         return f"aiplatform.{location}.rep.googleapis.com"
     return f"{location}-aiplatform.googleapis.com"
 
 
 class GoogleCredentials:
-    """Puts in an access token of the application's default credentials.
+    """Adds an access token of the application default credentials.
 
-    A request that has a token already keeps it. A token is fetched in a thread, once for all who
-    wait for it, from whichever loop they ask.
+    A request that already has a token keeps it. A token is fetched in a thread, once for all
+    requests that wait for it, on any event loop.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class GoogleCredentials:
         self._credentials: Any = None
 
     async def __call__(self, wire: WireRequest) -> WireRequest:
-        """Return the request with its token; raises ConfigError where there is none to give."""
+        """Return the request with its token; raise ConfigError if there are no credentials."""
         if _has_token(wire.headers):
             return wire
         credentials = self._credentials
@@ -86,7 +86,7 @@ class GoogleCredentials:
         except problems.GoogleAuthError as error:
             if isinstance(error, problems.TransportError) or getattr(error, "retryable", False):
                 failure = APIConnectionError(f"Google gave no access token: {error}")
-                failure.was_sent = False  # nobody was asked for an answer yet
+                failure.was_sent = False  # no completion was requested yet
                 raise failure from error
             raise ConfigError(
                 f"no credentials for vertex_ai ({error}): run `gcloud auth application-default "

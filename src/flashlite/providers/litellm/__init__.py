@@ -1,4 +1,4 @@
-"""Providers without a native dialect, by way of litellm."""
+"""Providers without a native dialect, through litellm."""
 
 from .provider import LiteLLMProvider
 from .settings import FEWER_INPUTS

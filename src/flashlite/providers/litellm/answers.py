@@ -1,4 +1,4 @@
-"""From litellm's answers to ours, as far as they are the server's."""
+"""Parsing litellm's answers, without what litellm itself adds to the server's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BROKEN_OFF = frozenset({"error", "abort"})
 
 
 def parse(request: CompletionRequest, answer: Any, original: Any) -> CompletionResponse:
-    """Read a whole answer; `original` is what the server sent, as litellm logs it."""
+    """Parse a whole answer; `original` is what the server sent, as litellm logs it."""
     data = answer.model_dump()
     if request.api == "embeddings":
         response = parse_embeddings(data)
@@ -37,7 +37,7 @@ def parse(request: CompletionRequest, answer: Any, original: Any) -> CompletionR
 
 
 def describe(response: CompletionResponse, answer: Any, request: CompletionRequest) -> None:
-    """Write down who answered, and with which headers."""
+    """Set the provider, model and headers of a response."""
     response.provider = request.model.partition("/")[0]
     response.headers = headers_of(answer)
     response.request_id = request_id(response.headers)
@@ -50,10 +50,10 @@ def headers_of(answer: Any) -> dict[str, str]:
 
 
 def price_of(request: CompletionRequest, chunks: Any) -> Callable[[Usage], Usage]:
-    """Return what puts a price on the usage of a stream."""
+    """Return a function that adds the cost to the usage of a stream."""
 
     def price(usage: Usage) -> Usage:
-        # litellm puts its guess of the cost, and of the usage too, where the server's belongs.
+        # litellm puts its own estimates of cost and usage where the server's values belong.
         came = getattr(chunks, "chunks", ())
         was_told = any(getattr(chunk, "usage", None) for chunk in came)
         return priced(replace(usage, total_cost=None, estimated=not was_told), request.model)
@@ -63,7 +63,7 @@ def price_of(request: CompletionRequest, chunks: Any) -> Callable[[Usage], Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A stream of litellm's on its way: `next_chunk` gives None at its end, `close` ends it."""
+    """An open stream of litellm: `next_chunk` returns None at its end, `close` ends it."""
 
     chunks: Any
     started: float
@@ -72,8 +72,8 @@ class Stream:
     close: Callable[[], Awaitable[None]]
 
     async def deltas(self, response: CompletionResponse) -> AsyncGenerator[Delta]:
-        """Yield what the server said; raises StreamInterruptedError where it did not finish."""
-        # In one piece litellm looks for a stream, and finds nothing.
+        """Yield the server's deltas; raise StreamInterruptedError if it did not finish."""
+        # litellm looks for a stream in a one-piece answer and finds nothing.
         is_lost = is_json(response.headers)
         try:
             while (chunk := await self._next()) is not None:
@@ -96,7 +96,7 @@ class Stream:
 
 
 def _restore_reasons(data: dict[str, Any], original: Any) -> None:
-    """Undo that litellm says "stop" for a reason that is missing, or that it does not know."""
+    """Restore the finish reasons that litellm replaced by "stop" as missing or unknown."""
     told, choices = _reasons(original), data.get("choices") or ()
     if len(told) == len(choices):
         for choice, reason in zip(choices, told, strict=True):
@@ -105,7 +105,7 @@ def _restore_reasons(data: dict[str, Any], original: Any) -> None:
 
 
 def _reasons(original: Any) -> list[Any]:
-    """Return why the server says that it stopped, in each of the shapes that servers use."""
+    """Return the server's own finish reasons, in any of the usual forms."""
     try:
         answer = json.loads(original) if isinstance(original, str) else original
     except ValueError:
@@ -119,7 +119,7 @@ def _reasons(original: Any) -> list[Any]:
 
 
 def _was_finished(chunks: Any) -> bool:
-    """Whether the server gave a finish reason: where it gave none, litellm says "stop" for it."""
+    """Return whether the server gave a finish reason; if not, litellm invents "stop"."""
     if getattr(chunks, "uses_openai_chat_stream", False):
         return bool(getattr(chunks, "received_any_finish_reason", True))
     return getattr(chunks, "received_finish_reason", "") is not None

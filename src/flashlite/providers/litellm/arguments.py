@@ -1,4 +1,4 @@
-"""From a request to the arguments of litellm, and from what litellm sends to JSON."""
+"""Converting a request to litellm's arguments, and what litellm sends to JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from ...types import CompletionRequest
 from .settings import api_base, api_key
 
-_LONG = 1e6  # seconds that litellm waits when we wait for ever; it has a limit of its own otherwise
+_LONG = 1e6  # seconds, for requests without a timeout; litellm would otherwise use its own limit
 _NOT_SENT = frozenset({"api_key", "extra_body", "extra_headers", "extra_query", "timeout"})
 _DELIVERY = _NOT_SENT | {"api_base", "drop_params", "max_retries", "num_retries"}
 _SECRET = re.compile(r"^(aws|azure|vertex)_|(_key|_token|_secret|password|credentials)$")
 
 
 def dropped(litellm: Any, request: CompletionRequest) -> set[str]:
-    """Name the parameters that litellm would leave out without a word."""
+    """Return the parameters that litellm would silently leave out."""
     names = {"metadata"}
     if "user" in request.params:
         service = "embeddings" if request.api == "embeddings" else "chat_completion"
@@ -29,9 +29,9 @@ def dropped(litellm: Any, request: CompletionRequest) -> set[str]:
 
 
 def arguments(request: CompletionRequest) -> dict[str, Any]:
-    """Return the arguments for one call, without retries and without leave to drop parameters."""
+    """Return the arguments for one call, with retries and dropping of parameters turned off."""
     given: dict[str, Any] = {
-        # litellm writes into what it gets.
+        # litellm modifies its arguments.
         **deepcopy(dict(request.params)),
         **_asked(request),
         "model": request.model,
@@ -42,7 +42,7 @@ def arguments(request: CompletionRequest) -> dict[str, Any]:
         "api_base": api_base(request),
         "extra_headers": dict(request.extra_headers) or None,
         "extra_body": deepcopy(dict(request.extra_body)) or None,
-        # litellm builds one client per timeout it sees, so it gets whole seconds.
+        # litellm builds one client per distinct timeout, so it gets whole seconds.
         "timeout": math.ceil(request.timeout.total or _LONG),
     }
     if request.stream:
@@ -60,12 +60,12 @@ def _asked(request: CompletionRequest) -> dict[str, Any]:
 
 
 def wire_body(given: Any) -> dict[str, Any] | None:
-    """Return the JSON that litellm is about to send, as a copy; None where it does not show it."""
+    """Return a copy of the JSON that litellm is about to send, or None if it is not shown."""
     try:
         body = json.loads(given) if isinstance(given, str | bytes) else given
         if not isinstance(body, Mapping) or not body:
             return None
-        # OpenAI's library, where litellm sends through that, merges the one and takes out the rest.
+        # If litellm sends through OpenAI's library, that merges extra_body and removes the others.
         extra = body.get("extra_body") or {}
         content = {name: value for name, value in body.items() if name not in _NOT_SENT}
         sent: dict[str, Any] = json.loads(json.dumps({**content, **extra}, default=str))
@@ -75,7 +75,7 @@ def wire_body(given: Any) -> dict[str, Any] | None:
 
 
 def as_passed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked of litellm, for where it does not show what it sends."""
+    """Return the arguments given to litellm, for when it does not show what it sends."""
     content = {
         name: value
         for name, value in given.items()

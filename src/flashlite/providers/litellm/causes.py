@@ -1,6 +1,6 @@
-"""What lies beneath an exception of litellm's: a lost connection, a limit, or a mistake in code.
+"""Finding the cause of a litellm exception: a lost connection, a timeout, or a bug.
 
-Kinds are compared by the names of their modules, because to import those would take seconds.
+Classes are compared by their modules' names, because importing those would take seconds.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _ADDRESSES = frozenset(
 
 
 class LostConnection(NamedTuple):
-    """A failure of the network, and whether it was a limit that passed."""
+    """A network failure, and whether it was a timeout."""
 
     error: BaseException
     is_timeout: bool
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what lies beneath, from the top down; what a `from None` hides counts too."""
+    """Yield the causes of an error, outermost first, including those hidden by `from None`."""
     seen = {id(error)}
     inner = error.__cause__ or error.__context__
     while inner is not None and id(inner) not in seen:
@@ -49,23 +49,23 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def lost_connection(error: BaseException) -> LostConnection | None:
-    """Find the failure of the network beneath an error, if that is what it was."""
+    """Return the network failure among an error's causes, or None."""
     for cause in (error, *causes(error)):
         if isinstance(cause, TimeoutError) or _kinds(cause) & _TIMEOUTS:
             return LostConnection(cause, is_timeout=True)
-        # An OSError with a file's name tells of that file.
+        # An OSError with a file name is about that file.
         if _kinds(cause) & _NETWORK or (isinstance(cause, OSError) and cause.filename is None):
             return LostConnection(cause, is_timeout=False)
     return None
 
 
 def wrong_address(error: BaseException) -> bool:
-    """Whether there was nothing to connect to, because an address is not one."""
+    """Return whether an invalid address caused an error."""
     return any(_kinds(cause) & _ADDRESSES for cause in causes(error))
 
 
 def bug(error: BaseException) -> BaseException | None:
-    """Find a programming error underneath."""
+    """Return a programming error among the causes, or None."""
     mistakes = ImportError | AttributeError | TypeError
     return next((cause for cause in causes(error) if isinstance(cause, mistakes)), None)
 

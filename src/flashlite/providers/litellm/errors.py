@@ -1,4 +1,4 @@
-"""From what litellm raises to our errors: by what the server answered, then by type and words."""
+"""Typed errors from litellm's exceptions: by the server's answer, then by type and message."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .settings import missing_setting, plain_words
 
 
 def typed(error: Exception, model: str, *, was_sent: bool) -> Exception:
-    """Map what litellm raised; `was_sent` says whether the request had left by then."""
+    """Map a litellm exception; `was_sent` tells whether the request had been sent by then."""
     kind = type(error).__name__
-    # Behind its own traceback litellm repeats what it was called with.
+    # After its own traceback litellm repeats its arguments.
     message = str(error).partition("Traceback (most recent call last)")[0].strip()
     if "LLM Provider NOT provided" in message:
         return ConfigError(
@@ -34,7 +34,7 @@ def typed(error: Exception, model: str, *, was_sent: bool) -> Exception:
             f"openai/{model} and pass base_url=..."
         )
     if kind == "UnsupportedParamsError":
-        # What follows is how to lose or to rewrite parameters silently.
+        # The rest is advice on dropping or rewriting parameters silently.
         reason = message.removeprefix("litellm.UnsupportedParamsError: ").partition(" To drop")[0]
         reason = reason.partition(" OR set `litellm.")[0]
         return ConfigError(f"litellm cannot send this to {model}: {reason}")
@@ -51,7 +51,7 @@ def typed(error: Exception, model: str, *, was_sent: bool) -> Exception:
 
 
 class _Answer(NamedTuple):
-    """What the server said when it refused, where litellm kept it; header names in lower case."""
+    """The server's error response, if litellm kept it; header names are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,11 +59,11 @@ class _Answer(NamedTuple):
 
 
 def _by_kind(kind: str, error: Exception, message: str, answer: _Answer | None) -> CompletionError:
-    """Map by status first, then by type."""
+    """Map an exception by status first, then by type."""
     status = answer.status if answer else getattr(error, "status_code", None)
     if kind == "MidStreamFallbackError":
         return StreamInterruptedError(message)
-    # Whatever litellm does not understand, it calls status 500 without headers.
+    # litellm reports whatever it does not understand as status 500 without headers.
     is_vague = answer is None and (not isinstance(status, int) or status == 500)
     if status == 200 or (is_vague and any(phrase in message for phrase in _GARBLED)):
         return MalformedResponseError(message)
@@ -91,14 +91,14 @@ _GARBLED = (
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether the failure happened on this side of the wire, whichever status litellm gave it."""
+    """Return whether the failure was on the client's side, whatever status litellm gave it."""
     if _answer(error) is not None or getattr(error, "status_code", None) != 500:
         return False
     return lost_connection(error) is not None or bug(error) is not None
 
 
 def _without_status(error: Exception, message: str) -> CompletionError:
-    """Map a failure that no server answered; litellm's catch-all looks like a lost connection."""
+    """Map a failure without a server's answer; litellm's catch-all looks like a lost connection."""
     cause = lost_connection(error)
     if cause is not None:
         return APITimeoutError(message) if cause.is_timeout else APIConnectionError(message)
@@ -107,7 +107,7 @@ def _without_status(error: Exception, message: str) -> CompletionError:
 
 
 def _answer(error: BaseException) -> _Answer | None:
-    """Find the server's answer: on the error, else on what lies beneath."""
+    """Return the server's answer from the error or its causes, or None."""
     told = raw_headers(getattr(error, "litellm_response_headers", None))
     for cause in (error, *causes(error)):
         response = getattr(cause, "response", None)
@@ -121,20 +121,20 @@ def _answer(error: BaseException) -> _Answer | None:
     return None
 
 
-# Where no server answered, litellm puts a response of its own, which has no more than these.
+# Without a server's answer, litellm invents a response with only these headers.
 _INVENTED = frozenset({"content-length", "content-type"})
 
 
 def _text(response: Any) -> str:
     try:
         text = response.text
-    except RuntimeError:  # a stream that nobody read
+    except RuntimeError:  # a stream that was not read
         return ""
     return text if isinstance(text, str) else ""
 
 
 def _body(error: Exception, message: str, answer: _Answer | None) -> Mapping[str, Any] | None:
-    """Return what the server answered: litellm keeps it whole, in `body`, or behind a dash."""
+    """Return the body that the server sent: litellm keeps it whole, in `body`, or after a dash."""
     for text in (answer.text if answer else "", message.partition(" - ")[2]):
         try:
             body, _ = json.JSONDecoder().raw_decode(text.strip())
@@ -147,7 +147,7 @@ def _body(error: Exception, message: str, answer: _Answer | None) -> Mapping[str
 
 
 def raw_headers(given: Any) -> dict[str, str]:
-    """Return raw headers: litellm gives some as they are and some with a prefix."""
+    """Return the server's headers: litellm adds a prefix to some of them."""
     return {
         str(name).lower().removeprefix("llm_provider-"): str(value)
         for name, value in dict(given or {}).items()

@@ -1,4 +1,4 @@
-"""litellm as a library that maps requests and does nothing else; imported with the first call."""
+"""litellm, imported with the first call and set up only to map and send requests."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _STREAMS_SINCE = (1, 109)
 
 @cache
 def library() -> Any:
-    """Import litellm, set it up, and return it; raises ConfigError where it cannot be imported."""
-    env.set_default("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else a download at import
-    env.set_default("LITELLM_MODE", "PRODUCTION")  # else it loads any .env that it finds
+    """Import litellm, set it up, and return it; raise ConfigError if it cannot be imported."""
+    env.set_default("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise it downloads at import
+    env.set_default("LITELLM_MODE", "PRODUCTION")  # otherwise it loads any .env file
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             import litellm
         except ImportError as error:
             raise ConfigError(f"litellm is needed for this model, but: {error}") from error
-        litellm.ModelResponse()  # the first one builds classes, and warns of what they are
-    # So does its code, call by call, and pydantic about it.
+        litellm.ModelResponse()  # the first one builds classes, with warnings
+    # Its code also warns on each call, and so does pydantic about it.
     warnings.filterwarnings("ignore", module="litellm")
     warnings.filterwarnings("ignore", "Items? .* using the `ReadOnly` qualifier", UserWarning)
     litellm.suppress_debug_info = True
@@ -41,7 +41,7 @@ def library() -> Any:
 
 
 def require_safe_stream(*, choices: int) -> None:
-    """Raise ConfigError where litellm could report a stream that was cut as finished."""
+    """Raise ConfigError if litellm could report a cut-off stream as finished."""
     if choices != 1:
         raise ConfigError(
             "litellm streams the end of one choice only: leave n out, or do without the stream"

@@ -1,8 +1,8 @@
-"""Every provider without a native dialect, by way of litellm.
+"""Every provider without a native dialect, through litellm.
 
-litellm maps and sends one request; deadlines, retries, prices and errors stay ours. It is imported
-with the first call, runs on a loop thread of its own (its clients break when loops come and go),
-and all its retries are off, because its defaults would repeat a paid request unseen.
+litellm maps and sends one request; deadlines, retries, prices and errors are flashlite's. It is
+imported with the first call, runs on its own loop thread (its clients break when loops come and
+go), and its retries are off, because its defaults would repeat a paid request unnoticed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _THREAD = LoopThread("flashlite-litellm")
 
 
 class LiteLLMProvider:
-    """Ask litellm; `request.model` is litellm's name with its prefix (`cohere/command-r`).
+    """Calls litellm; `request.model` is litellm's name with its prefix (`cohere/command-r`).
 
-    litellm rewrites a request for its provider. `on_send` gets the JSON that it sends, or, where
-    litellm does not show that, what was asked of it, once an answer shows that it was sent.
+    litellm rewrites a request for its provider. `on_send` gets the JSON that it sends, or, if
+    litellm does not show that, the arguments it was given, once an answer proves that it was sent.
     """
 
     def __init__(self) -> None:
@@ -56,12 +56,12 @@ class LiteLLMProvider:
 
 
 async def _loaded() -> Any:
-    """Import litellm on its own thread: that takes seconds, in which other loops go on."""
+    """Import litellm on its own thread, because that takes seconds and would block other loops."""
     return library()
 
 
 class _Call:
-    """One request on litellm's thread: what was sent for it, and what comes back."""
+    """One request on litellm's thread: what was sent, and what comes back."""
 
     def __init__(self, litellm: Any, request: CompletionRequest) -> None:
         self.started = perf_counter()
@@ -77,7 +77,7 @@ class _Call:
         self._answer: Any = None
 
     async def answer(self) -> Any:
-        """Return litellm's answer or stream; raises our errors only."""
+        """Return litellm's answer or stream; raise only flashlite's errors."""
         future = asyncio.wrap_future(_THREAD.submit(self._ask()))
         try:
             await asyncio.wait({future, self._shown}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,14 +85,14 @@ class _Call:
             return await future
         except BaseException:
             future.cancel()
-            if self._request.stream:  # it may have opened just now
+            if self._request.stream:  # the stream may just have opened
                 _THREAD.submit(self._close())
             raise
 
     async def events(
         self, chunks: Any, response: CompletionResponse
     ) -> AsyncGenerator[StreamEvent]:
-        """Yield the events of a stream and fill `response` in."""
+        """Yield the events of a stream and fill in `response`."""
         describe(response, chunks, self._request)
         deltas = Stream(
             chunks=chunks,
@@ -109,7 +109,7 @@ class _Call:
 
     @contextmanager
     def signing_errors(self, answer: Any = None) -> Iterator[None]:
-        """Say in every error whose it is, and never a secret."""
+        """Add provider and model to errors, and remove secrets."""
         try:
             yield
         except CompletionError as error:
@@ -120,7 +120,7 @@ class _Call:
                 ):
                     raise
             finally:
-                if error.__cause__ is None:  # it held a secret, or there was none
+                if error.__cause__ is None:  # the cause held a secret, or there was none
                     error.__context__ = None
 
     async def _ask(self) -> Any:
@@ -133,7 +133,7 @@ class _Call:
         return await self._mapped(anext(self._answer, None))
 
     async def _mapped(self, awaitable: Any) -> Any:
-        """Wait on litellm's thread; its own exceptions stay there, for they hold keys."""
+        """Await on litellm's thread; its exceptions stay there, because they contain keys."""
         self._task = asyncio.current_task()
         try:
             return await awaitable
@@ -148,14 +148,14 @@ class _Call:
         raise failure
 
     async def _close(self) -> None:
-        """Close the stream, if there is one, when whoever is reading it has stopped."""
+        """Close the stream, if there is one, once its reader has stopped."""
         if self._task is not None:
             await asyncio.wait({self._task})
         if (close := getattr(self._answer, "aclose", None)) is not None:
             await close()
 
     def _note(self, details: Mapping[str, Any]) -> None:
-        """Take down what goes out and what comes in; litellm calls this from any thread."""
+        """Record what is sent and received; litellm calls this from any thread."""
         if details.get("log_event_type") != "pre_api_call":
             self.original = details.get("original_response")
             return
@@ -173,7 +173,7 @@ class _Call:
             self._shown.set_result(body)
 
     def _tell(self, answer: asyncio.Future[Any]) -> None:
-        """Hand over what was sent, once, on the caller's side."""
+        """Pass on what was sent, once, on the caller's loop."""
         if self._request.on_send is None:
             return
         if self._shown.done():

@@ -1,4 +1,4 @@
-"""Every secret that a call through litellm could bring into an error."""
+"""The secrets that a call through litellm could put into an error."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 from ... import env
 from ...types import SHORTEST_SECRET, secrets_in, secrets_inside
 
-_SPOKEN = frozenset({"messages", "tools", "response_format"})  # what the model is told
+_SPOKEN = frozenset({"messages", "tools", "response_format"})  # content for the model
 
-# What litellm reads by itself, beside `<PROVIDER>_API_KEY`.
+# Variables that litellm reads itself, besides `<PROVIDER>_API_KEY`.
 _VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_BEARER_TOKEN_BEDROCK",
@@ -35,7 +35,7 @@ _VARIABLES = (
 
 
 class Secrets:
-    """The secrets of one call: what was passed, what the environment holds, what was sent."""
+    """The secrets of one call: those passed, those in the environment, and those sent."""
 
     def __init__(self, arguments: Mapping[str, Any], model: str) -> None:
         said = {name: arguments[name] for name in arguments.keys() - _SPOKEN}
@@ -45,17 +45,17 @@ class Secrets:
         self._sent: set[str] = set()
 
     def note(self, *, key: Any, address: Any, headers: Any) -> None:
-        """Remember what litellm sent, wherever it had that from."""
+        """Add secrets that litellm sent, whatever their source."""
         query = parse_qsl(address.partition("?")[2]) if isinstance(address, str) else ()
         named = headers if isinstance(headers, Mapping) else {}
         self._sent |= {*secrets_in({"key": key} | dict(query)), *secrets_in(named)}
 
     def as_headers(self) -> dict[str, str]:
-        """Return all of them in the shape that `signed` strikes out of errors."""
+        """Return all secrets as headers, which `signed` removes from errors."""
         return {f"key-{n}": word for n, word in enumerate(sorted(self.words(), key=len))}
 
     def words(self) -> set[str]:
-        """Return all of them, each whole and without the scheme before it."""
+        """Return all secrets, both whole and without a scheme like "Bearer" in front."""
         names = (f"{self._prefix}_{end}" for end in ("API_KEY", "API_TOKEN", "APIKEY", "TOKEN"))
         held = {value for name in (*names, *_VARIABLES) if (value := env.get(name))}
         found = self._sent | held | self._arguments
@@ -63,7 +63,7 @@ class Secrets:
         return {word for word in found if len(word) >= SHORTEST_SECRET}
 
     def strike(self, text: str) -> str:
-        """Return a text without them."""
+        """Return a text with the secrets masked."""
         for word in sorted(self.words(), key=len, reverse=True):
             text = text.replace(word, "***")
         return text

@@ -1,4 +1,4 @@
-"""The settings of litellm's providers: where they come from, and how to say that one is missing."""
+"""Settings of litellm's providers: where they come from, and messages for missing ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _VARIABLES = {
     "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS and VERTEXAI_PROJECT",
 }
 FEWER_INPUTS = {"voyage": 1000}
-"""How many texts a request for embeddings may have, where that is less than OpenAI takes.
+"""The maximum of texts per embedding request, where it is lower than OpenAI's.
 
 Source: https://docs.voyageai.com/reference/embeddings-api.
 """
 
 _PACKAGES = {"google": "google-auth"}
 
-# Without an address litellm would send what is meant for these, with their key, to OpenAI.
+# Without an address litellm would send requests for these, with their key, to OpenAI.
 _WITHOUT_ADDRESS = frozenset(
     {"ai21", "cometapi", "custom_openai", "hosted_vllm", "litellm_proxy", "lm_studio", "xinference"}
 )
@@ -56,12 +56,12 @@ _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)+\b")
 
 
 def api_key(request: CompletionRequest) -> str | None:
-    """Look the key up under the usual name, so that a `.env` file counts here too."""
+    """Return the key under its usual variable, so that a `.env` file applies here too."""
     return request.api_key or env.get(f"{_prefix(request.model).upper()}_API_KEY")
 
 
 def api_base(request: CompletionRequest) -> str | None:
-    """Look the address up under the usual name; raises ConfigError where litellm would guess."""
+    """Return the address under its usual variable; raise ConfigError where litellm would guess."""
     prefix = _prefix(request.model)
     variable = f"{prefix.upper()}_API_BASE"
     base = request.base_url or env.get(variable)
@@ -71,12 +71,12 @@ def api_base(request: CompletionRequest) -> str | None:
 
 
 def missing_setting(error: Exception, message: str, model: str) -> str | None:
-    """Say in one sentence what a request lacked, if that is why it was never sent."""
+    """Return a sentence about a missing setting, if that is why a request was not sent."""
     if lost_connection(error) is not None:
         return None
     found, words = (error, *causes(error)), plain_words(message)
     is_known = any(type(cause).__name__ in _NO_CREDENTIALS for cause in found)
-    if "`workload_identity`" in words:  # OpenAI's library, which speaks of OpenAI's own ways
+    if "`workload_identity`" in words:  # OpenAI's library, which mentions only OpenAI's settings
         prefix = _prefix(model)
         return f"no API key for {prefix}: set {prefix.upper()}_API_KEY, or pass api_key=..."
     if is_known or (_MISSING.search(words) and _SETTING.search(words)):
@@ -90,12 +90,12 @@ def missing_setting(error: Exception, message: str, model: str) -> str | None:
 
 
 def plain_words(message: str) -> str:
-    """Leave out the names of exceptions that litellm puts first, and say the rest in one line."""
+    """Return a message on one line, without the exception names that litellm puts first."""
     return " ".join(_NAMES.sub("", message).split())[:500]
 
 
 def _variables(model: str, words: str) -> str:
-    """Name the variables to set, unless the words do."""
+    """Return the variables to set, unless the message names them."""
     names = _VARIABLES.get(_prefix(model))
     if names is None and not _VARIABLE.search(words):
         names = f"{_prefix(model).upper()}_API_KEY"

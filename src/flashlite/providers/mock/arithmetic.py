@@ -1,4 +1,4 @@
-"""Reading the arithmetic in a text and working it out, exactly."""
+"""Finding arithmetic in a text and evaluating it exactly."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_arithmetic(text: str) -> str | None:
 
 
 def work_out(expression: str) -> Fraction:
-    """Return the exact value; raises ValueError for what is no expression, or no sensible one."""
+    """Return the exact value; raise ValueError for an invalid or unreasonable expression."""
     if len(expression) > _LONGEST or _depth(expression) > _DEEPEST:
         raise ValueError("the expression is too long")
     tokens = _tokens(expression)
@@ -115,7 +115,7 @@ def _tokens(expression: str) -> list[str]:
 
 
 def _depth(expression: str) -> int:
-    """How deep brackets and signs are nested, or a little more."""
+    """Return an upper bound on the nesting of brackets and signs."""
     open_brackets = accumulate({"(": 1, ")": -1}.get(character, 0) for character in expression)
     signs = max(map(len, re.findall("-+", re.sub(r"\s", "", expression))), default=0)
     return max(open_brackets, default=0) + signs

@@ -1,4 +1,4 @@
-"""A request's body as a mock model reads it: what a real server would refuse is refused."""
+"""Checks of a request's body by a mock model, which refuses what a real server would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_CHOICES = 128
 
 
 class Refused(Exception):
-    """The mock cannot serve this request; `param` is the field that is at fault."""
+    """The mock cannot serve this request; `param` is the invalid field."""
 
     def __init__(
         self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400
@@ -26,7 +26,7 @@ class Refused(Exception):
 
 
 def check(body: Any) -> None:
-    """Raise Refused for what is no request; what passes can be read without looking again."""
+    """Raise Refused for an invalid request; a valid one can be read without further checks."""
     if not isinstance(body, Mapping):
         raise Refused(_UNREADABLE)
     if body.get("messages") is None:
@@ -74,7 +74,7 @@ def _check_tool(tool: Mapping[str, Any], place: str) -> None:
 
 
 def _is_function(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool is a function; hosts have tools of their own besides."""
+    """Return whether a tool is a function; hosts also have tools of their own."""
     return bool(tool.get("type", "function") == "function")
 
 
@@ -94,7 +94,7 @@ def _check_count(value: Any, name: str) -> None:
 
 
 def _objects(values: Any, place: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Yield the members of an array of objects, each with its place."""
+    """Yield the members of an array of objects, each with its path."""
     _expect(values, (list, tuple), place)
     for position, value in enumerate(values):
         _expect(value, (Mapping,), f"{place}[{position}]")

@@ -1,4 +1,4 @@
-"""What the mock models say. A behaviour is a function from a request's body to a reply."""
+"""The behaviours of mock models: functions from a request's body to a reply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .options import MockOptions, json_fault
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request as a behaviour sees it; `number` counts requests, `draw` the choices of one.
+    """One request as a behaviour sees it; `number` counts requests, `draw` its choices.
 
     The body has been checked: see `asked`.
     """
@@ -46,7 +46,7 @@ class Turn:
 
     @property
     def tools(self) -> list[Mapping[str, Any]]:
-        """The functions that may be called now, as tool_choice leaves them."""
+        """The functions that may be called now, according to `tool_choice`."""
         offered, choice = functions(self.body), self.body.get("tool_choice")
         if choice == "none":
             return []
@@ -56,25 +56,25 @@ class Turn:
         return offered
 
     def chance(self) -> float:
-        """A number from 0 to 1 that depends on the seed, the prompt and the draw alone."""
+        """A number from 0 to 1 that depends only on the seed, the prompt and the draw."""
         key = [self.options.seed, self.body.get("sample"), self.draw, self.prompt]
         digest = hashlib.sha256(json.dumps(key, default=str).encode()).digest()
         return int.from_bytes(digest[:8]) / 2**64
 
 
 Behaviour: TypeAlias = Callable[[Turn], Mapping[str, Any]]
-"""Returns a message in OpenAI's form; a `finish_reason` in it is taken out and obeyed."""
+"""Returns a message in OpenAI's form; a `finish_reason` in it becomes the choice's."""
 
 
 def echo(turn: Turn) -> Mapping[str, Any]:
-    """Say the last user message again."""
+    """Repeat the last user message."""
     return _say(turn.prompt)
 
 
 def calculator(turn: Turn) -> Mapping[str, Any]:
-    """Work out the arithmetic in the prompt, and be wrong on the share 1 - skill of prompts.
+    """Solve the arithmetic in the prompt, with wrong answers to a share of 1 - skill of prompts.
 
-    Calls a tool named `calculate`, if one is offered, before it answers.
+    Calls a tool named `calculate` first, if one is offered.
     """
     expression = read_arithmetic(turn.prompt)
     if expression is None:
@@ -89,7 +89,7 @@ def calculator(turn: Turn) -> Mapping[str, Any]:
 
 
 def json_instance(turn: Turn) -> Mapping[str, Any]:
-    """Give an instance of the schema in `response_format`."""
+    """Return an instance of the schema in `response_format`."""
     asked = turn.body.get("response_format") or {}
     if asked.get("type") == "json_object":
         return _say("{}")
@@ -113,7 +113,7 @@ def tools(turn: Turn) -> Mapping[str, Any]:
 
 
 def script(turn: Turn) -> Mapping[str, Any]:
-    """Give the caller's answers, one for each request."""
+    """Return the caller's answers, one for each request."""
     answers = turn.options.answers
     if callable(answers):
         answer = answers(turn.body)
@@ -140,7 +140,7 @@ def _say(text: str) -> dict[str, Any]:
 
 
 def _arguments(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that fit a tool's schema; they are an object whatever it leaves out."""
+    """Return arguments that fit a tool's schema; always an object, even if the schema omits it."""
     try:
         made = instance({"type": "object", **(tool.get("parameters") or {})})
     except NoInstance as error:
@@ -154,7 +154,7 @@ def _arguments(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _call(calls: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A message with tool calls, in OpenAI's form."""
+    """Return a message with tool calls, in OpenAI's form."""
     wire = [
         {
             "id": f"call_mock_{position}",
@@ -167,7 +167,7 @@ def _call(calls: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(content: Any) -> str:
-    """The text of a message; a part that is none is named in brackets."""
+    """Return the text of a message; a part that is not text is named in brackets."""
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(
@@ -176,6 +176,6 @@ def _text(content: Any) -> str:
 
 
 def _number(value: Fraction) -> str:
-    if value.denominator == 1 or abs(value) >= 1e15:  # where a float has no decimals left
+    if value.denominator == 1 or abs(value) >= 1e15:  # a float has no decimals beyond this
         return str(round(value))
     return str(round(float(value), 6))

@@ -1,7 +1,7 @@
-"""Vectors of a mock model: the words and pieces of words of a text, counted under their hashes.
+"""Vectors of a mock model: counts of a text's words and word pieces, indexed by hash.
 
-Texts with the same words are alike, texts with other words are not, whatever they mean. That is
-enough to try out what needs vectors.
+Texts with the same words are similar, texts with other words are not, whatever they mean. That is
+enough to try out code that needs vectors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DIMENSIONS = 256
 
 
 def is_for_embeddings(body: Any) -> bool:
-    """Whether a request's body asks for vectors."""
+    """Return whether a request's body asks for vectors."""
     return isinstance(body, Mapping) and "input" in body and "messages" not in body
 
 
@@ -59,7 +59,7 @@ def _vector(text: str, size: int) -> list[float]:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, float]]:
-    """Yield what is counted, with its weight: that of a word is in its pieces as well."""
+    """Yield the counted pieces with their weights; a word's pieces count as well."""
     for word in re.findall(r"\w+", text) or [json.dumps(text)]:
         yield word, 1.0
         framed = f"<{word}>"

@@ -1,4 +1,4 @@
-"""A small instance of a JSON schema."""
+"""Making a small instance of a JSON schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from .merging import merged
 from .values import KINDS, kinds, numbers, strings
 
-# Taken out of a schema and followed; everything else in it says what one value looks like.
+# Keywords that are resolved first; all others describe a single value.
 _CHOICES = ("$ref", "allOf", "anyOf", "oneOf", "if", "then", "else")
 _MOST_STEPS = 5_000
 _GENEROUS_STEPS = 500
@@ -22,15 +22,15 @@ _MOST_VARIANTS = 64
 
 
 class NoInstance(Exception):
-    """The schema is broken, cannot be satisfied, or is beyond this module."""
+    """The schema is invalid, cannot be satisfied, or is too complex for this module."""
 
 
 def instance(schema: Mapping[str, Any] | bool) -> Any:
-    """Return a value that fits the schema; raises NoInstance where none is found.
+    """Return a value that fits the schema; raise NoInstance if none is found.
 
-    Optional properties are given until the schema repeats itself, so recursive schemas end. What
-    is returned has been validated: a keyword that this module does not know may keep it from
-    finding an instance, and never lets it give a wrong one.
+    Optional properties are included until the schema repeats itself, so recursive schemas end. The
+    result is validated: with a keyword that this module does not know it may find no instance, but
+    it never returns a wrong one.
     """
     try:
         return json.loads(_instance_of_text(json.dumps(schema, allow_nan=False)))
@@ -42,15 +42,15 @@ def instance(schema: Mapping[str, Any] | bool) -> Any:
 
 @lru_cache(maxsize=256)
 def _instance_of_text(text: str) -> str:
-    """Work on text: an eval asks for the same schema again and again."""
+    """Make an instance from a schema's text, cached because evals repeat the same schema."""
     schema = json.loads(text)
     if isinstance(schema, dict):
-        schema.pop("$schema", None)  # read as the newest draft, as providers do
+        schema.pop("$schema", None)  # read as the newest draft, like providers do
     return json.dumps(_Maker(schema).make(), allow_nan=False)
 
 
 class _Path(NamedTuple):
-    """The references followed so far; past the first repetition only what is required is given."""
+    """The references followed so far; after the first repetition only required values are made."""
 
     references: frozenset[str] = frozenset()
     is_small: bool = False
@@ -70,7 +70,7 @@ class _Maker:
         self._root = root
         self._dialect = Draft202012Validator
         self._check(root)
-        # The empty registry keeps references from being fetched over the network.
+        # The empty registry prevents references from being fetched over the network.
         self._validator = Draft202012Validator(root, registry=EMPTY_REGISTRY)
         self._found: dict[str, Any] = {}
         self._small: dict[str, list[Any]] = {}
@@ -82,7 +82,7 @@ class _Maker:
         raise NoInstance("no value was found that fits it")
 
     def _values(self, schema: Any, path: _Path) -> Iterator[Any]:
-        """Yield values that fit, the most obvious first."""
+        """Yield values that fit, the simplest first."""
         for way, inner in self._ways(schema, path):
             for value in self._candidates(way, inner):
                 if self._fits(value, schema):
@@ -97,7 +97,7 @@ class _Maker:
             raise NoInstance(f"a reference leads nowhere: {error.ref!r}") from error
 
     def _ways(self, schema: Any, path: _Path) -> Iterator[tuple[dict[str, Any], _Path]]:
-        """Yield the schema without references and choices, once for each way to choose."""
+        """Yield the schema with references and choices resolved, once for each combination."""
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise NoInstance("it is too large, or no value fits it")
@@ -186,12 +186,12 @@ class _Maker:
                     yield made | {name: value}
 
     def _properties(self, way: Mapping[str, Any], path: _Path, names: list[str]) -> dict[str, Any]:
-        """Make what can be made; that something required is missing will show."""
+        """Make the properties that can be made; validation finds missing required ones."""
         made = {name: self._first(_member(way, name), path) for name in dict.fromkeys(names)}
         return {name: found[0] for name, found in made.items() if found}
 
     def _first(self, schema: Any, path: _Path) -> list[Any]:
-        """Return a value, or none; what a reference's small value is need be found only once."""
+        """Return a list with one value or none; a reference's small value is cached."""
         is_shared = self._is_small(path) and isinstance(schema, dict) and schema.keys() == {"$ref"}
         reference: str = schema["$ref"] if is_shared else ""
         found = self._small.get(reference) or list(islice(self._values(schema, path), 1))
@@ -200,7 +200,7 @@ class _Maker:
         return found
 
     def _filled(self, way: Mapping[str, Any], path: _Path, made: dict[str, Any]) -> dict[str, Any]:
-        """Leave out optional properties above the most, invent others below the fewest."""
+        """Drop optional properties beyond maxProperties, or invent some up to minProperties."""
         spare = [name for name in made if name not in way.get("required", ())]
         surplus = max(0, len(made) - int(way.get("maxProperties", len(made))))
         made = {name: made[name] for name in made if name not in spare[len(spare) - surplus :]}

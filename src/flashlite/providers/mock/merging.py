@@ -1,4 +1,4 @@
-"""Two schemas as one: what fits both."""
+"""Merging two schemas into one that fits both."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema whose instances are likely to fit both; neither has references at the top.
+    """Return a schema whose instances are likely to fit both; neither has a top-level reference.
 
-    Exact for types, bounds, required names and properties. What cannot be said in one schema is
-    left to the validation of the instance.
+    The result is exact for types, bounds, required names and properties. What one schema cannot
+    express is left to the validation of the instance.
     """
     result = {**one, **other}
     for name in one.keys() & other.keys():

@@ -1,4 +1,4 @@
-"""A mock model: a behaviour, its options, and the faults it was told to have."""
+"""A mock model: a behaviour, its options, and configured faults."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _BROKEN = {
 
 
 class Cut(Exception):
-    """The connection breaks here."""
+    """Raised where the connection is to break."""
 
 
 @dataclass(frozen=True, slots=True)
 class MockAnswer:
-    """What goes back over the wire; `body` raises `Cut` where the connection is to break."""
+    """The response to send; `body` raises `Cut` where the connection is to break."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,10 +40,10 @@ class MockAnswer:
 
 
 class MockModel:
-    """Answer requests in OpenAI's wire form, those for embeddings too.
+    """A model that answers requests in OpenAI's wire form, including embeddings.
 
-    `name` is a behaviour, with options behind it if need be: `calculator?skill=0.8`. A vector
-    tells of a text's words alone, whatever the behaviour.
+    `name` is a behaviour, optionally followed by options: `calculator?skill=0.8`. A vector depends
+    only on a text's words, whatever the behaviour.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -53,14 +53,14 @@ class MockModel:
                 f"unknown mock behaviour {behaviour!r}: there are {', '.join(BEHAVIOURS)}"
             )
         self._behaviour = BEHAVIOURS[behaviour]
-        # A name without a value has to come through, or it would be ignored without a word.
+        # A name without a value is kept, because it would otherwise be ignored silently.
         written = dict(parse_qsl(query, keep_blank_values=True))
         self._options = MockOptions.read(written | options)
         self._requests = 0
         self._turns = 0
 
     async def answer(self, body: Any) -> MockAnswer:
-        """Answer one request; a body that is none is refused as a server would refuse it."""
+        """Answer one request; refuse an invalid body as a server would."""
         options = self._options.at(self._requests)
         self._requests += 1
         if options.latency:
@@ -96,13 +96,13 @@ class MockModel:
     def _whole(
         self, status: int, headers: Mapping[str, str], content: bytes, cut: int | None
     ) -> MockAnswer:
-        # There is only one piece to count: wherever the cut was to be, it is in its middle.
+        # There is only one piece, so any cut is in the middle of it.
         return MockAnswer(status, headers, self._send([content], None if cut is None else 0))
 
     async def _send(
         self, pieces: Iterator[bytes] | list[bytes], cut: int | None
     ) -> AsyncGenerator[bytes]:
-        """Yield the pieces; a cut comes in the middle of the one after so many."""
+        """Yield the pieces; `cut` breaks in the middle of the piece after that many."""
         for position, piece in enumerate(pieces):
             if cut is not None and position >= cut:
                 yield piece[: len(piece) // 2]
@@ -113,7 +113,7 @@ class MockModel:
 
 
 def refuse(error: Refused) -> MockAnswer:
-    """Answer that a request cannot be served."""
+    """Return the answer to a request that cannot be served."""
 
     async def send() -> AsyncGenerator[bytes]:
         refusal = openai_form.refusal(str(error), param=error.param, code=error.code)

@@ -1,4 +1,4 @@
-"""A mock model's answer in OpenAI's wire form, whole or as a stream."""
+"""A mock model's answers in OpenAI's wire form, whole or as a stream."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def completion(body: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -
 
 
 def chunks(whole: Mapping[str, Any], *, include_usage: bool) -> Iterator[dict[str, Any]]:
-    """Cut a whole answer into the chunks of a stream."""
+    """Split a whole answer into the chunks of a stream."""
     frame = {key: whole[key] for key in ("id", "created", "model", "system_fingerprint")}
     frame["object"] = "chat.completion.chunk"
     for choice in whole["choices"]:
@@ -41,7 +41,7 @@ def chunks(whole: Mapping[str, Any], *, include_usage: bool) -> Iterator[dict[st
 
 
 def error(status: int, message: str) -> dict[str, Any]:
-    """Return the body of a failure that the mock was told to have."""
+    """Return the body of a configured failure."""
     return {"error": {"message": message, "type": "mock_error", "code": f"mock_{status}"}}
 
 
@@ -76,7 +76,7 @@ def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _call_pieces(call: Any) -> Iterator[dict[str, Any]]:
-    """Cut a call's arguments into pieces; a script's call of another shape goes as it is."""
+    """Split a call's arguments into pieces; a script's call of another form is unchanged."""
     function = call.get("function") if isinstance(call, Mapping) else None
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(arguments, str):
@@ -112,5 +112,5 @@ def _id(body: Mapping[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    """Write down anything: in the process a body may hold what no server would get to see."""
+    """Return anything as JSON: inside the process a body may have values that JSON does not."""
     return json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)

@@ -1,4 +1,4 @@
-"""What can be set on a mock model, and the three ways to write it down."""
+"""The options of a mock model, and reading them from text or arguments."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MALFORMED = ("json", "empty", "html", "choices")
 class MockOptions:
     """The options of a mock model.
 
-    `skill` is the share of right answers of `calculator`; `seed` picks which ones. `answers` are
-    the turns of `script`, in the order of requests: a list, a JSON file's path, or a function of
-    the request's body. Faults: `status` answers with that status, `malformed` (one of json,
-    empty, html, choices) with a broken body, both with a broken body and that status. `cut` breaks
-    the connection: in the middle of a whole answer, or in a stream after that many chunks (one
-    that has no more is whole). `times` limits faults to the first requests, `retry_after` goes
-    with a status. `latency` is waited before an answer, `chunk_latency` before each chunk of a
-    stream, in seconds.
+    `skill` is the share of prompts that `calculator` answers correctly; `seed` selects which.
+    `answers` are the turns of `script`, in the order of requests: a list, a JSON file's path, or a
+    function of the request's body. Faults: `status` answers with that status (300 to 599),
+    `malformed` (one of json, empty, html, choices) with a broken body; together they give a broken
+    body with that status. `cut` breaks the connection: in the middle of a whole answer, or in a
+    stream after that many chunks (a shorter stream stays whole). `times` limits faults to the first
+    requests; `retry_after` is sent with a status. `latency` is the delay before an answer,
+    `chunk_latency` before each chunk of a stream, both in seconds.
     """
 
     skill: float = 1.0
@@ -50,7 +50,7 @@ class MockOptions:
             raise ConfigError(f"mock option status is from 300 to 599; got {self.status}")
         for name in ("cut", "times", "retry_after", "latency", "chunk_latency"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:  # so that NaN is none either
+            if value is not None and not value >= 0:  # this form also refuses NaN
                 raise ConfigError(f"mock option {name} is a number from 0 up; got {value!r}")
         if isinstance(self.answers, str):
             object.__setattr__(self, "answers", _read_answers(self.answers))
@@ -58,14 +58,14 @@ class MockOptions:
             _check_answers(self.answers)
 
     def at(self, number: int) -> Self:
-        """Return the options for one request, counted from 0: without faults that are over."""
+        """Return the options for a request number, counted from 0, without faults that are over."""
         if self.times is None or number < self.times:
             return self
         return replace(self, status=None, malformed=None, cut=None, retry_after=None)
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
-        """Read options by name; text becomes what the option needs, and None is as good as nothing.
+        """Read options by name; convert text to the option's type, and ignore None.
 
         Raises ConfigError for a name or a value that does not fit.
         """
@@ -74,7 +74,8 @@ class MockOptions:
             raise ConfigError(
                 f"unknown mock option {', '.join(sorted(unknown))}: there are {', '.join(_CONVERT)}"
             )
-        # An Inspect log has None for a function; who scores the log again makes the model again.
+        # An Inspect log stores a function as None, and scoring the log again creates the model
+        # again.
         told = {name: value for name, value in given.items() if value is not None}
         return cls(**{name: _convert(name, value) for name, value in told.items()})
 
@@ -86,7 +87,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
 
 
 def json_fault(answer: Any) -> str | None:
-    """Say what is wrong with a script's answer, if anything is."""
+    """Return what is wrong with a script's answer, or None."""
     if not isinstance(answer, str | Mapping):
         return f"an answer is a text or a message; got {answer!r}"
     try:
@@ -106,7 +107,7 @@ def _convert(name: str, value: Any) -> Any:
 
 
 def _read_answers(text: str) -> list[Answer]:
-    """Read a JSON list, written out or in a file."""
+    """Parse a JSON list, given as text or in a file."""
     try:
         answers = json.loads(text if text.lstrip().startswith("[") else Path(text).read_text())
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A short text that matches a regular expression."""
+"""Making short texts that match a regular expression."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MOST = 1000
 
 
 def matches(pattern: str, longest: int) -> Iterator[str]:
-    """Yield texts that should match, shortest first, each longer where repetition allows it.
+    """Yield texts that should match, shortest first, longer ones by repetition.
 
-    Reads what schemas use: literals, classes, groups, alternatives (the first is taken) and
-    counts. Whether a text really matches is for the caller to see.
+    It understands what schemas use: literals, classes, groups, alternatives (it takes the first)
+    and counts. The caller has to check whether a text matches.
     """
     seen = set[str]()
     for extra in range(min(longest, _MOST) + 1):
@@ -28,7 +28,7 @@ def matches(pattern: str, longest: int) -> Iterator[str]:
 
 
 class _Reader:
-    """Reads a pattern once and writes a text as it goes, repeating `extra` times what may be."""
+    """Reads a pattern once and builds a text, with `extra` more repetitions where allowed."""
 
     def __init__(self, pattern: str, extra: int) -> None:
         self._rest = pattern
@@ -73,7 +73,7 @@ class _Reader:
 
 
 def _character(atom: str) -> str:
-    """Return a character that fits an atom; anchors take no room."""
+    """Return a character that fits an atom; "" for an anchor."""
     if atom in ("^", "$", r"\b", r"\B", r"\A", r"\Z"):
         return ""
     if len(atom) == 1 and atom != ".":

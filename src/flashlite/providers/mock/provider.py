@@ -20,9 +20,9 @@ _HOST = Host(name="mock", base_url="mock://flashlite", needs_key=False)
 class MockProvider:
     """A model that needs no key, no network and no other process.
 
-    `MockProvider("calculator", skill=0.8)` answers as `mock/calculator?skill=0.8` does; see
-    `MockOptions` for what can be set. Everything but the socket is real: requests and answers are
-    spelled and read by the OpenAI dialect, and faults reach it as bytes and broken connections.
+    `MockProvider("calculator", skill=0.8)` answers like `mock/calculator?skill=0.8`; see
+    `MockOptions` for the options. Everything but the socket is real: the OpenAI dialect builds
+    requests and parses answers, and faults arrive as bytes and broken connections.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -32,7 +32,7 @@ class MockProvider:
         self._identity = f"{name} {sorted(options.items())}" if options else name
 
     def target(self, request: CompletionRequest) -> Target:
-        """Say who answers: this behaviour with these options."""
+        """Return the target: this behaviour with these options."""
         return Target(
             provider="mock",
             dialect="openai",
@@ -46,13 +46,13 @@ class MockProvider:
             return await self._embeddings(request.with_(model=name))
         body = dict(request.extra_body)
         if request.sample is not None:
-            # A real provider draws anew each time; the mock has to be told which draw it is.
+            # A real provider samples each time; the mock needs to know which draw it is.
             body["sample"] = request.sample
         return await self._http(request.with_(model=name, extra_body=body))
 
 
 class _MockTransport:
-    """Hand requests to the model; nothing leaves the process."""
+    """A transport that passes requests to the model inside the process."""
 
     def __init__(self, model: MockModel) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""Texts and numbers that are likely to fit a schema, and the types a schema may mean."""
+"""Texts and numbers that are likely to fit a schema, and a schema's possible types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "object": (),
     "array": (),
 }
-"""The types of JSON, with all their values where there are few."""
+"""The types of JSON, with all values of the types that have only a few."""
 
 _IMPLIED = {
     "object": ("properties", "required", "additionalProperties", "patternProperties",
@@ -44,7 +44,7 @@ _VARIANTS = 1000
 
 
 def kinds(schema: Mapping[str, Any]) -> list[str]:
-    """Return the types to try: those given, else those that other keywords speak of, then all."""
+    """Return the types to try: those given, else those that other keywords imply, then all."""
     given = schema.get("type")
     if given is not None:
         return [given] if isinstance(given, str) else list(given)
@@ -68,7 +68,7 @@ def strings(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def numbers(schema: Mapping[str, Any], *, whole: bool) -> Iterator[float]:
-    """Yield the first multiple at or above the lower bound, then between and beyond."""
+    """Yield the first multiple at or above the lower bound, then values between and beyond."""
     step = Fraction(str(schema.get("multipleOf", 1)))
     if whole:
         step = Fraction(step.numerator)  # the smallest integer among its multiples

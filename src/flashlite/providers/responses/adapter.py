@@ -1,8 +1,8 @@
-"""Requests to OpenAI's Responses API, and the four verbs.
+"""The adapter of OpenAI's Responses API, and its requests.
 
-Source: https://platform.openai.com/docs/api-reference/responses. Nothing is stored there unless
-the caller says `store=True`: the history is sent each time, and with it the model's reasoning,
-which comes encrypted and goes back as it came.
+Source: https://platform.openai.com/docs/api-reference/responses. Nothing is stored there unless the
+caller passes `store=True`: each request has the whole history, including the model's reasoning,
+which is encrypted and sent back unchanged.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def _check(request: CompletionRequest) -> None:
 
 
 def _needed_back(request: CompletionRequest, endpoint: Endpoint) -> list[str]:
-    """Return what an answer has to hold to go back whole, where the provider keeps nothing."""
+    """Return the `include` values that an unstored answer needs to be sent back complete."""
     runs_code = any(tool.get("type") == "code_interpreter" for tool in request.tools)
     needed = {_ENCRYPTED: _reasons(request, endpoint), _OUTPUTS: runs_code}
     return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _reasons(request: CompletionRequest, endpoint: Endpoint) -> bool:
-    """Whether the model is known to reason; others refuse to be asked for encrypted reasoning."""
+    """Return whether the model is known to reason; others refuse encrypted reasoning."""
     if "reasoning_effort" in request.params or "reasoning" in request.extra_body:
         return True
     profile = lookup(f"{endpoint.host.name}/{request.model}")
@@ -88,7 +88,7 @@ def _reasons(request: CompletionRequest, endpoint: Endpoint) -> bool:
 
 
 def _merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Merge fields into a body, in which `include` grows."""
+    """Merge fields into a body; `include` lists are joined."""
     known, value = body.get("include"), more.get("include")
     merged(body, more)
     if isinstance(known, list) and isinstance(value, list):
@@ -96,9 +96,9 @@ def _merge(body: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Flatten a function; a tool that the provider runs itself goes out as it is.
+    """Flatten a function; a tool that the provider runs itself stays unchanged.
 
-    Here functions are strict unless they say otherwise, in the chat API it is the other way round.
+    In this API functions are strict by default; in the chat API they are not.
     """
     if tool.get("type") != "function":
         return _flat(tool)
@@ -113,7 +113,7 @@ def _tool_choice(choice: Any) -> dict[str, Any]:
 
 
 def _flat(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Flatten a tool of the chat API or a choice of one; anything else is returned as it is."""
+    """Flatten a tool of the chat API, or a choice of one; return anything else unchanged."""
     kind = item.get("type")
     inner = item.get(kind) if kind in ("function", "custom", "allowed_tools") else None
     if not isinstance(inner, Mapping):

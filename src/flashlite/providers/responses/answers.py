@@ -1,10 +1,10 @@
-"""Answers of the Responses API: a list of items that becomes one message.
+"""Parsing answers of the Responses API: a list of items becomes one message.
 
-Text is the message's content, calls are its tool calls, and what the provider's own tools did are
-parts of the content, as they came. `thinking_blocks` holds what the rest of a message cannot say
-and what the API wants back: reasoning items as they came, and a mark for each message that has a
-phase or does not come first: `{"type": "message", "id", "phase", "length"}`, its length in
-characters. Either carries the `output_index` at which it stood, where that is not the first.
+Text becomes the message's content, calls its tool calls, and items of the provider's own tools
+unchanged parts of the content. `thinking_blocks` has what a message cannot otherwise express and
+the API wants back: unchanged reasoning items, and a mark for each message that has a phase or is
+not the first: `{"type": "message", "id", "phase", "length"}`, with its length in characters. Both
+have their `output_index`, unless it is the first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
 
 
 def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
-    """Read the JSON of a whole answer."""
+    """Parse the JSON of a whole answer."""
     raise_failure(data)
     output = data.get("output")
     if not isinstance(output, list):
@@ -56,7 +56,7 @@ def parse_answer(data: Mapping[str, Any]) -> CompletionResponse:
 
 
 def _item_deltas(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
-    """Yield what a stream would have said piece by piece."""
+    """Yield an item's content as the deltas of a stream."""
     match item["type"]:
         case "message":
             for part in item["content"]:
@@ -76,13 +76,13 @@ def _item_deltas(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
 
 
 def call_delta(item: Mapping[str, Any], place: int, arguments: str = "") -> Delta:
-    """Return the piece that says which function is called."""
+    """Return the delta that names the called function."""
     id = text_in(item.get("call_id")) or text_in(item.get("id")) or f"call_{place}"
     return Delta(tool_call=ToolCallDelta(place, id, text_in(item["name"]), arguments))
 
 
 def kept(item: Mapping[str, Any], place: int) -> Iterator[Delta]:
-    """Yield what is known of an item once it is whole."""
+    """Yield what is only known once an item is complete."""
     match text_in(item["type"]):
         case "message":
             yield from _marked(item, place)
@@ -116,7 +116,7 @@ def _block(block: Mapping[str, Any]) -> Delta:
 
 
 def _note(note: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an annotation; one of a page takes the form that the chat API gives it."""
+    """Return an annotation; one of a web page gets the chat API's form."""
     if note.get("type") != "url_citation" or "url_citation" in note:
         return {**note}
     page = {name: value for name, value in note.items() if name != "type"}
@@ -124,7 +124,7 @@ def _note(note: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def finish_reason(data: Mapping[str, Any]) -> str:
-    """Return why the model stopped; raises for an answer that is not finished."""
+    """Return why the model stopped; raise an error for an unfinished answer."""
     status = data.get("status", "completed")
     if status == "incomplete":
         reason = text_in((data.get("incomplete_details") or {}).get("reason"))
@@ -137,7 +137,7 @@ def finish_reason(data: Mapping[str, Any]) -> str:
 
 @plausible
 def read_usage(usage: Mapping[str, Any] | None) -> Usage | None:
-    """Read the counts; `input_tokens` is the whole prompt, `output_tokens` has the reasoning."""
+    """Parse the usage; `input_tokens` is the whole prompt, `output_tokens` includes reasoning."""
     if not usage:
         return None
     prompt = usage.get("input_tokens_details") or {}
@@ -153,12 +153,12 @@ def read_usage(usage: Mapping[str, Any] | None) -> Usage | None:
 
 
 def read_facts(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what else the provider told."""
+    """Return further facts from the provider."""
     return {name: data[name] for name in _FACTS if data.get(name) is not None}
 
 
 def read_logprobs(tokens: Any) -> dict[str, Any] | None:
-    """Return log probabilities in the chat API's form; raises TypeError for anything else."""
+    """Return log probabilities in the chat API's form; raise TypeError for anything else."""
     if not tokens:
         return None
     if not isinstance(tokens, list):
@@ -167,7 +167,7 @@ def read_logprobs(tokens: Any) -> dict[str, Any] | None:
 
 
 def raise_failure(data: Mapping[str, Any]) -> None:
-    """Raise the error that an answer or an event tells instead of an answer."""
+    """Raise the error that came instead of an answer."""
     error = data.get("error")
     if not error and data.get("status") != "failed":
         return

@@ -1,9 +1,9 @@
-"""Messages as the items that the Responses API takes.
+"""Converting messages to the items of the Responses API.
 
-A system or developer message stays where it stands, in its role. An answer of this API goes back
-in the order in which it came: its text, and what the provider's own tools did, from `content`, the
-calls from `tool_calls`, and the reasoning in between from `thinking_blocks`, which also holds what
-must be known about messages (see `answers.py`). Blocks of other providers are left out.
+System and developer messages keep their place and role. An answer of this API is sent back in its
+original order: its text and the items of the provider's own tools from `content`, the calls from
+`tool_calls`, and the reasoning in between from `thinking_blocks`, which also has marks of messages
+(see `answers.py`). Blocks of other providers are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Item = Mapping[str, Any]
 
 
 def input_items(messages: Sequence[Message], *, stored: bool) -> list[Item]:
-    """Return the items; messages and reasoning have ids only where the provider `stored` them."""
+    """Return the items; messages and reasoning have ids only if the provider `stored` them."""
     custom = [
         part.get("call_id")
         for message in messages
@@ -48,7 +48,7 @@ def _content(content: Any) -> Any:
 
 
 def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Spell a part of the chat API; any other is taken to be in this API's form already."""
+    """Convert a part of the chat API; any other is taken to be in this API's form already."""
     match part:
         case {"type": "text", "text": text}:
             return {"type": "input_text", "text": text}
@@ -69,7 +69,7 @@ def _result(message: Message, *, is_custom: bool) -> Item:
 
 
 def _answer(message: Message, *, stored: bool) -> list[Item]:
-    """Return an answer's items; reasoning that nothing follows is left out, as the API wants it."""
+    """Return an answer's items without trailing reasoning, which the API refuses."""
     blocks = message.get("thinking_blocks") or ()
     marks = [
         block for block in blocks if block.get("type") == "message" and _place(block, "length")
@@ -88,15 +88,15 @@ def _answer(message: Message, *, stored: bool) -> list[Item]:
 
 
 def _place(block: Item, name: str, otherwise: int = 0) -> int:
-    """Return a number that a block has; in a history that others wrote it may be anything."""
+    """Return a number from a block, or the default: foreign histories may have anything there."""
     number = block.get(name)
     return number if isinstance(number, int) and number >= 0 else otherwise
 
 
 def _fitting(marks: list[Item], text: str) -> list[Item]:
-    """Return the marks if they still divide the text; of a text that was changed, only the phase.
+    """Return the marks if they still fit the text, else only the last phase.
 
-    A mark says of a message in the answer how many characters of the text were its own.
+    A mark has the number of characters that a message contributed to the text.
     """
     if sum(mark["length"] for mark in marks) == len(text) or not marks:
         return marks
@@ -117,7 +117,7 @@ def _message_items(message: Message, marks: list[Item], *, stored: bool) -> Iter
         yield _message({"type": "refusal", "refusal": refused}, {}, stored=stored)
 
 
-# The items of this API; any other part of an answer is another provider's.
+# The item types of this API; any other part of an answer is another provider's.
 _OWN = re.compile("_call$|_call_output$|^mcp_|^tool_search_|^compaction$|^program")
 
 
@@ -147,10 +147,10 @@ def _calls(message: Message) -> Iterable[Item]:
 
 
 def _thought(block: Item, *, stored: bool) -> Item | None:
-    """Return reasoning as it goes back, or None where the provider could make nothing of it.
+    """Return reasoning in the form to send back, or None if the provider could not use it.
 
-    What is not stored is known by its encrypted content, and an id would be looked up in vain;
-    servers of open models give the bare text instead.
+    Unstored reasoning is identified by its encrypted content, and looking up its id would fail;
+    servers of open models send the plain text instead.
     """
     wanted = ("type", "id", "summary", "encrypted_content") if stored else _UNSTORED
     if not stored and not block.get("encrypted_content"):
@@ -169,12 +169,12 @@ def _same(part: Item) -> Iterable[Item]:
 
 
 def _known_image(part: Item) -> Iterable[Item]:
-    """A picture comes with more fields (`action`, `size`, ...) than the API takes back."""
+    """Yield an image call without the fields that the API refuses (`action`, `size`, ...)."""
     yield {name: part.get(name) for name in ("type", "id", "status", "result")}
 
 
 def _image(part: Item) -> Iterable[Item]:
-    """A picture that the model made is found by its id; unstored, it is shown again."""
+    """Yield an unstored generated image as an input image."""
     if result := part.get("result"):
         url = f"data:image/{part.get('output_format') or 'png'};base64,{result}"
         shown = {"type": "input_image", "image_url": url, "detail": "auto"}
@@ -182,7 +182,7 @@ def _image(part: Item) -> Iterable[Item]:
 
 
 def _code(part: Item) -> Iterable[Item]:
-    """Code that the model ran is refused where it is not stored; it is told as text."""
+    """Yield unstored code that the model ran as text, because the API refuses the item."""
     outputs = part.get("outputs")
     given = outputs if isinstance(outputs, list) else ()
     told = [part.get("code"), *(out.get("logs") for out in given if isinstance(out, Mapping))]

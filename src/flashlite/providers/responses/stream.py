@@ -1,4 +1,4 @@
-"""The events of a streamed answer, one by one; events of other kinds say nothing that we need.
+"""Parsing the events of a streamed answer; events of other kinds are not needed.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming.
 """
@@ -24,7 +24,7 @@ Event = Mapping[str, Any]
 
 
 def parse_event(data: Event) -> list[Delta]:
-    """Read the JSON of one event of a stream."""
+    """Parse the JSON of one event of a stream."""
     kind = data.get("type")
     if kind == "error" and not data.get("error"):
         raise_failure({"error": {name: data.get(name) for name in ("code", "message")}})
@@ -48,7 +48,7 @@ def _added(event: Event) -> Iterable[Delta]:
 
 
 def _output_index(event: Event) -> int:
-    """Return an item's place in the answer; a server that tells none sends one after the other."""
+    """Return an item's index; a server that omits it sends items one after another."""
     place = event.get("output_index")
     return place if isinstance(place, int) else 0
 
