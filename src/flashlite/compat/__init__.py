@@ -1,1 +1,1 @@
-"""Other libraries' calls on this engine, for code that was written for them."""
+"""APIs of other libraries on this engine, for code that was written for them."""

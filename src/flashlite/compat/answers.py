@@ -8,11 +8,11 @@ from typing import Any
 from ..types import Choice, CompletionResponse, Usage
 
 CHUNK = "chat.completion.chunk"
-"""What OpenAI calls a chunk of a stream."""
+"""OpenAI's object name for a chunk of a stream."""
 
 
 def completion_of(response: CompletionResponse) -> dict[str, Any]:
-    """Return an answer with the fields that litellm always has; what nobody told is None."""
+    """Return an answer with the fields that litellm always has; unknown ones are None."""
     raw, facts = response.raw or {}, response.facts
     created = raw.get("created")
     answer = {
@@ -31,7 +31,7 @@ _TOLD = ("service_tier", "citations", "search_results")
 
 
 def usage_of(response: CompletionResponse) -> dict[str, Any] | None:
-    """Return what an answer used; None where the provider told nothing."""
+    """Return the usage of an answer, or None if the provider reported none."""
     usage = response.usage
     if usage is None:
         return None
@@ -46,7 +46,7 @@ def usage_of(response: CompletionResponse) -> dict[str, Any] | None:
 
 
 def _anthropics(usage: Usage) -> dict[str, int]:
-    """Return the counts of a prompt cache under the names that Anthropic gave them."""
+    """Return the counts of a prompt cache under Anthropic's names."""
     if not usage.input_tokens_cache_write:
         return {}
     return {

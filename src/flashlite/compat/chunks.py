@@ -1,4 +1,4 @@
-"""A stream in OpenAI's form: events of ours become the JSON of its chunks."""
+"""A stream in OpenAI's form: StreamEvents become the JSON of its chunks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .answers import CHUNK, usage_of
 async def chunks(
     events: AsyncGenerator[StreamEvent], *, model: str, include_usage: bool
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the chunks of an answer; the last one has the usage where that was asked for.
+    """Yield the chunks of an answer; with `include_usage` the last one has the usage.
 
-    Each choice says its role with its first delta and its `finish_reason` with its last.
+    Each choice has its role in the first delta and its `finish_reason` in the last.
     """
     head = {
         "id": f"chatcmpl-{new_id()}",
@@ -38,7 +38,7 @@ async def chunks(
 
 
 def _deltas(event: StreamEvent) -> Iterator[tuple[int, dict[str, Any], str | None]]:
-    """Yield what an event adds: to which choice, what, and why that is its end."""
+    """Yield what an event adds: the choice's index, the delta, and its finish reason if it ends."""
     match event.type:
         case StreamEventType.TOKEN:
             yield event.index, {"content": event.data}, None
@@ -53,7 +53,7 @@ def _deltas(event: StreamEvent) -> Iterator[tuple[int, dict[str, Any], str | Non
 
 
 def _ends(response: CompletionResponse) -> Iterator[tuple[int, dict[str, Any], str | None]]:
-    """Yield how each choice ends, with what of its message came in no event."""
+    """Yield the end of each choice, with the parts of its message that had no event."""
     for choice in response.choices:
         told = {name: choice.message.get(name) for name in _WHOLE}
         delta = {name: value for name, value in told.items() if value}
@@ -64,7 +64,7 @@ _WHOLE = ("thinking_blocks", "refusal", "annotations", "audio")
 
 
 def _call(piece: ToolCallDelta, *, is_first: bool) -> dict[str, Any]:
-    """A call is named once: readers add the names of its pieces up, like its arguments."""
+    """Return a call's delta; only the first has a name, because readers concatenate names too."""
     named = {"id": piece.id, "name": piece.name} if is_first else {"id": None, "name": None}
     function = {"arguments": piece.arguments, "name": named["name"]}
     call = {"id": named["id"], "function": function, "type": "function", "index": piece.index}

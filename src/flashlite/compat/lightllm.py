@@ -4,9 +4,9 @@ client = LightLLMClient(api_key="...", base_url="http://localhost:8000")
 response = client.chat.completions.create(model="qwen", messages=messages, tools=tools)
 name = response.choices[0].message.tool_calls[0]["function"]["name"]  # or .function.name
 
-Unlike `Flashlite` it has sampling defaults of its own (`presence_penalty=1.1`, `top_k=50`, …), and
-the content of an answer keeps the text of its tool calls, because code written for it sends that
-content back without them. A history that holds both is sent with the calls alone.
+Unlike `Flashlite` it has its own sampling defaults (`presence_penalty=1.1`, `top_k=50`, …), and the
+content of an answer keeps the text of its tool calls, because code written for it sends back the
+content without the calls. A history that has both is sent with only the calls.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .chunks import chunks
 from .record import Record
 
 APIError = CompletionError
-"""Every failure of a call; the two others are kinds of it, and neither is one of the other."""
+"""Any failure of a call; APIConnectionError and APITimeoutError are unrelated subclasses of it."""
 
 __all__ = ["APIConnectionError", "APIError", "APITimeoutError", "LightLLMClient"]
 
@@ -45,8 +45,8 @@ __all__ = ["APIConnectionError", "APIError", "APITimeoutError", "LightLLMClient"
 class LightLLMClient:
     """A client of a LightLLM server, or of any server that speaks OpenAI's dialect.
 
-    `base_url` may lack its `/v1`; without one LIGHTLLM_BASE_URL counts, else this machine's port
-    8000. `timeout` is seconds in total. `chat.completions.create(...)` asks.
+    `base_url` may omit its `/v1`; the default is LIGHTLLM_BASE_URL, else port 8000 of this machine.
+    `timeout` is seconds in total. Send requests with `chat.completions.create(...)`.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class LightLLMClient:
 
 
 class Completions:
-    """What `client.chat.completions` can do."""
+    """The methods of `client.chat.completions`."""
 
     def __init__(self, engine: Flashlite) -> None:
         self._engine = engine
@@ -90,11 +90,10 @@ class Completions:
     ) -> Record | Iterator[Record]:
         """Ask for one answer; `options` are further arguments of `Flashlite.complete`.
 
-        With `stream=True` the chunks of the answer come one by one, and with
-        `stream_options={"include_usage": True}` its usage after them.
+        With `stream=True` it returns an iterator of chunks; with `stream_options={"include_usage":
+        True}` the usage follows them.
 
-        Raises APIError when it was tried and brought no answer, ConfigError when it cannot work
-        as written.
+        Raises APIError if the request fails, ConfigError if it is invalid as written.
         """
         options |= {
             "temperature": temperature,
@@ -130,7 +129,7 @@ def _versioned(base_url: str | None) -> str | None:
 
 
 def _as_sent(message: Message) -> Message:
-    """Return a message of a history without what our answers say twice, or for nothing."""
+    """Return a message of a history without duplicate call texts or empty `tool_calls`."""
     if not message.get("tool_calls"):
         return Message({key: value for key, value in message.items() if key != "tool_calls"})
     text = message.get("content")
@@ -151,7 +150,7 @@ async def _chunks(
 async def _with_calls_written(
     events: AsyncGenerator[StreamEvent],
 ) -> AsyncGenerator[StreamEvent]:
-    """Let the pieces of the content add up to the content of a whole answer."""
+    """Add the text of tool calls, so that the pieces add up to a whole answer's content."""
     last = "\n"
     async with aclosing(events):
         async for event in events:
@@ -204,6 +203,6 @@ def _with_written_calls(message: Message) -> str:
 
 
 def _written(call: ToolCall) -> str:
-    """Write a call as the model does; malformed arguments go back as they were written."""
+    """Return a call as a model writes it; malformed arguments stay as they were written."""
     name, arguments = json.dumps(call.name, ensure_ascii=False), call.arguments_json or "{}"
     return f'<tool_call>\n{{"name": {name}, "arguments": {arguments}}}\n</tool_call>'

@@ -4,7 +4,7 @@
     response = await client.get_response(messages=[{"role": "user", "content": "Hello!"}])
     print(response["output"])
 
-Everything else of llm-client is in `flashlite` itself, under the same names.
+The rest of llm-client's API is in `flashlite` itself, under the same names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["OpenAIClient"]
 
 
 class OpenAIClient:
-    """A client of OpenAI with dicts for answers; takes the arguments of `OpenAIProvider`."""
+    """A client of OpenAI that returns dicts; takes the arguments of `OpenAIProvider`."""
 
     def __init__(self, model: str | ModelProfile, **options: Any) -> None:
         self._provider = OpenAIProvider(model, **options)
@@ -28,8 +28,8 @@ class OpenAIClient:
     async def get_response(self, messages: MessageInput, **options: Any) -> dict[str, Any]:
         """Ask for one answer; see `OpenAIProvider` for the options.
 
-        A call that was tried and failed comes back too: `output` is None, `error` says why and
-        `status` is the server's, 0 where none answered. What cannot work as written is raised.
+        A failed call is returned too: `output` is None, `error` is the reason, and `status` is the
+        server's, or 0 if none answered. A call that is invalid as written raises.
         """
         try:
             return _answered(await self._provider.complete(messages, **options))
@@ -37,7 +37,7 @@ class OpenAIClient:
             return _failed(error, getattr(error.usage, "to_dict", dict)())
 
     async def close(self) -> None:
-        """Close what this event loop holds; the client stays usable."""
+        """Close this event loop's connections; the client stays usable."""
         await self._provider.close()
 
 

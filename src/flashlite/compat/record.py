@@ -1,4 +1,4 @@
-"""JSON that answers to attributes: what other libraries' responses are here."""
+"""JSON with attribute access, used for other libraries' response objects."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 
 class Record(dict[str, Any]):
-    """A part of an answer in OpenAI's form: `record.choices` and `record["choices"]` are one.
+    """A part of an answer in OpenAI's form: `record.choices` is `record["choices"]`.
 
-    It is JSON as it stands. What begins with an underscore is kept beside it.
+    It is a dict that can be dumped as JSON. Attributes that begin with an underscore are kept
+    outside the dict.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -31,13 +32,13 @@ class Record(dict[str, Any]):
 
     @classmethod
     def of(cls, value: Any) -> Any:
-        """Return JSON with attributes all the way down."""
+        """Return JSON with attribute access on all levels."""
         if isinstance(value, Mapping):
             return cls({name: cls.of(member) for name, member in value.items()})
         return [cls.of(member) for member in value] if isinstance(value, list) else value
 
     def model_dump(self, *, exclude_none: bool = False, **_: Any) -> dict[str, Any]:
-        """Return plain dicts and lists; other arguments of pydantic's have nothing to act on."""
+        """Return plain dicts and lists; pydantic's other arguments have no effect."""
         plain: dict[str, Any] = _plain(self, exclude_none)
         return plain
 

@@ -68,11 +68,12 @@ class Budget:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes that construct this budget share it."""
+        """Whether a pool shares this budget between processes."""
         return isinstance(self._purse, SharedPurse)
 
     @property
     def limit(self) -> float:
+        """The limit in dollars."""
         return self._purse.limit / UNIT
 
     @property
@@ -86,7 +87,7 @@ class Budget:
         return self._purse.reserved / UNIT
 
     async def reserve(self, dollars: float, *, priority: int = 0) -> Reservation:
-        """Wait until the amount fits; raises BudgetExceededError when it never will."""
+        """Reserve an amount, waiting until it fits; raise BudgetExceededError if it never will."""
         answer = await self._line.enter(ceil(dollars * UNIT), priority=priority)
         if isinstance(answer, FlashliteError):
             raise answer

@@ -94,7 +94,7 @@ class RateLimit:
 
     @property
     def is_shared(self) -> bool:
-        """Whether processes that make this limit anew have it together."""
+        """Whether a pool shares this limit between processes, or no limit is configured."""
         return self._pool is not None or self._config.limits == UNLIMITED
 
     async def __call__(self, request: CompletionRequest, call_next: Handler) -> CompletionResponse:

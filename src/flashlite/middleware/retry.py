@@ -43,7 +43,7 @@ class RetryConfig:
             raise ConfigError("retry delays cannot be negative, nor exponential_base below 1")
 
     def delay(self, attempt: int, chance: float) -> float:
-        """Return the wait after a failed attempt; `chance` from 0 to 1 places the jitter."""
+        """Return the seconds to wait after a failed attempt; `chance` (0 to 1) sets the jitter."""
         try:
             full = min(self.max_delay, self.initial_delay * self.exponential_base ** (attempt - 1))
         except OverflowError:
@@ -104,7 +104,7 @@ class Retry:
 async def _within(
     left: float | None, request: CompletionRequest, call_next: Handler
 ) -> CompletionResponse:
-    """Make one attempt; what is left of the total time bounds it, a stream's last byte included."""
+    """Make one attempt within the rest of the total time, up to a stream's last byte."""
     total = request.timeout.total
     if left != total and left is not None:
         request = request.with_(timeout=replace(request.timeout, total=max(left, 0.001)))

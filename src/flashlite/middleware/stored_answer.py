@@ -51,7 +51,7 @@ def read_answer(entry: Entry, response_model: type[Any] | None) -> CompletionRes
 
 
 def _fits(answer: CompletionResponse, response_model: type[Any]) -> bool:
-    """Parse the answer again; a model's own rules may have changed since it was stored."""
+    """Parse the answer again; the model's validation may have changed since it was stored."""
     if answer.has_tool_calls or answer.refusal:
         return True
     try:

@@ -234,7 +234,7 @@ class _Draft:
         self._length += len(text)
 
     def is_due(self) -> bool:
-        """Whether enough was added: with every fiftieth, all looks together cost linear time."""
+        """Return whether the text grew by a fiftieth: all parses together then cost linear time."""
         return self._length - self._seen > self._seen // 50
 
     def grow(self) -> bool:

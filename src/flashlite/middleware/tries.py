@@ -45,7 +45,7 @@ def _note(error: FlashliteError | CancelledError, before: Sequence[CompletionRes
 
 
 def total(usages: Sequence[Usage | None]) -> Usage | None:
-    """Return the sum; of a usage without a price beside others that have one, the tokens."""
+    """Return the sum; a usage without a price adds only tokens if others have a price."""
     if not any(_is_priced(usage) for usage in usages):
         return Usage.total_of(usages)
     return Usage.total_of(

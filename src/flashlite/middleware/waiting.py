@@ -27,7 +27,9 @@ class Room(Protocol[Asked, Grant]):
         """Return the time from which there is room: at most `now` if there is, inf if unknown."""
         ...
 
-    def take(self, amount: Asked, now: float, /) -> Grant: ...
+    def take(self, amount: Asked, now: float, /) -> Grant:
+        """Take the room for an amount, and return the grant."""
+        ...
 
     def undo(self, grant: Grant, /) -> None:
         """Take back a grant as if it had not been given."""

@@ -1,6 +1,6 @@
-"""What is known about models: prices, limits, abilities, tokens. No request is ever made here.
+"""Facts about models: prices, limits, abilities, token counts. No request is ever made here.
 
-`GPT5` and the like are what the price map knows about a model when the name is first used.
+`GPT5` and the like are profiles, looked up when the name is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the models on Amazon Bedrock take beyond Converse's common fields, read from their ids.
+"""What models on Amazon Bedrock accept beyond Converse's common fields, read from their ids.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/ (claude-messages-extended-thinking,
 …-adaptive-thinking, structured-output), https://docs.aws.amazon.com/nova/latest/nova2-userguide/
@@ -14,7 +14,7 @@ from typing import Literal
 from .catalog import ModelProfile, lookup
 
 ThinksBy = Literal["thinking", "reasoningConfig", "reasoning_effort", "reasoning"]
-"""The field that an effort goes into: Claude's, Nova 2's, that of gpt-oss, that of later GPTs."""
+"""The field for a reasoning effort: of Claude, Nova 2, gpt-oss, and later GPTs."""
 
 _BY_MAKER: tuple[tuple[str, ThinksBy | None], ...] = (
     ("anthropic.claude-3-7-", "thinking"),
@@ -29,13 +29,13 @@ _BY_MAKER: tuple[tuple[str, ThinksBy | None], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class BedrockModel:
-    """A model by its id, by an inference profile (`us.anthropic.…`) or by an ARN."""
+    """A model given by its id, an inference profile (`us.anthropic.…`) or an ARN."""
 
     name: str
 
     @property
     def profile(self) -> ModelProfile | None:
-        """What is known about the model that the name ends with."""
+        """The profile of the model that the name ends with."""
         return lookup(f"bedrock/{self._bare}")
 
     @property
@@ -45,12 +45,12 @@ class BedrockModel:
 
     @property
     def thinks_by(self) -> ThinksBy | None:
-        """Return how the model is told an effort; None where it takes none or nobody knows."""
+        """The field for a reasoning effort; None if the model takes none or it is unknown."""
         return next((way for start, way in _BY_MAKER if self._is_of(start)), None)
 
     @property
     def takes_reasoning(self) -> bool:
-        """Whether signed or encrypted reasoning of earlier turns goes back to the model."""
+        """Whether signed or encrypted reasoning of earlier turns is sent back to the model."""
         return self.is_opaque or self._is_of("anthropic.") or self.thinks_by == "reasoning"
 
     @property
@@ -60,9 +60,10 @@ class BedrockModel:
 
     @property
     def takes_schema(self) -> bool | None:
-        """Whether answers and calls can be held to a schema: yes, no, or None for unknown.
+        """Whether a schema can be enforced on answers and calls; None if unknown.
 
-        The map's `supports_response_schema` is about a tool that litellm has the model call.
+        The price map's `supports_response_schema` is not used: it is about litellm's own
+        workaround, a tool that the model is made to call.
         """
         if self.profile is None:
             return None
@@ -79,18 +80,18 @@ class BedrockModel:
         return self.name.rpartition("/")[2]
 
     def _is_of(self, start: str) -> bool:
-        """Whether the id begins so, with or without a region in front."""
+        """Return whether the id starts with a text, with or without a region in front."""
         return re.match(rf"(?:[a-z-]+\.)?{re.escape(start)}", self._bare) is not None
 
 
 def takes_schema(model: str, *, with_tools: bool = False) -> bool:
-    """Whether a model on Bedrock is known to hold its answers to a schema."""
+    """Return whether a schema is known to be enforced on a Bedrock model's answers."""
     return BedrockModel(model).takes_schema is True
 
 
 def is_of_converse(model: str) -> bool:
-    """Whether a name is an id or an ARN, not one of litellm's for another of Bedrock's APIs.
+    """Return whether a name is an id or an ARN, not a litellm name for another Bedrock API.
 
-    Those are `invoke/...`, `converse/...`, a region and a model, and so on.
+    Such names are `invoke/...`, `converse/...`, a region and a model, and so on.
     """
     return "/" not in model or model.startswith("arn:")

@@ -1,9 +1,9 @@
-"""What is known about a model: ask with `lookup`, tell with `register_model`.
+"""Facts about models: read them with `lookup`, add your own with `register_model`.
 
     lookup("openai/gpt-4o").context_window       # 128000
     lookup("claude-sonnet-4-5").supports("vision")
 
-Facts come from the price map inside litellm; what is registered here wins over it.
+Facts come from the price map inside litellm; what is registered here overrides it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .usage import read_usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProfile:
-    """What is known about one model; None is not known.
+    """The known facts about one model; None means unknown.
 
     `name` is its key in the price map. `category` is "completions", "embeddings" or the map's word
-    for something else; `api` is "responses" where OpenAI serves the model by that API alone.
-    `context_window` counts input tokens and `max_output_tokens` output tokens. `abilities` has the
+    for another kind; `api` is "responses" if OpenAI serves the model only through that API.
+    `context_window` counts input tokens and `max_output_tokens` output tokens. `abilities` maps the
     map's names without `supports_`: "vision", "function_calling", "reasoning".
     """
 
@@ -42,7 +42,7 @@ class ModelProfile:
 
     @classmethod
     def get(cls, name: str) -> ModelProfile:
-        """Return what `lookup` knows; raise `ConfigError` if that is nothing."""
+        """Return the result of `lookup`; raise `ConfigError` if the model is unknown."""
         profile = lookup(name)
         if profile is None:
             raise ConfigError(
@@ -54,7 +54,7 @@ class ModelProfile:
 
     @property
     def model_name(self) -> str:
-        """The name that goes over the wire: without the provider in front."""
+        """The name that is sent to the provider, without the provider's prefix."""
         prefix, slash, rest = canonical(self.name).partition("/")
         return rest if slash and prefix == self.provider else self.name
 
@@ -65,14 +65,14 @@ class ModelProfile:
 
     @property
     def reasoning_model(self) -> bool | None:
-        """Whether the model thinks before it answers: yes, no, or None for unknown."""
+        """Whether the model reasons before it answers; None if unknown."""
         return self.supports("reasoning")
 
     @property
     def reasoning_efforts(self) -> list[str]:
-        """What `reasoning_effort` may be, the least first; empty where nothing says that it thinks.
+        """The values of `reasoning_effort`, lowest first; empty if it is not known to reason.
 
-        The map tells low, medium and high only where a reasoning model does not take them.
+        The map mentions low, medium and high only if a reasoning model does not take them.
         """
         if not self.reasoning_model:
             return []
@@ -80,15 +80,15 @@ class ModelProfile:
         return [effort for effort, can in told if can or (can is None and effort in _USUAL_EFFORTS)]
 
     def supports(self, ability: str) -> bool | None:
-        """Return yes, no, or None for unknown."""
+        """Return whether the model has an ability; None if unknown."""
         return self.abilities.get(ability)
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens a text has for this model, exactly or nearly."""
+        """Return the tokens of a text for this model, exact or approximate."""
         return tokens.count_tokens(text, model=self.name)
 
     def parse_usage(self, usage: Any) -> Usage:
-        """Read an API's own usage (see `read_usage`), with what it costs where that is known."""
+        """Read an API's own usage (see `read_usage`) and add its cost if known."""
         return cost(read_usage(usage), self.prices)
 
 
@@ -97,10 +97,10 @@ _USUAL_EFFORTS = ("low", "medium", "high")
 
 
 def lookup(name: str) -> ModelProfile | None:
-    """Return what is known about exactly this model, or None.
+    """Return the profile of exactly this model, or None.
 
-    A dated name that is not listed is unknown even if its undated one is listed: it may cost
-    something else. `mock/…` is known to cost nothing, because nothing is called.
+    A dated name that is not listed is unknown even if the undated one is listed, because its price
+    may differ. `mock/…` models cost nothing, because no provider is called.
     """
     edition = _edition
     try:
@@ -112,7 +112,7 @@ def lookup(name: str) -> ModelProfile | None:
         return answer
 
 
-_MOST_ANSWERS = 10_000  # a mock's options are part of its name, so names may be without end
+_MOST_ANSWERS = 10_000  # a mock's options are part of its name, so there is no end of names
 
 
 def family(name: str) -> str | None:
@@ -123,14 +123,14 @@ def family(name: str) -> str | None:
 
 
 def is_provider(name: str) -> bool:
-    """Whether some provider goes by this name, as far as litellm's lists tell."""
+    """Return whether litellm's lists have a provider of this name."""
     return name in price_map.providers()
 
 
 def priced(usage: Usage, name: str, *, batch: bool = False, tier: str | None = None) -> Usage:
-    """Return the usage with what this model costs, or as it is if that is unknown.
+    """Return the usage with its cost at this model's prices, or unchanged if unknown.
 
-    `tier` is the service tier that served the request, as the provider told it.
+    `tier` is the service tier that served the request, as reported by the provider.
     """
     profile = lookup(name)
     return usage if profile is None else cost(usage, profile.prices, batch=batch, tier=tier)
@@ -145,10 +145,10 @@ def register_model(
     provider: str | None = None,
     abilities: Mapping[str, bool] | None = None,
 ) -> None:
-    """Say what you know about a model, for the whole process.
+    """Register facts about a model, for the whole process.
 
-    What is given wins over what was known; what is not given stays. Register a model under the
-    name you call it by; a bare name without a provider holds for every provider.
+    The given values override known ones; others stay. Register a model under the name you call it
+    by; a bare name without a provider applies to every provider.
     """
     if not isinstance(prices, Prices | None):
         raise ConfigError(f"prices is Prices.per_million(input=..., output=...); got {prices!r}")
@@ -166,14 +166,14 @@ def register_model(
 
 
 def unregister_model(name: str) -> None:
-    """Forget what was registered about a model; a name that never was is fine."""
+    """Remove what was registered about a model; do nothing for other names."""
     with _registering:
         _publish(_others(lookup(name)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Edition:
-    """What was registered and the answers given since: replaced as one, so readers need no lock."""
+    """The registered profiles and cached answers, replaced together, so readers need no lock."""
 
     registered: dict[str, ModelProfile] = field(default_factory=dict)
     answers: dict[str, ModelProfile | None] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""What Gemini models take on the wire, read from their names.
+"""What Gemini models accept on the wire, read from their names.
 
-Sources: https://ai.google.dev/gemini-api/docs/thinking (levels and budgets, and who can stop),
-…/docs/thought-signatures (who checks them), …/docs/openai (what an effort is in tokens).
+Sources: https://ai.google.dev/gemini-api/docs/thinking (levels, budgets, and which models can turn
+thinking off), …/docs/thought-signatures (which models check them), …/docs/openai (efforts in
+tokens).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Gemini:
 
     @property
     def generation(self) -> tuple[int, ...]:
-        """Return (2, 5) for Gemini 2.5; a name that tells none (`gemini-flash-latest`) is new."""
+        """The version, (2, 5) for Gemini 2.5; a name without one (`gemini-flash-latest`) is new."""
         found = _GENERATION.match(self._bare)
         return tuple(map(int, found[1].split("."))) if found else _NEWEST
 
@@ -34,8 +35,8 @@ class Gemini:
     def is_third(self) -> bool:
         """Whether this is Gemini 3 or later.
 
-        Those think in levels, check the signatures of their calls, and take the ids of calls and
-        media inside results, which earlier ones refuse as unknown fields.
+        These take thinking levels, check the signatures of their calls, and accept call ids and
+        media inside results, which earlier models refuse as unknown fields.
         """
         return self._bare.startswith("gemini-") and self.generation >= _THIRD
 
@@ -51,16 +52,16 @@ class Gemini:
 
     @property
     def lowest_level(self) -> str:
-        """Return the thinking level for the least effort."""
+        """The thinking level for the least effort."""
         is_quick = "flash" in self._bare and self._ability("minimal_reasoning_effort") is not False
         return "minimal" if is_quick else "low"
 
     def thinking_level(self, effort: str) -> str:
-        """Return the level for an effort; the highest is "high"."""
+        """Return the thinking level for an effort; the highest is "high"."""
         return {"minimal": self.lowest_level, "xhigh": "high"}.get(effort, effort)
 
     def thinking_budget(self, effort: str) -> int | None:
-        """Return the tokens that an effort stands for before Gemini 3, None for an unknown one."""
+        """Return an effort's token budget before Gemini 3, or None for an unknown effort."""
         return _BUDGETS.get(effort)
 
     @property
@@ -73,7 +74,7 @@ class Gemini:
 
 
 def takes_schema(model: str, *, with_tools: bool = False) -> bool:
-    """Whether a model's answers can be held to a schema; before Gemini 3 not beside functions.
+    """Return whether a schema can be enforced; before Gemini 3 not together with tools.
 
     Source: https://ai.google.dev/gemini-api/docs/structured-output#structured_outputs_with_tools
     """
@@ -81,9 +82,9 @@ def takes_schema(model: str, *, with_tools: bool = False) -> bool:
 
 
 def is_googles_own(name: str) -> bool:
-    """Whether a model on Vertex AI speaks Gemini's API: Google's own, and what is tuned from them.
+    """Return whether a Vertex AI model speaks Gemini's API: Google's own, and tuned ones.
 
-    Partners' models (Claude, Llama, Mistral, …) and open ones have addresses and dialects of their
-    own there; no name of theirs starts like this.
+    Partner models (Claude, Llama, Mistral, …) and open ones have other addresses and dialects
+    there, and their names never start like this.
     """
     return name.removeprefix("models/").startswith(("gemini-", "endpoints/"))

@@ -1,4 +1,4 @@
-"""Files that ship inside the installed litellm, found without importing it."""
+"""Finding files of the installed litellm without importing it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def find_file(*parts: str) -> Path | None:
-    """Return a file below litellm's folder, or None if litellm or the file is not there."""
+    """Return a file in litellm's folder, or None if litellm or the file is missing."""
     spec = find_spec("litellm")
     if spec is None or spec.origin is None:
         return None

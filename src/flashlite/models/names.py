@@ -1,9 +1,9 @@
-"""How people and the price map write the name of one model.
+"""The spellings of a model's name by people and by the price map.
 
-A name is bare (`gpt-4o`) or starts with whoever serves it (`azure/gpt-4o`). Names are compared
-whole and as they are written: no prefix, substring or case is ever guessed, because a model with
-nearly the same name may cost seventeen times as much. Only who serves a model that the price map
-does not have yet, or has no longer, is told by the look of its name.
+A name is bare (`gpt-4o`) or starts with its provider (`azure/gpt-4o`). Names are compared whole and
+as written: no prefix, substring or case is ever guessed, because a model with nearly the same name
+may cost seventeen times as much. Only the provider of a model that the price map does not list, or
+no longer lists, is inferred from the pattern of its name.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ _FINE_TUNE = re.compile(r"((?:[^/:]+/)?ft:[^:]+)(:.+)")
 
 
 def provider_named(spelling: str) -> str:
-    """Return litellm's name of a provider, whichever way a person or the price map writes it.
+    """Return litellm's name of a provider, however a person or the price map spells it.
 
-    The map splits some by kind of model: `vertex_ai-language-models`, `text-completion-openai`.
+    The map splits some providers by kind of model: `vertex_ai-language-models`,
+    `text-completion-openai`.
     """
     spelling = spelling.removeprefix("text-completion-")
     if spelling.endswith("models"):
@@ -51,11 +52,11 @@ def canonical(name: str) -> str:
 
 
 def spellings(name: str) -> Iterator[tuple[str, str | None]]:
-    """Yield the map's keys that may mean this name, best first.
+    """Yield the map's possible keys for a name, best first.
 
-    With each comes the provider that its entry must belong to, or None where the key says so
-    itself: `openai/gpt-4o` may be the key `gpt-4o`, but only if that is OpenAI's. A bare Gemini
-    name is the Gemini API's before it is Vertex AI's, whose entries the map writes bare.
+    Each comes with the provider that its entry must belong to, or None where the key itself names
+    it: `openai/gpt-4o` may be the key `gpt-4o`, but only if that entry is OpenAI's. A bare Gemini
+    name means the Gemini API before Vertex AI, whose entries have bare names in the map.
     """
     prefix, slash, rest = name.partition("/")
     if name.startswith("gemini-"):
@@ -64,12 +65,12 @@ def spellings(name: str) -> Iterator[tuple[str, str | None]]:
     if slash:
         yield canonical(name), None
         yield rest, provider_named(prefix)
-    if rest.startswith("arn:aws"):  # of a model or a profile on Bedrock, whose id it ends with
+    if rest.startswith("arn:aws"):  # a model or profile on Bedrock; the ARN ends with its id
         yield rest.rpartition("/")[2], "bedrock"
 
 
 def maker(name: str) -> str | None:
-    """Return whose numbered release a bare name is: "anthropic" for any `claude-3-...`."""
+    """Return the maker of a numbered release by its bare name: "anthropic" for `claude-3-...`."""
     return next((who for who, release in _RELEASES.items() if release.match(name)), None)
 
 

@@ -1,7 +1,7 @@
-"""The price map that ships inside litellm: the only place that knows how it spells things.
+"""The price map inside litellm; the only module that knows its spellings.
 
-Its fields are described by its own `sample_spec` entry. Without litellm, or without the file,
-nothing is known and one warning says so.
+The map's `sample_spec` entry describes its fields. Without litellm, or without the file, nothing is
+known; this is logged once.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _reading = Lock()
 
 
 def find_entry(name: str) -> tuple[str, Entry] | None:
-    """Return the key and the entry that a name means, or None if the map does not have it.
+    """Return the key and the entry for a name, or None if the map has none.
 
-    A name that says its provider is never answered with another provider's entry.
+    A name with a provider never gets another provider's entry.
     """
-    with _reading:  # two first questions at once read the file once
+    with _reading:  # concurrent first lookups read the file once
         entries = _entries()
     for key, provider in spellings(name):
         entry = entries.get(key)
@@ -43,14 +43,14 @@ def find_entry(name: str) -> tuple[str, Entry] | None:
 
 @cache
 def providers() -> frozenset[str]:
-    """Return the providers that litellm lists or that people spell differently."""
+    """Return the providers that litellm lists, or that have other spellings."""
     with _reading:
         listed = {provider_of(entry) for entry in _entries().values()}
     return frozenset(listed.union(OTHER_SPELLINGS.values(), _supported()))
 
 
 def _supported() -> Iterable[str]:
-    """Return the prefixes that litellm knows, with or without a model whose price is listed."""
+    """Return the prefixes that litellm knows, even without a model in the map."""
     path = find_file(SUPPORT_FILE)
     if path is None:
         return ()
@@ -76,12 +76,12 @@ def _entries() -> Mapping[str, Entry]:
 
 
 def provider_of(entry: Entry) -> str:
-    """Return who serves the model."""
+    """Return the provider of the model."""
     return provider_named(entry["litellm_provider"])
 
 
 def category_of(entry: Entry) -> str | None:
-    """Return what the model makes: "completions", "embeddings", or the map's own word."""
+    """Return the model's kind: "completions", "embeddings", or the map's own word."""
     mode = entry.get("mode")
     if mode in ("chat", "completion", "responses"):
         return "completions"
@@ -89,18 +89,18 @@ def category_of(entry: Entry) -> str | None:
 
 
 def api_of(entry: Entry) -> Literal["responses"] | None:
-    """Return "responses" where only that API of OpenAI's serves the model."""
+    """Return "responses" if OpenAI serves the model only through that API."""
     return "responses" if entry.get("mode") == "responses" else None
 
 
 def limit_of(entry: Entry, field: str) -> int | None:
-    """Return a number of tokens: `max_input_tokens` or `max_output_tokens`."""
+    """Return a limit in tokens: `max_input_tokens` or `max_output_tokens`."""
     value = entry.get(field)
     return int(value) if isinstance(value, int | float) else None
 
 
 def abilities_of(entry: Entry) -> dict[str, bool]:
-    """Return what the map says the model can or cannot do, without the word `supports_`."""
+    """Return the abilities that the map states, by name without `supports_`."""
     return {
         field.removeprefix("supports_"): value
         for field, value in entry.items()
@@ -109,9 +109,9 @@ def abilities_of(entry: Entry) -> dict[str, bool]:
 
 
 def prices_of(key: str, entry: Entry) -> Prices | None:
-    """Return the prices of an entry, or None if they are not known on both sides.
+    """Return the prices of an entry, or None unless both input and output are known.
 
-    None also where output has several prices (audio, images): usage does not tell it apart.
+    Also None if output has several prices (audio, images), because usage does not separate them.
     """
     listed = dict(_listed(key, entry))
     if not {"input_cost_per_token", "output_cost_per_token"} <= listed.keys():
@@ -120,7 +120,7 @@ def prices_of(key: str, entry: Entry) -> Prices | None:
     if any(listed.get(field, output) != output for field in _UNTOLD):
         return None
     if listed.get("output_cost_per_reasoning_token") == output:
-        del listed["output_cost_per_reasoning_token"]  # a repetition, not a price of its own
+        del listed["output_cost_per_reasoning_token"]  # it only repeats the output price
     kinds = {
         kind: _build(listed, f"_{kind}")
         for kind in ("batches", "flex", "priority")
@@ -133,10 +133,10 @@ _UNTOLD = ("output_cost_per_audio_token", "output_cost_per_image_token")
 
 
 def _listed(key: str, entry: Entry) -> Iterator[tuple[str, float]]:
-    """Yield what the entry says in dollars per token, leaving out what cannot be a price.
+    """Yield the entry's values in dollars per token, except those that cannot be prices.
 
-    The map writes 0 for free, for billed by the hour and for nobody knows alike, so a 0 counts
-    only for a server on the user's own machine, and for the output of embeddings, which have none.
+    In the map a 0 may mean free, billed by the hour, or unknown, so it is used only for a server on
+    the user's own machine. Embeddings get an output price of 0, because they have no output.
     """
     if entry.get("mode") == "embedding":
         yield "output_cost_per_token", 0.0
@@ -150,7 +150,7 @@ _OWN_MACHINE = ("lemonade", "ollama")
 
 
 def _flattened(entry: Entry) -> Iterator[tuple[str, Any]]:
-    """Yield all fields, those of `tiered_pricing` under the names that other entries use."""
+    """Yield all fields, with those of `tiered_pricing` under the names of other entries."""
     yield from entry.items()
     for tier in entry.get("tiered_pricing", ()):
         start = int(tier.get("range", [0])[0])
@@ -171,7 +171,7 @@ _ABOVE = re.compile(r"input_cost_per_token(_above_(\d+)(k?)_tokens)")
 
 
 def _build(listed: Mapping[str, float], kind: str) -> Prices:
-    """Build the prices of one kind of request: what the map does not list for it costs as usual."""
+    """Build the prices of one kind of request; those that are not listed cost as usual."""
     tiers = [match for field in listed if (match := _ABOVE.fullmatch(field))]
     above = {
         int(match[2]) * (1000 if match[3] else 1): Prices(
@@ -183,7 +183,7 @@ def _build(listed: Mapping[str, float], kind: str) -> Prices:
 
 
 def _pick(listed: Mapping[str, float], endings: tuple[str, ...]) -> dict[str, Any]:
-    """Return each price under the first of the endings that lists it."""
+    """Return each price by the first of the endings that is listed."""
     found = {
         name: next((listed[spelled + end] for end in endings if spelled + end in listed), None)
         for name, spelled in _SPELLED.items()

@@ -1,4 +1,4 @@
-"""What tokens cost."""
+"""Prices of tokens, and the cost of a usage."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ..errors import ConfigError
 from ..types.usage import Usage
 
 TOO_DEAR = 0.001
-"""Dollars per token that no model costs (the dearest in 2026 takes 0.0006): a slip of unit."""
+"""Dollars per token that no model reaches (the maximum in 2026 is 0.0006): a wrong unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """The prices of one model, in US dollars per token; `per_million` reads a price list.
+    """The prices of one model in US dollars per token; `per_million` takes a price list's numbers.
 
-    None is a price that the provider does not list: a token read from or written to its cache then
-    costs what any input token costs, one of reasoning what any output token costs, and a batch half
-    of what single requests cost, as it does wherever there are batches. `above` maps a number of
-    input tokens to the prices of every request that has more, for all of its tokens. `tiers` has
-    the prices of service tiers ("flex", "priority"); one that is not listed has an unknown price.
-    Audio and images are not told apart from text.
+    None means that the provider does not list the price: a token read from or written to the cache
+    then costs the same as any input token, a reasoning token the same as any output token, and a
+    batch half of what single requests cost, as it does wherever there are batches. `above` maps a
+    number of input tokens to the prices of every request with more of them, for all of its tokens.
+    `tiers` has the prices of service tiers ("flex", "priority"); the price of an unlisted one is
+    unknown. Audio and images are priced like text.
     """
 
     input: float
@@ -71,7 +71,7 @@ class Prices:
 
     @property
     def in_batch(self) -> Prices:
-        """The prices of a batch."""
+        """The prices in a batch."""
         return self.batch or self._halved()
 
     def _halved(self) -> Prices:
@@ -83,9 +83,9 @@ class Prices:
     def for_request(
         self, input_tokens: int, *, batch: bool = False, tier: str | None = None
     ) -> Prices | None:
-        """Return the prices of one request: of a batch, a tier, a long prompt, or these.
+        """Return the prices that apply to one request, by batch, service tier and prompt length.
 
-        None is for a service tier whose prices are not listed.
+        None means a service tier whose prices are not listed.
         """
         prices = self.in_batch if batch else self
         if tier in _OTHER_TIERS and not batch:
@@ -96,7 +96,7 @@ class Prices:
         return prices.above[max(passed)] if passed else prices
 
 
-# OpenAI's words (https://platform.openai.com/docs/guides/flex-processing); any other tier, such as
+# OpenAI's names (https://platform.openai.com/docs/guides/flex-processing); any other tier, such as
 # "default" or Groq's "on_demand", is billed as usual.
 _OTHER_TIERS = ("flex", "priority")
 _PER_TOKEN = ("input", "output", "cached_input", "cache_write", "cache_write_1h", "reasoning")
@@ -105,10 +105,9 @@ _PER_TOKEN = ("input", "output", "cached_input", "cache_write", "cache_write_1h"
 def cost(
     usage: Usage, prices: Prices | None, *, batch: bool = False, tier: str | None = None
 ) -> Usage:
-    """Return the usage with its costs in US dollars; without prices, the usage as it is.
+    """Return the usage with its costs in US dollars, or unchanged without prices.
 
-    Tools that a provider runs itself, such as web search, are billed by the call and not counted
-    here.
+    Tools that a provider runs itself, such as web search, are billed per call and not counted here.
     """
     prices = prices and prices.for_request(usage.input_tokens, batch=batch, tier=tier)
     if prices is None:

@@ -1,7 +1,7 @@
-"""Questions about a model by litellm's names and with its kinds of answer.
+"""Queries about models under litellm's names, with its types of answer.
 
-What is unknown is False where litellm promises a bool, and a ConfigError where it promises a
-number: an unknown price is never 0. `lookup` tells unknown from no.
+An unknown fact is False where litellm returns a bool, and a ConfigError where it returns a number:
+an unknown price is never 0. `lookup` distinguishes unknown from no.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from .usage import read_usage
 
 
 def get_max_tokens(model: str) -> int | None:
-    """Return how many tokens an answer may have; None for a model that writes none."""
+    """Return the most tokens of an answer; None if unknown or if the model writes none."""
     return ModelProfile.get(model).max_output_tokens
 
 
 def supports_vision(model: str, custom_llm_provider: str | None = None) -> bool:
-    """Whether the model is known to read images."""
+    """Return whether the model is known to read images."""
     return _can("vision", model, custom_llm_provider)
 
 
 def supports_pdf_input(model: str, custom_llm_provider: str | None = None) -> bool:
-    """Whether the model is known to read PDF files."""
+    """Return whether the model is known to read PDF files."""
     return _can("pdf_input", model, custom_llm_provider)
 
 
 def supports_function_calling(model: str, custom_llm_provider: str | None = None) -> bool:
-    """Whether the model is known to call tools."""
+    """Return whether the model is known to call tools."""
     return _can("function_calling", model, custom_llm_provider)
 
 
 def supports_response_schema(model: str, custom_llm_provider: str | None = None) -> bool:
-    """Whether the model's API is known to hold answers to a JSON schema."""
+    """Return whether the model's API is known to enforce a JSON schema on answers."""
     return _can("response_schema", model, custom_llm_provider)
 
 
 def supports_reasoning(model: str, custom_llm_provider: str | None = None) -> bool:
-    """Whether the model is known to think before it answers."""
+    """Return whether the model is known to reason before it answers."""
     return _can("reasoning", model, custom_llm_provider)
 
 
@@ -51,9 +51,9 @@ supports_structured_output = supports_response_schema
 def cost_per_token(
     model: str, prompt_tokens: int = 0, completion_tokens: int = 0
 ) -> tuple[float, float]:
-    """Return what so many tokens cost in US dollars, those of the prompt and those of the answer.
+    """Return the cost in US dollars of the prompt tokens and of the completion tokens.
 
-    In spite of the name it is not the price of one token. Raises ConfigError where it is unknown.
+    Despite the name it is not the price of one token. Raises ConfigError if it is unknown.
     """
     usage = _priced(Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens), model)
     assert usage.input_cost is not None
@@ -62,10 +62,10 @@ def cost_per_token(
 
 
 def completion_cost(completion_response: Any, model: str | None = None) -> float:
-    """Return what an answer cost in US dollars: what it says, or else its tokens at list price.
+    """Return the cost of an answer in US dollars: as it reports, else from the list prices.
 
-    Takes an answer of ours or any object with `usage` and `model`. `model` is the one to go by
-    instead of the answer's own. Raises ConfigError where the usage or the price is unknown.
+    Takes a CompletionResponse or any object with `usage` and `model`. `model` replaces the answer's
+    own. Raises ConfigError if the usage or the price is unknown.
     """
     usage = read_usage(getattr(completion_response, "usage", None))
     if model is None and usage.total_cost is not None:
@@ -91,7 +91,7 @@ def _priced(usage: Usage, model: str) -> Usage:
 
 
 def _served(response: Any) -> str:
-    """Name the model that answered, with its provider where the answer says that."""
+    """Return the name of the model that answered, with its provider if that is a known name."""
     provider, model = getattr(response, "provider", None), getattr(response, "model", None) or ""
     full_name = f"{provider}/{model}"
     return full_name if provider and lookup(full_name) else model

@@ -1,9 +1,9 @@
-"""Count tokens offline, for questions before or after a request; too slow for its way.
+"""Counting tokens offline, before or after a request; too slow to do during one.
 
-Exact for OpenAI's models, whose vocabularies litellm ships. For all others the count is that of
-OpenAI's newest public vocabulary, an approximation. The first count of a vocabulary takes half a
-second. Nothing is ever downloaded and the environment is left alone, so tiktoken's own loader,
-which does both, is not used.
+Counts are exact for OpenAI's models, whose vocabularies litellm ships. For all others OpenAI's
+newest public vocabulary gives an approximation. The first count with a vocabulary takes half a
+second. Nothing is downloaded and the environment is not changed, so tiktoken's own loader, which
+does both, is not used.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 MEDIA_TOKENS = 1000
-"""What an image, a sound or a document counts, whatever its size.
+"""The tokens assumed for an image, a sound or a document, whatever its size.
 
-OpenAI's and Anthropic's guides to vision put an ordinary image between 85 and 1600 tokens.
+OpenAI's and Anthropic's vision guides give 85 to 1600 tokens for an ordinary image.
 """
 
 
 def count_tokens(text: str, *, model: str | None = None) -> int:
-    """Return how many tokens a text has; special tokens such as `<|endoftext|>` count as text.
+    """Return the number of tokens in a text; special tokens like `<|endoftext|>` count as text.
 
-    Without tiktoken or the vocabulary, a token is taken to be four bytes of UTF-8, rounded up.
+    Without tiktoken or the vocabulary, every four bytes of UTF-8 count as a token, rounded up.
     """
     encoding = _load(_vocabulary(model))
     if encoding is None:
@@ -75,9 +75,9 @@ def _load(vocabulary: str) -> Encoding | None:
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """A file of ranked tokens, and how text is cut before it is looked up (tiktoken's `pat_str`).
+    """A file of ranked tokens, and the pattern that splits text first (tiktoken's `pat_str`).
 
-    The file is named as tiktoken names it: by the SHA-1 of the address it was published at.
+    The file has tiktoken's name: the SHA-1 of the URL it was published at.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""Reading the token counts of an API's own answer, without a dialect at hand."""
+"""Reading the token counts of an API's own answer, without knowing its dialect."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..types.usage import Usage
 
 
 def read_usage(told: Any) -> Usage:
-    """Read a usage object or dict in either of OpenAI's spellings; prices are not looked up.
+    """Read a usage object or dict in either of OpenAI's spellings, without its cost.
 
-    They are `prompt_tokens` and `completion_tokens` (chat, embeddings), `input_tokens` and
-    `output_tokens` (responses), each with its `_details`. A `Usage` comes back as it is.
+    These are `prompt_tokens` and `completion_tokens` (chat, embeddings), or `input_tokens` and
+    `output_tokens` (responses), each with its `_details`. A `Usage` is returned unchanged.
     """
     if isinstance(told, Usage):
         return told
@@ -33,7 +33,7 @@ def read_usage(told: Any) -> Usage:
 
 
 def _field(told: Any, *names: str) -> Any:
-    """Return the first of these that is there, a key of a dict or an attribute."""
+    """Return the first of these dict keys or attributes that is present."""
     for name in names:
         value = told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
         if value is not None:

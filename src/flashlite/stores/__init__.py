@@ -1,4 +1,4 @@
-"""Shelves: where answers are kept, in memory, in a SQLite file, in a folder, on servers."""
+"""Stores of answers: in memory, in a SQLite file, in a folder, on servers."""
 
 from ..errors import StoreError
 from .base import Entry, Leasing, Semantic, Similar, Store, StoreStats

@@ -1,7 +1,7 @@
-"""What every store does: keep entries under a key, in collections, for as long as they are valid.
+"""The store protocol: keep entries under a key, in collections, for as long as they are valid.
 
-A store knows nothing of requests and models: keys, shared calls and hit counts belong to the cache
-layer above it. An expired entry is not there: no method returns, yields or counts it.
+A store does not interpret requests and models: keys, shared calls and hit counts belong to the
+cache layer above it. No method returns, yields or counts an expired entry.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Entry:
 
     `key` is a hex digest of `request`, the canonical JSON of everything that decides the answer;
     `response` is the JSON of the answer. `created` and `expires` are Unix seconds; an entry that
-    expires at its creation was never valid, one that expires None always is.
+    expires at its creation is never valid, one whose `expires` is None always is.
     """
 
     key: str
@@ -31,11 +31,11 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """How many bytes the request and the response have."""
+        """The bytes of the request and the response together."""
         return len(self.request) + len(self.response)
 
     def is_expired(self, now: float) -> bool:
-        """Whether the entry is no longer valid at a time, or never was."""
+        """Return whether the entry is no longer valid at a time, or never was."""
         return self.expires is not None and self.expires <= max(now, self.created)
 
     def with_ttl(self, ttl: float | None) -> Entry:
@@ -47,9 +47,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Similar(Entry):
-    """The answer to another question that says the same, as far as numbers can tell.
+    """The stored answer to another question that means the same, judged by their vectors.
 
-    `similarity` is at most 1; `question` is the text that was answered.
+    `similarity` is at most 1; `question` is the question that was stored.
     """
 
     similarity: float
@@ -57,7 +57,7 @@ class Similar(Entry):
 
     @classmethod
     def to(cls, entry: Entry, *, similarity: float, question: str) -> Similar:
-        """Say of an entry that it is not what was looked for, and how near it comes."""
+        """Return an entry as a similar one, with its similarity and its question."""
         return cls(
             key=entry.key,
             request=entry.request,
@@ -71,78 +71,78 @@ class Similar(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStats:
-    """How much a store holds: `bytes` are those of the requests and responses."""
+    """How much a store holds: `bytes` counts requests and responses."""
 
     entries: int
     bytes: int
 
 
 class Store(Protocol):
-    """A shelf for answers; it serves several threads and event loops, also one after another.
+    """A store of answers, usable from several threads and event loops, also one after another.
 
-    A collection is a namespace: the same key in two collections is two entries. What cannot be read
-    or written is a `StoreError`.
+    A collection is a namespace: the same key in two collections names two entries. A failure to
+    read or write raises `StoreError`.
     """
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
-        """Return the entry, or None where there is none that is still valid."""
+        """Return the entry, or None if there is none that is still valid."""
         ...
 
     async def put(self, entry: Entry, *, collection: str = "") -> None:
-        """Keep an entry in the place of any other with its key; `get` returns it from now on."""
+        """Store an entry, replacing any other with its key; `get` returns it from now on."""
         ...
 
     async def delete(self, key: str, *, collection: str = "") -> None:
-        """Forget an entry, if there is one."""
+        """Remove an entry, if there is one."""
         ...
 
     async def clear(self, *, collection: str | None = None) -> int:
-        """Forget one collection, or with None all of them; return how many entries that was."""
+        """Remove one collection, or all if None; return how many entries were removed."""
         ...
 
     async def stats(self) -> StoreStats:
-        """Return how much all collections hold together."""
+        """Return the totals of all collections."""
         ...
 
     def entries(self, *, collection: str = "", limit: int | None = None) -> AsyncIterator[Entry]:
-        """Yield the entries of a collection, the last created first, at most `limit` of them."""
+        """Yield the entries of a collection, newest first, at most `limit` of them."""
         ...
 
     async def flush(self) -> None:
-        """Return when everything that was put is written; raise if something could not be."""
+        """Return when every `put` is written; raise StoreError if one could not be."""
         ...
 
     async def aclose(self) -> None:
-        """Flush, and let go of files and threads; the store opens again when it is used again."""
+        """Flush, and release files, threads and connections; the next use opens them again."""
         ...
 
 
 @runtime_checkable
 class Leasing(Protocol):
-    """What a store of several machines has too: of all who miss an entry, one asks for it."""
+    """A store in which only one of the processes that miss an entry asks for it."""
 
     def lease(self, key: str, *, collection: str = "") -> AbstractAsyncContextManager[Entry | None]:
-        """Wait while somebody else asks for an entry; yield it, or None to who is to ask now.
+        """Wait while another process asks for an entry; yield it, or None if the caller should ask.
 
-        Others wait until the body has ended. A store that cannot tell yields None at once.
+        Others wait until the body has ended. A store that cannot tell yields None immediately.
         """
         ...
 
 
 @runtime_checkable
 class Semantic(Protocol):
-    """What a store that compares meaning has too: a look for what is not stored under its key."""
+    """A store that also finds entries by the meaning of their question."""
 
     async def nearest(self, request: bytes, *, collection: str = "") -> Similar | None:
-        """Return the entry of a request that says the same, or None where there is none."""
+        """Return the entry of a request that means the same, or None if there is none."""
         ...
 
     def expenses(self) -> dict[str, Any]:
-        """Return what looking has cost so far, by name, for the statistics."""
+        """Return the costs of the searches so far, by name, for the statistics."""
         ...
 
 
 def check_ttl(default_ttl: float | None) -> None:
-    """Refuse a lifetime that means nothing."""
+    """Raise ConfigError for an invalid lifetime."""
     if default_ttl is not None and not default_ttl >= 0:
         raise ConfigError(f"default_ttl is a number of seconds, or None for ever: {default_ttl}")

@@ -1,7 +1,7 @@
-"""Connections belong to the event loop that opened them: one opening for each loop.
+"""Resources, such as connections, that belong to one event loop and are opened once for each.
 
 `asyncio.run` closes every asynchronous generator that is still open when its loop ends, and waits
-for it. So a generator holds what was opened, and this module holds the generator.
+for it. So a generator holds the resource, and this module holds the generator.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class ByLoop(Generic[T]):
-    """Something that is opened at its first use on each loop, and closed with the loop.
+    """A resource that is opened at its first use on each loop, and closed with the loop.
 
     `live` yields it once, and closes it afterwards.
     """
@@ -25,7 +25,7 @@ class ByLoop(Generic[T]):
         self._lives: dict[asyncio.AbstractEventLoop, _Life[T]] = {}
 
     async def get(self) -> T:
-        """Return what belongs to the running loop; what cannot be opened is tried anew."""
+        """Return the running loop's resource; if opening fails, the next call tries again."""
         loop = asyncio.get_running_loop()
         life = self._lives.get(loop)
         if life is None:
@@ -40,7 +40,7 @@ class ByLoop(Generic[T]):
         return life.opened[0][0]
 
     async def aclose(self) -> None:
-        """Close what belongs to the running loop; the next use opens it again."""
+        """Close the running loop's resource; the next use opens it again."""
         life = self._lives.pop(asyncio.get_running_loop(), None)
         if life is None:
             return
@@ -51,7 +51,7 @@ class ByLoop(Generic[T]):
 
 @dataclass(slots=True, eq=False)
 class _Life(Generic[T]):
-    """What is open on one loop: nothing yet, or one thing and the generator that closes it."""
+    """One loop's resource: none yet, or one and the generator that closes it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     opened: list[tuple[T, AsyncGenerator[T]]] = field(default_factory=list)

@@ -21,25 +21,25 @@ from .tables import Name
 T = TypeVar("T")
 
 _LEAST_BYTES = 64 * 1024  # an empty file has 28 kB
-_PAGE = 100  # entries that are read at once
+_PAGE = 100  # entries per read
 
 
 class DiskCache:
-    """Keep entries in a SQLite file.
+    """A store in one SQLite file, which several processes may share.
 
-    The file and its folders are made at the first use. `default_ttl` is the lifetime in seconds of
-    an entry that brings no expiry of its own. `max_bytes` bounds the file, give or take the
-    write-ahead log of some MB beside it: beyond it, what was written longest ago goes first (a read
-    does not refresh, or it would have to write). An entry that alone is larger is not kept. Expired
-    entries are removed little by little when something is written.
+    The file and its folders are created at the first use. `default_ttl` is the lifetime in seconds
+    of entries without an expiry of their own. `max_bytes` bounds the file, apart from the
+    write-ahead log of some MB beside it; beyond it, the entries written longest ago are removed
+    first (a read does not refresh an entry, because it would have to write). An entry that is
+    larger by itself is not stored. Expired entries are removed gradually on later writes.
 
-    A read takes microseconds and happens in place. Writes are committed in batches by a thread;
-    `get` finds them at once, other processes when they are committed, and `put` waits only where
-    the disk cannot follow. A write fails when another program holds the file for longer than
-    `busy_timeout` seconds or the disk is full: a warning says so once, the entry is gone, and the
-    next `flush` or `aclose` raises a `StoreError`. What `flush` returned for survives the death of
-    the process; a cut of the power may cost the last moments, never the file. A fork waits until
-    all is written. Calls go on without a store that is down, unless it is `required`.
+    A read takes microseconds and runs in the calling thread. A background thread commits writes in
+    batches; `get` finds them immediately, other processes once they are committed, and `put` waits
+    only if the disk cannot keep up. A write fails if another program holds the file for longer than
+    `busy_timeout` seconds or the disk is full: this is logged once, the entry is lost, and the next
+    `flush` or `aclose` raises a `StoreError`. What was flushed survives the death of the process; a
+    power failure may lose the last moments, but never the file. A fork waits until everything is
+    written. If the store is down, calls continue without it, unless it is `required`.
     """
 
     _file: OpenFile | None = None
@@ -71,29 +71,35 @@ class DiskCache:
             file.end()
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        """Return the entry, or None if there is none that is still valid."""
         name = _name(collection, key)
         entry = await self._with_file(lambda file: file.find(name))
         return None if entry is None or entry.is_expired(self._clock()) else entry
 
     async def put(self, entry: Entry, *, collection: str = "") -> None:
+        """Store an entry, replacing any other with its key."""
         entry, name = entry.with_ttl(self._default_ttl), _name(collection, entry.key)
         is_kept = not entry.is_expired(self._clock()) and self._has_room_for(entry)
         await self._write(name, entry if is_kept else None)
 
     async def delete(self, key: str, *, collection: str = "") -> None:
+        """Remove an entry, if there is one."""
         await self._write(_name(collection, key), None)
 
     async def clear(self, *, collection: str | None = None) -> int:
+        """Remove one collection, or all if None; return how many entries were removed."""
         now = self._clock()
         return await self._run(lambda connection: tables.clear(connection, collection, now=now))
 
     async def stats(self) -> StoreStats:
+        """Return the number of valid entries and their bytes."""
         now = self._clock()
         return await self._run(lambda connection: tables.stats(connection, now=now))
 
     async def entries(
         self, *, collection: str = "", limit: int | None = None
     ) -> AsyncIterator[Entry]:
+        """Yield the valid entries of a collection, newest first, at most `limit` of them."""
         start: tuple[float, int] | None = None
         left = limit
         while left is None or left > 0:
@@ -105,16 +111,18 @@ class DiskCache:
             start, left = page.next, left and left - len(page.entries)
 
     async def vacuum(self) -> None:
-        """Remove what has expired and give free space back to the disk; writes wait meanwhile."""
+        """Remove expired entries and return free space to the disk; writes wait meanwhile."""
         now = self._clock()
         await self._run(lambda connection: tables.vacuum(connection, now=now))
 
     async def flush(self) -> None:
+        """Return when every `put` is committed; raise StoreError if one failed."""
         file = self._own_file()
         if file is not None:
             await file.flush()
 
     async def aclose(self) -> None:
+        """Write everything and close the file; the next use opens it again."""
         file = self._own_file()
         if file is not None:
             await file.aclose()
@@ -146,17 +154,17 @@ class DiskCache:
             file = self._own_file()
             if file is None or file.is_ending:
                 if file is not None:
-                    await file.until_closed()  # or what it has not written yet would not be found
+                    await file.until_closed()  # otherwise its unwritten entries would not be found
                 file = self._open()
             if not file.is_open:
                 await asyncio.wrap_future(file.opened)
             try:
                 return act(file)
-            except Closed:  # by another task or thread, between these two lines
+            except Closed:  # closed by another task or thread between these two lines
                 continue
 
     def _open(self) -> OpenFile:
-        # For each process its own: a fork may copy one that is held, by a thread it does not copy.
+        # One lock per process: a fork may copy a lock that is held by a thread it does not copy.
         with self._locks.setdefault(os.getpid(), threading.Lock()):
             file = self._own_file()
             if file is None or file.is_ending:
@@ -169,7 +177,7 @@ class DiskCache:
             return file
 
     def _own_file(self) -> OpenFile | None:
-        """Return the file, unless it was opened by the process that this one is a fork of."""
+        """Return the file, unless it was opened by the parent of this forked process."""
         file = self._file
         return file if file is not None and file.pid == os.getpid() else None
 

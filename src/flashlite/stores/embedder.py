@@ -1,4 +1,4 @@
-"""Texts as vectors, by a function of the caller's."""
+"""Texts as vectors, made by the caller's function."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Vectors: TypeAlias = EmbeddingResult | Sequence[Sequence[float]]
 Embed: TypeAlias = Callable[[list[str]], Awaitable[Vectors] | Vectors]
 """Turns texts into vectors: a client's `embed`, or any function; a plain one runs in a thread."""
 
-_KEPT = 1000  # vectors that are kept in mind: a question is looked for, then stored
-_REST = 1.0  # seconds for which nobody tries again after a failure
+_KEPT = 1000  # vectors kept in memory: a question is first searched for, then stored
+_REST = 1.0  # seconds without another attempt after a failure
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """The meaning of a text as numbers; only those of one `space` can be compared."""
+    """The vector of a text; only vectors of one `space` can be compared."""
 
     numbers: array[float]
     space: str
 
 
 class Embedder:
-    """Ask the function for one text at a time, within `timeout` seconds; failing is a StoreError.
+    """Embeds one text at a time, within `timeout` seconds; a failure is a StoreError.
 
-    A ConfigError goes through, and so does whatever a function raises that is neither an error of
-    flashlite's nor of the network.
+    A ConfigError is passed on, and so is any exception of the function that is neither a flashlite
+    error nor a network error.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Embedder:
         self._timeout = timeout
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Vector] = OrderedDict()  # the last used last
+        self._kept: OrderedDict[str, Vector] = OrderedDict()  # least recently used first
         self._rests_until, self._failure = 0.0, ""
         self._count, self._cost = 0, 0.0
         self._is_cost_known = True
@@ -77,7 +77,7 @@ class Embedder:
         return {"embeddings": self._count, "embedding_cost": known}
 
     async def _asked(self, text: str) -> Vectors:
-        cost = None  # one that fails or is cancelled may be billed
+        cost = None  # a call that fails or is cancelled may be billed
         try:
             async with asyncio.timeout(self._timeout):
                 vectors = await self._called([text])
@@ -103,7 +103,7 @@ class Embedder:
         return vectors
 
     def _read(self, vectors: Vectors) -> Vector:
-        """Check the one vector, and name its space: by the model, or else by the function."""
+        """Check the single vector, and name its space after the model, or else the function."""
         rows: Any = vectors
         source = getattr(self._embed, "__qualname__", type(self._embed).__qualname__)
         if isinstance(vectors, EmbeddingResult):

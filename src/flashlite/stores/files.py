@@ -1,4 +1,4 @@
-"""A store of plain files: one readable JSON file for each answer."""
+"""A store of plain files: one readable JSON file per answer."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ..whole_file import whole_file
 from .base import Entry, StoreStats, check_ttl
 
 _LONGEST_NAME = 200  # file systems take 255 bytes
-_AT_A_TIME = 32  # files that `entries` reads ahead
+_AT_A_TIME = 32  # files that `entries` reads at a time
 _NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class FSCache:
-    """Keep each entry in `<directory>/<collection>/<key[:2]>/<key>.json`.
+    """A store of files, one per entry: `<directory>/<collection>/<key[:2]>/<key>.json`.
 
     The folder of the collection "" is `default`; characters that a file name cannot have are
-    percent-encoded. A file appears whole or not at all, and bears the time of the entry's creation.
-    A file that is torn, or not ours, is a miss. An expired file stays until it is overwritten or
-    cleared. Request and response come back byte for byte if they stand on one line, as compact JSON
-    does; others come back as the same JSON, made compact.
+    percent-encoded. A file appears whole or not at all, and its modification time is the entry's
+    creation time. A damaged or foreign file is a miss. An expired file stays until it is
+    overwritten or cleared. Request and response are returned byte for byte if they are on one line,
+    like compact JSON; others are returned as the same JSON, made compact.
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class FSCache:
         self._clock = clock
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        """Return the entry, or None if there is none that is still valid."""
         entry = await asyncio.to_thread(_read, self._path(collection, key))
         return entry if entry is not None and self._is_valid(entry, key) else None
 
     async def put(self, entry: Entry, *, collection: str = "") -> None:
+        """Store an entry, replacing any other with its key."""
         entry, path = entry.with_ttl(self._default_ttl), self._path(collection, entry.key)
         if entry.is_expired(self._clock()):
             await asyncio.to_thread(_remove, path)
@@ -60,6 +62,7 @@ class FSCache:
             await asyncio.to_thread(_write, path, entry)
 
     async def delete(self, key: str, *, collection: str = "") -> None:
+        """Remove an entry, if there is one."""
         await asyncio.to_thread(_remove, self._path(collection, key))
 
     async def clear(self, *, collection: str | None = None) -> int:
@@ -67,13 +70,14 @@ class FSCache:
         return await asyncio.to_thread(self._clear, collection)
 
     async def stats(self) -> StoreStats:
-        """Read every file: expired ones do not count, and only their text says so."""
+        """Return the totals, reading every file, because only the content shows if it expired."""
         sizes = await asyncio.to_thread(lambda: [entry.size for entry in self._valid(None)])
         return StoreStats(entries=len(sizes), bytes=sum(sizes))
 
     async def entries(
         self, *, collection: str = "", limit: int | None = None
     ) -> AsyncIterator[Entry]:
+        """Yield the valid entries of a collection, newest first, at most `limit` of them."""
         valid = islice(self._valid(collection), limit)
         while some := await asyncio.to_thread(lambda: list(islice(valid, _AT_A_TIME))):
             for entry in some:
@@ -94,7 +98,7 @@ class FSCache:
         return count
 
     def _valid(self, collection: str | None) -> Iterator[Entry]:
-        """Read what is valid, the last created first."""
+        """Yield the valid entries, newest first."""
         dated = [(_date(path), path) for path in self._files(collection)]
         for _, path in sorted(dated, reverse=True):
             entry = _read(path)
@@ -117,12 +121,12 @@ class FSCache:
 
 def _folder(collection: str) -> str:
     if collection == "default":
-        return "%64efault"  # a collection of that name is not the one without a name
+        return "%64efault"  # so that a collection named "default" differs from the unnamed one
     return _name(collection) or "default"
 
 
 def _name(text: str) -> str:
-    """Return a file name for a text: another one for each text, and never a way out."""
+    """Return a file name for a text: unique for each text, and never a path out of the folder."""
     name = quote(text, safe="", errors="surrogatepass")
     if name.startswith(".") or name.endswith("."):
         name = name.replace(".", "%2E")
@@ -132,7 +136,7 @@ def _name(text: str) -> str:
     return name
 
 
-# One line for each member, so that request and response are found again as they were written.
+# One line per member, so that request and response can be read back byte for byte.
 _LAYOUT = b'{\n"key": %b,\n"created": %b,\n"expires": %b,\n"request": %b,\n"response": %b\n}\n'
 _LINES = re.compile(re.escape(_LAYOUT).replace(b"%b", b"(.*)"))
 
@@ -152,11 +156,11 @@ def _compact(value: Any) -> bytes:
 
 
 def _from_text(text: bytes) -> Entry | None:
-    """Read an entry back, None from a text that is none."""
+    """Parse an entry, or return None if the text is not one."""
     try:
         found = json.loads(text)
         lines = _LINES.fullmatch(text)
-        # Somebody may have formatted the file by hand: it is still the same JSON.
+        # The file may have been reformatted by hand: it is still the same JSON.
         request, response = (
             lines.group(4, 5)
             if lines

@@ -1,8 +1,8 @@
 """Forks: a SQLite file must not be open while its process is copied.
 
-SQLite keeps count of its locks in the memory of the process. A child inherits the count but not the
-locks, and takes the file for locked for ever, or for its own. So what is open is closed before a
-fork, with everything written, and opens again in parent and child when they use it.
+SQLite counts its locks in the memory of the process. A child inherits the counts but not the locks,
+and so takes the file for locked forever, or for its own. So open files are written and closed
+before a fork, and opened again in parent and child at their next use.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ class Closing(Protocol):
     """Something that can be closed from any thread."""
 
     def end_in_time(self) -> None:
-        """Close, and return when that is done or takes too long."""
+        """Close, and return when that is done or has taken too long."""
         ...
 
 
-_gate = threading.Lock()  # held while something opens, and while the process is copied
+_gate = threading.Lock()  # held while a file is opened, and during a fork
 _open: WeakSet[Closing] = WeakSet()
 
 
 @contextmanager
 def opening(file: Closing) -> Iterator[None]:
-    """Open something in here: the process is not copied meanwhile, and not before it is closed."""
+    """Open a file in the body: a fork waits for the body, and closes the file first."""
     _watch()
     with _gate:
         yield
         _open.add(file)
 
 
-@cache  # for ever: what is registered cannot be taken back
+@cache  # forever: a registration cannot be undone
 def _watch() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before, after_in_parent=_gate.release, after_in_child=_after)

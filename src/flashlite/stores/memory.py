@@ -1,4 +1,4 @@
-"""A store in memory: gone with the process, bounded by entries and bytes."""
+"""A store in memory, bounded by entries and bytes; it ends with the process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .base import Entry, StoreStats, check_ttl
 
 
 class MemoryCache:
-    """Keep the entries that were used last.
+    """A store in memory that keeps the most recently used entries.
 
-    `max_size` bounds their number and `max_bytes` the bytes of their requests and responses, None
-    not at all; what was not used for the longest time goes first. An entry that alone is larger
-    than `max_bytes` is not kept. `default_ttl` is the lifetime in seconds of an entry that brings
-    no expiry of its own.
+    `max_size` bounds the number of entries and `max_bytes` the bytes of their requests and
+    responses (None: no bound); the least recently used entry is removed first. An entry larger than
+    `max_bytes` is not stored. `default_ttl` is the lifetime in seconds of entries without an expiry
+    of their own.
     """
 
     def __init__(
@@ -38,10 +38,11 @@ class MemoryCache:
         self._default_ttl = default_ttl
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()  # the last used last
+        self._entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()  # oldest use first
         self._bytes = 0
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        """Return the entry, or None if there is none that is still valid."""
         name = (collection, key)
         with self._lock:
             entry = self._entries.get(name)
@@ -54,6 +55,7 @@ class MemoryCache:
             return entry
 
     async def put(self, entry: Entry, *, collection: str = "") -> None:
+        """Store an entry, replacing any other with its key."""
         entry, name = entry.with_ttl(self._default_ttl), (collection, entry.key)
         with self._lock:
             self._remove(name)
@@ -65,10 +67,12 @@ class MemoryCache:
                 self._remove(next(iter(self._entries)))
 
     async def delete(self, key: str, *, collection: str = "") -> None:
+        """Remove an entry, if there is one."""
         with self._lock:
             self._remove((collection, key))
 
     async def clear(self, *, collection: str | None = None) -> int:
+        """Remove one collection, or all if None; return how many entries were removed."""
         with self._lock:
             now = self._clock()
             names = [name for name in self._entries if collection in (None, name[0])]
@@ -78,6 +82,7 @@ class MemoryCache:
             return count
 
     async def stats(self) -> StoreStats:
+        """Return the number of valid entries and their bytes."""
         with self._lock:
             now = self._clock()
             sizes = [entry.size for entry in self._entries.values() if not entry.is_expired(now)]
@@ -86,6 +91,7 @@ class MemoryCache:
     async def entries(
         self, *, collection: str = "", limit: int | None = None
     ) -> AsyncIterator[Entry]:
+        """Yield the valid entries of a collection, newest first, at most `limit` of them."""
         with self._lock:
             held = [entry for name, entry in self._entries.items() if name[0] == collection]
         held.sort(key=lambda entry: entry.created, reverse=True)
@@ -94,7 +100,7 @@ class MemoryCache:
             yield entry
 
     async def flush(self) -> None:
-        """Do nothing: memory is all there is."""
+        """Do nothing: there is nothing to write."""
 
     async def aclose(self) -> None:
         """Do nothing: the entries stay."""

@@ -1,4 +1,4 @@
-"""An open SQLite file: one connection to read from any thread, and one thread that writes."""
+"""An open SQLite file: one connection for reads from any thread, and one writing thread."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ log = logging.getLogger("flashlite.stores")
 
 T = TypeVar("T")
 
-_BATCH = 200  # writes in one commit; more at once would hold the interpreter for too long
-_FULL = 2_000  # writes in the queue, from which on each further one is waited for
-_COMPANY = 0.02  # seconds that a first write waits for others to be committed with
-_READERS_PATIENCE = 0.1  # reads happen on an event loop; in WAL mode nothing makes them wait long
+_BATCH = 200  # writes per commit; more would hold the interpreter for too long
+_FULL = 2_000  # queued writes beyond which each further write is waited for
+_COMPANY = 0.02  # seconds that a first write waits for others to share its commit
+_READERS_PATIENCE = 0.1  # reads run on an event loop; in WAL mode they never wait long
 _PATIENCE_AT_THE_END = 15.0
 
 
 class Closed(Exception):
-    """Somebody closed the file meanwhile: open it again."""
+    """Raised when the file was closed in the meantime: open it again."""
 
 
 class _Write(NamedTuple):
     name: Name
     entry: Entry | None  # None deletes
-    done: Future[None] | None  # waited for because the queue is long
+    done: Future[None] | None  # set if the caller waits because the queue is long
 
 
 class _Job(NamedTuple):
@@ -48,15 +48,14 @@ class _Job(NamedTuple):
 
 
 class _End:
-    """What comes last in the queue."""
+    """The last item in the queue."""
 
 
 class OpenFile:
-    """A file from its opening to its closing; opened again, it is another object.
+    """A file while it is open; reopening it makes a new object.
 
-    Reads happen in the caller's thread, because they take microseconds. Everything else is done in
-    order by one thread, which commits together what has come together. What is not committed yet
-    is read from memory.
+    Reads run in the caller's thread, because they take microseconds. One thread does everything
+    else in order, and commits in batches. Uncommitted entries are read from memory.
     """
 
     def __init__(
@@ -75,9 +74,10 @@ class OpenFile:
         self._max_bytes = max_bytes
         self._busy_timeout = busy_timeout
         self._clock = clock
-        # The collector may end a forgotten store anywhere, also where this thread holds the lock.
+        # The garbage collector may end an unused store at any point, even while this thread holds
+        # the lock.
         self._lock = threading.RLock()
-        self._hurry = threading.Event()  # somebody waits for what is written
+        self._hurry = threading.Event()  # set when somebody waits for the writes
         self._queue: SimpleQueue[_Write | _Job | _End] = SimpleQueue()
         self._pending: dict[Name, _Write] = {}
         self._reader: sqlite3.Connection | None = None
@@ -102,7 +102,7 @@ class OpenFile:
                 raise store_error(self._path, error) from error
 
     def write(self, name: Name, entry: Entry | None) -> Future[None] | None:
-        """Write or delete an entry soon; return what to wait for where the queue is long."""
+        """Queue a write or deletion; return a future to wait for if the queue is long."""
         done: Future[None] | None = _promise() if self._queue.qsize() >= _FULL else None
         write = _Write(name, entry, done)
         with self._lock:
@@ -111,7 +111,7 @@ class OpenFile:
         return done
 
     def run(self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Do something in the writing thread, after all that was written before."""
+        """Run a job in the writing thread, after all earlier writes."""
         done: Future[T] = _promise()
         with self._lock:
             self._submit(_Job(job, done))
@@ -119,8 +119,8 @@ class OpenFile:
         return done
 
     async def flush(self) -> None:
-        """Return when all that was written is committed; raise if something could not be."""
-        reported = self._reported  # by now; of two flushes at once both raise
+        """Return when all writes are committed; raise StoreError if one failed."""
+        reported = self._reported  # read now, so that two concurrent flushes both raise
         try:
             committed = self.run(lambda _: None)
         except Closed:
@@ -129,7 +129,7 @@ class OpenFile:
         self._raise_failure(since=reported)
 
     def end(self) -> None:
-        """Close the file when everything is written."""
+        """Close the file once everything is written."""
         with self._lock:
             if not self.is_ending:
                 self.is_ending = True
@@ -137,7 +137,7 @@ class OpenFile:
                 self._hurry.set()
 
     async def aclose(self) -> None:
-        """Close the file; raise if something could not be written."""
+        """Close the file; raise StoreError if a write failed."""
         reported = self._reported
         self.end()
         await self.until_closed()
@@ -148,7 +148,7 @@ class OpenFile:
         await asyncio.wrap_future(self._closed)
 
     def end_in_time(self) -> None:
-        """Close the file before the process ends or forks: wait for it, but not for ever."""
+        """Close the file before the process ends or forks, and wait for that, but not forever."""
         if self.pid == os.getpid():
             self.end()
             with suppress(TimeoutError):
@@ -164,7 +164,7 @@ class OpenFile:
             self._reported = self._failures
             raise self._failure
 
-    # From here on everything runs in the writing thread.
+    # Everything below runs in the writing thread.
 
     def _live(self) -> None:
         try:
@@ -211,10 +211,10 @@ class OpenFile:
                 return
 
     def _take(self) -> tuple[list[_Write], _Job | _End | None]:
-        """Wait for something to do; take the writes that are there, up to the next job.
+        """Wait for a task; return the queued writes up to the next job.
 
-        A first write waits a moment for others: a commit costs the readers what they have in mind
-        of the file, and that is most of what a read costs.
+        A first write waits briefly for others: each commit invalidates the readers' page cache, and
+        filling it is most of the cost of a read.
         """
         writes: list[_Write] = []
         task = self._queue.get()
@@ -252,7 +252,7 @@ class OpenFile:
         self._failures += count
 
     def _settle(self, writes: list[_Write]) -> None:
-        """Forget what is committed, or has failed: it is to be asked for again."""
+        """Drop writes that are committed or failed; a failed one becomes a miss."""
         with self._lock:
             for write in writes:
                 if self._pending.get(write.name) is write:
@@ -271,7 +271,7 @@ class OpenFile:
             self._refuse(job.done)
 
     def _leave(self) -> None:
-        """Let nobody wait for ever, whatever ended the thread."""
+        """Leave nobody waiting forever, whatever ended the thread."""
         with self._lock:
             self.is_ending = True
             self._pending.clear()
@@ -290,7 +290,7 @@ class OpenFile:
 
 
 def _promise() -> Future[Any]:
-    """Return a future that a cancelled waiter does not cancel for the others."""
+    """Return a future that a cancelled waiter cannot cancel for the others."""
     promise: Future[Any] = Future()
     promise.set_running_or_notify_cancel()
     return promise

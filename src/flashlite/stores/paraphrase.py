@@ -1,10 +1,10 @@
-"""Whether one question may be another in other words.
+"""Whether two questions may be the same in other words.
 
-A score of likeness cannot tell a 3 from a 4, Paris from London, "safe" from "not safe", or "lock
-the door" from "open the door": two sentences that differ in one word are as alike as two that say
-the same. So what decides must be the same, in the same order; and a word may come or go, or be said
-quite otherwise, but not be exchanged for another one in its place. The lists of words are English,
-and short: a word more or less, or a sentence built otherwise, is left to the likeness.
+A similarity score cannot tell a 3 from a 4, Paris from London, "safe" from "not safe", or "lock the
+door" from "open the door": two sentences that differ in one word score as high as two that mean the
+same. So the decisive parts must be equal and in the same order; other words may be added, dropped
+or rephrased, but not replaced by another word in the same place. The word lists are English and
+short: an added or missing word, or a differently built sentence, is left to the similarity score.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _NOT = """
 cannot cant dont wont isnt arent wasnt werent doesnt didnt hasnt havent hadnt couldnt wouldnt
 shouldnt mustnt neednt aint
 """
-# Words that turn the sense of a sentence, say who or when, or count; and what other languages deny
-# with. A word that is exchanged for its opposite need not be here.
+# Words that change the sense of a sentence, tell who or when, or count, and negations of other
+# languages. A word that would be replaced by its opposite need not be listed.
 _TURNING = """
 no not never none nobody nothing nowhere nor neither without except unless only non hardly barely
 scarcely seldom rarely almost nearly fail fails failed lack lacks stop stops avoid against versus
@@ -46,23 +46,23 @@ twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thir
 seventy eighty ninety hundred thousand million billion dozen half third quarter second twice double
 once
 """
-# Words that have a capital only because a sentence begins with them.
+# Words that are capitalized only because they begin a sentence.
 _OPENING = """
 i a an the what which how is are do does can could would has have please tell give explain describe
 name show write say let me you it this that there these those also then so
 """
 _NEGATED, _TURNS, _OPENERS = (frozenset(words.split()) for words in (_NOT, _TURNING, _OPENING))
-# Words that say next to nothing, so that others may stand in their place.
+# Words with so little meaning that others may replace them.
 _SMALL = _OPENERS.union(
     {"of", "in", "into", "on", "to", "for", "at", "by", "as", "with", "be", "been", "its", "about"}
 )
-_IN_THEIR_ORDER = {"a", "i", "me", "you"}  # a variable, and who does it to whom
+_IN_THEIR_ORDER = {"a", "i", "me", "you"}  # variables, and who does what to whom
 _ARTICLES = {"a", "an", "the"}
 _NEGATING = ("un", "in", "im", "il", "ir", "dis", "non", "de", "anti", "mis")
 
 
 def decisive_parts(text: str) -> Iterator[str]:
-    """Yield what has to be the same in two questions: names, numbers, quotations, signs, turns."""
+    """Yield the parts that must be equal: names, numbers, quotations, signs, turning words."""
     is_start = True
     for token in _TOKEN.finditer(text):
         kind, said = token.lastgroup, token.group()
@@ -75,7 +75,7 @@ def decisive_parts(text: str) -> Iterator[str]:
 
 
 def may_be_a_paraphrase(one: str, other: str) -> bool:
-    """Whether two questions of the same decisive parts may say the same."""
+    """Return whether two questions with the same decisive parts may mean the same."""
     mine, others = _words(one), _words(other)
     return mine == others or not (
         _are_in_another_order(mine, others)
@@ -91,13 +91,13 @@ def _words(text: str) -> list[str]:
 
 
 def _are_in_another_order(mine: list[str], others: list[str]) -> bool:
-    """Whether what both say comes otherwise; miles to yards are not yards to miles."""
+    """Return whether common words differ in order: miles to yards is not yards to miles."""
     common = (set(mine) & set(others)) - (_SMALL - _IN_THEIR_ORDER)
     return [word for word in mine if word in common] != [word for word in others if word in common]
 
 
 def _has_exchanged(mine: list[str], others: list[str]) -> bool:
-    """Whether words stand in the place of others, and each of them says something."""
+    """Return whether meaningful words were replaced by other meaningful words."""
     mine, others = ([word for word in words if word not in _ARTICLES] for words in (mine, others))
     steps = SequenceMatcher(None, mine, others, autojunk=False).get_opcodes()
     return any(
@@ -107,18 +107,18 @@ def _has_exchanged(mine: list[str], others: list[str]) -> bool:
 
 
 def _has_negated(mine: list[str], others: list[str]) -> bool:
-    """Whether one says "illegal" where the other says "legal"."""
+    """Return whether one has a negated word of the other, as "illegal" and "legal"."""
     negated = {prefix + word for word in mine if len(word) > 2 for prefix in _NEGATING}
     return not negated.isdisjoint(set(others) - set(mine))
 
 
 def _decisive_word(word: str, *, is_start: bool) -> Iterator[str]:
-    """Yield a word that has to be the same: anything but a plain one in small letters."""
+    """Yield a word that must be equal: any but a plain lower-case one."""
     stem, _, ending = word.partition("'")
     lowered = stem.lower()
     if word.lower().endswith("n't") or lowered in _NEGATED:
         yield "not"
-    elif stem.isupper() and len(stem) > 1:  # the WHO is not who
+    elif stem.isupper() and len(stem) > 1:  # WHO is not who
         yield word
     elif lowered in _TURNS:
         yield lowered
@@ -127,7 +127,7 @@ def _decisive_word(word: str, *, is_start: bool) -> Iterator[str]:
 
 
 def _is_plain(word: str, *, is_start: bool) -> bool:
-    """Whether a word is no name, no number and no variable."""
+    """Return whether a word is not a name, a number or a variable."""
     if not word.isalpha() or (len(word) == 1 and word not in "IiAa"):
         return False
     return word.islower() or word == "I" or (is_start and word.lower() in _OPENERS)

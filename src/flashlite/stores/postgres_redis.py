@@ -1,4 +1,4 @@
-"""A store for many machines: PostgreSQL keeps the answers, Redis in front of it hands them out."""
+"""A store for many machines: answers in PostgreSQL, with Redis as a cache in front of it."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ T = TypeVar("T")
 
 log = logging.getLogger("flashlite.cache")
 
-_PAGE = 200  # entries that are read or sent at once
-_GONE = b""  # in Redis for a while after a deletion: who read the row before puts nothing there
+_PAGE = 200  # entries per read or write
+_GONE = b""  # marks a deletion in Redis, so that a concurrent reader does not put the old row back
 _GONE_FOR = 30_000  # milliseconds
 _SWEEP_EVERY = 100  # writes
-_LONGEST_PAUSE = 0.5  # seconds between two looks for what another process is asking for
+_LONGEST_PAUSE = 0.5  # seconds between checks for an entry that another process asks for
 
 
 class HybridRedisPostgreSQLCache:
-    """Keep entries in PostgreSQL, and those of the last day in Redis too.
+    """A store in PostgreSQL, with recent entries also in Redis.
 
-    Addresses that are not given come from PG_DSN and REDIS_URL. Tables are made at the first use.
-    An entry is written to PostgreSQL, then to Redis, where it stays for `redis_ttl_seconds`; both
-    keep it compressed with zstd unless `compress_pg` is false. `default_ttl` is the lifetime in
-    seconds of an entry that brings no expiry of its own; the expired are removed little by little
-    when something is written.
+    Addresses that are not given are read from PG_DSN and REDIS_URL. Tables are created at the first
+    use. An entry is written to PostgreSQL, then to Redis, where it stays for `redis_ttl_seconds`;
+    both keep it compressed with zstd unless `compress_pg` is false. `default_ttl` is the lifetime
+    in seconds of entries without an expiry of their own; expired entries are removed gradually on
+    later writes.
 
-    Of all processes that miss the same entry, one asks: it holds a lease in Redis that ends seconds
-    after its holder died. Without Redis everything goes to PostgreSQL, and every process asks for
-    itself; a warning says so once. What Redis has is served without PostgreSQL too. What neither
-    has is a `StoreError`; calls go on without the store then, unless it is `required`. What was
-    replaced while Redis could not be reached may be found there until its time is over.
+    Of all processes that miss the same entry, one asks: it holds a lease in Redis that expires
+    seconds after its holder dies. Without Redis, everything is read from PostgreSQL and every
+    process asks for itself; this is logged once. Entries in Redis are served even while PostgreSQL
+    is down. What neither can serve raises a `StoreError`; calls then continue without the store,
+    unless it is `required`. An entry that was replaced while Redis was unreachable may be found
+    there until it expires.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class HybridRedisPostgreSQLCache:
         self._has_warned = False
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        """Return the entry, or None if there is none that is still valid."""
         name = _name(collection, key)
         row = await self._from_redis(name)
         if row is None:
@@ -80,6 +82,7 @@ class HybridRedisPostgreSQLCache:
         return None if entry is None or entry.is_expired(self._clock()) else entry
 
     async def put(self, entry: Entry, *, collection: str = "") -> None:
+        """Write an entry to PostgreSQL, then to Redis, replacing any other with its key."""
         entry, name = entry.with_ttl(self._default_ttl), _name(collection, entry.key)
         now = self._clock()
         if entry.is_expired(now):
@@ -92,6 +95,7 @@ class HybridRedisPostgreSQLCache:
             await self._table.remove_expired(now=now, limit=10 * _SWEEP_EVERY)
 
     async def delete(self, key: str, *, collection: str = "") -> None:
+        """Remove an entry, if there is one."""
         name = _name(collection, key)
         await self._table.remove(name)
         place = await self._redis_key(name)
@@ -99,6 +103,7 @@ class HybridRedisPostgreSQLCache:
             await client.set(place, _GONE, px=_GONE_FOR)
 
     async def clear(self, *, collection: str | None = None) -> int:
+        """Remove one collection, or all if None; return how many entries were removed."""
         if collection is not None:
             _name(collection, "")
         removed = await self._table.clear(collection, now=self._clock())
@@ -109,19 +114,21 @@ class HybridRedisPostgreSQLCache:
         return removed
 
     async def stats(self) -> StoreStats:
+        """Return the number of valid entries and their bytes."""
         return await self._table.stats(now=self._clock())
 
     async def entries(
         self, *, collection: str = "", limit: int | None = None
     ) -> AsyncIterator[Entry]:
+        """Yield the valid entries of a collection, newest first, at most `limit` of them."""
         _name(collection, "")
         async for key, row in self._rows(collection, limit):
             yield row.entry(key)
 
     async def warm_cache(self, *, collection: str | None = None, limit: int | None = None) -> int:
-        """Copy what PostgreSQL has to Redis, the newest first; return how many entries that was.
+        """Copy entries from PostgreSQL to Redis, newest first; return how many were copied.
 
-        `limit` is for each collection. Redis being down is a `StoreError` here.
+        `limit` applies to each collection. Raises `StoreError` if Redis is down.
         """
         known = await self._table.collections() if collection is None else [collection]
         copied = 0
@@ -135,9 +142,9 @@ class HybridRedisPostgreSQLCache:
 
     @asynccontextmanager
     async def lease(self, key: str, *, collection: str = "") -> AsyncIterator[Entry | None]:
-        """Be the only one who asks for an entry: yields it once another process has put it.
+        """Become the only process that asks for an entry, or yield it once another has stored it.
 
-        Yields None to whoever is to ask; the others wait until the body has ended.
+        Yields None to the process that should ask; the others wait until the body has ended.
         """
         name = _name(collection, key)
         taken = await self._take_or_find(name)
@@ -148,14 +155,15 @@ class HybridRedisPostgreSQLCache:
             yield taken
 
     async def flush(self) -> None:
-        """Do nothing: what was put is written."""
+        """Do nothing: `put` has already written the entry."""
 
     async def aclose(self) -> None:
+        """Close the running loop's connections; the next use opens them again."""
         await self._table.aclose()
         await self._redis.aclose()
 
     async def _take_or_find(self, name: Name) -> Lease | Entry | None:
-        """Return a lease, or the entry where another process puts it; None without Redis."""
+        """Return a lease, or the entry if another process stores it, or None without Redis."""
         pause = 0.01
         try:
             lease = Lease(self._redis, f"{await self._redis_key(name)}:lease")
@@ -171,7 +179,7 @@ class HybridRedisPostgreSQLCache:
         return lease
 
     async def _found_meanwhile(self, name: Name) -> Entry | None:
-        """Look again: the last holder may have been done just before we took the lease."""
+        """Look again: the last holder may have finished just before this lease was taken."""
         try:
             return await self.get(name.key, collection=name.collection)
         except StoreError as error:
@@ -223,7 +231,7 @@ class HybridRedisPostgreSQLCache:
         return f"{await self._redis_prefix(name.collection)}{name.key}"
 
     async def _redis_prefix(self, collection: str | None) -> str:
-        """Return how the names of a collection begin in Redis; other databases have others."""
+        """Return the prefix of a collection's keys in Redis, unique to the PostgreSQL database."""
         place = f"flashlite:cache:{await self._table.identity()}:"
         if collection is None:
             return place

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from asyncpg import Pool, Record
 
 VERSION = 1
-"""Of the tables; a program that knows only an older one leaves them alone."""
+"""The version of the tables; a program that knows only an older one does not touch them."""
 
 _TIMEOUT = 10.0  # seconds, of a statement
 _CONNECTIONS = 10  # of one event loop
-_LOCK = 0x666C6173686C6974  # "flashlit"; one process at a time makes the tables
+_LOCK = 0x666C6173686C6974  # "flashlit" in ASCII; one process at a time creates the tables
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS flashlite_schema (version int NOT NULL, identity text NOT NULL);
@@ -47,7 +47,7 @@ _VALID = "(expires IS NULL OR expires > $1)"
 
 
 class Name(NamedTuple):
-    """Under which an entry is kept."""
+    """The collection and key that identify an entry."""
 
     collection: str
     key: str
@@ -56,8 +56,8 @@ class Name(NamedTuple):
 class PostgresTable:
     """The answers in one database, given by a DSN or the variable PG_DSN.
 
-    The tables are made at the first use. A statement fails after 10 seconds; what fails is a
-    `StoreError`.
+    The tables are created at the first use. A statement fails after 10 seconds; failures are
+    `StoreError`s.
     """
 
     def __init__(self, dsn: str | None = None) -> None:
@@ -70,7 +70,7 @@ class PostgresTable:
         _import_asyncpg()
 
     async def identity(self) -> str:
-        """Return a name that no other database has, made with its tables."""
+        """Return the unique name of the database, created with its tables."""
         if not self._identity:
             async with self._connection():
                 pass
@@ -104,7 +104,7 @@ class PostgresTable:
             )
 
     async def remove_expired(self, *, now: float, limit: int) -> None:
-        """Remove some of what has expired, and nothing that somebody is writing to."""
+        """Remove up to `limit` expired entries, except rows that are being written."""
         async with self._connection() as connection:
             await connection.execute(
                 "DELETE FROM flashlite_cache WHERE (collection, key) IN (SELECT collection, key "
@@ -113,7 +113,7 @@ class PostgresTable:
             )
 
     async def clear(self, collection: str | None, *, now: float) -> int:
-        """Remove a collection, or all; return how many entries were valid."""
+        """Remove one collection, or all; return how many valid entries were removed."""
         async with self._connection() as connection:
             removed: int = await connection.fetchval(
                 "WITH gone AS (DELETE FROM flashlite_cache "
@@ -142,7 +142,7 @@ class PostgresTable:
     async def newest(
         self, collection: str, *, now: float, limit: int, before: tuple[float, str] | None
     ) -> list[tuple[str, Row]]:
-        """Return entries by key, the last created first, from a place on."""
+        """Return keys and entries, newest first, starting after a given position."""
         created, key = before or (float("inf"), "")
         async with self._connection() as connection:
             found = await connection.fetch(
@@ -164,7 +164,7 @@ class PostgresTable:
             (
                 *(OSError, TimeoutError, asyncpg.PostgresConnectionError),
                 *(asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError),
-                asyncpg.InternalClientError,  # of a connection that broke while it was being used
+                asyncpg.InternalClientError,  # raised when a connection breaks in use
             ),
         ):
             pool = await self._pools.get()
@@ -185,7 +185,7 @@ class PostgresTable:
             async with pool.acquire() as connection:
                 self._identity = await _make_tables(connection)
             yield pool
-        except ValueError:  # the address cannot be read; its text may show a password
+        except ValueError:  # an invalid address; the message could show its password
             raise ConfigError(
                 "pg_dsn (or PG_DSN) is postgresql://user:password@host:port/database"
             ) from None
@@ -194,7 +194,7 @@ class PostgresTable:
 
 
 async def _make_tables(connection: Any) -> str:
-    """Make the tables where there are none, and return the database's identity."""
+    """Create the tables if there are none, and return the database's identity."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         is_there = await connection.fetchval("SELECT to_regclass('flashlite_schema') IS NOT NULL")
@@ -217,7 +217,7 @@ async def _make_tables(connection: Any) -> str:
 
 
 async def _close(pool: Pool[Record]) -> None:
-    """Close the connections; one that is in use for more than a moment is cut."""
+    """Close the connections; cut those still in use after two seconds."""
     try:
         async with asyncio.timeout(2):
             await pool.close()

@@ -1,4 +1,4 @@
-"""A store that compares meaning: Qdrant finds the answer to a question that says the same."""
+"""A store that compares meaning: Qdrant finds the answer to a question that means the same."""
 
 from __future__ import annotations
 
@@ -20,37 +20,38 @@ _SWEEP_EVERY = 100  # writes
 
 
 class QdrantCache:
-    """Keep entries in Qdrant, and find them by what their question means too.
+    """A store in Qdrant that also finds entries by the meaning of their question.
 
         embedder = Flashlite("openai/text-embedding-3-small")
         cache = QdrantCache(path="./answers", embed=embedder.embed)
         client = Flashlite("openai/gpt-4o", cache=cache)
 
-    A request with the same key comes first, and needs no embedding. Else the stored question that
-    is most alike answers, if its likeness (cosine) is `threshold` or more, everything else is the
-    same (model, address, parameters, tools, schema, system prompts), and it may be the same
-    question in other words: all numbers, names (words with a capital), quotations, signs,
-    negations and their like stand in it, in the same order, and no word is exchanged for another
-    one in its place. Alike can only be a question of one line and up to 300 characters, the one
-    user message after system prompts. A request with a history, results of tools, images,
-    `sample=` (so every epoch of an eval) or `n` is answered by its own key alone, and so is
+    A request is first looked up by its key, which needs no embedding. Otherwise the most similar
+    stored question answers it, if the cosine similarity is at least `threshold`, everything else is
+    equal (model, address, parameters, tools, schema, system prompts), and it may be the same
+    question in other words: all numbers, names (capitalized words), quotations, signs, negations
+    and the like occur in it in the same order, and no word is replaced by another in its place.
+    Only questions of one line and up to 300 characters are compared by meaning, and only as the
+    single user message after system prompts. A request with a history, tool results, images,
+    `sample=` (so every epoch of an eval) or `n` is found only by its own key, and so is one with
     `cache="only"`, which replays.
 
-    Two questions that pass may still have different answers: a word more, as in "brown rice", and
-    sentences that are built otherwise are left to the likeness. What a good threshold is, the
-    embedding decides; 0.95 is a careful one. `response.lineage` of such an answer has the
-    `similarity` and the stored `question`; the statistics count them as `similar`, and embeddings
-    with their cost. An answer that was found so is not stored again.
+    Two questions that pass may still have different answers: an added word, as in "brown rice", and
+    differently built sentences are left to the similarity. A good threshold depends on the
+    embedding; 0.95 is cautious. The `response.lineage` of such an answer has the `similarity` and
+    the stored `question`; the statistics count it as `similar`, and count embeddings and their
+    cost. It is not stored again under the new key.
 
-    `embed` makes vectors: a client's `embed`, which keeps account of its costs, or any function of
-    a list of texts. Qdrant is a server at `url` (or QDRANT_URL, with QDRANT_API_KEY), or lives in
-    this process: in a folder, `path`, that one process uses at a time, or in ":memory:", where it
-    looks at every question, so let them be thousands, not more. Its collections begin with `name`
-    and are made at the first use. `default_ttl` is the lifetime in seconds of an entry that brings
-    no expiry of its own; expired ones are removed little by little.
+    `embed` makes vectors: a client's `embed`, which tracks its costs, or any function of a list of
+    texts. Qdrant is a server at `url` (or QDRANT_URL, with QDRANT_API_KEY), or runs in this
+    process: in a folder, `path`, for one process at a time, or in ":memory:". In this process it
+    compares every stored question, so use it for thousands, not more. Its collections' names begin
+    with `name`; they are created at the first use. `default_ttl` is the lifetime in seconds of
+    entries without an expiry of their own; expired entries are removed gradually.
 
-    `timeout` seconds are for Qdrant, and as many for an embedding. Calls go on without a store that
-    is down, unless it is `required`; without embeddings, answers are still found by their key.
+    `timeout` in seconds applies to Qdrant and to each embedding. If the store is down, calls
+    continue without it, unless it is `required`; without embeddings, answers are still found by
+    their key.
     """
 
     def __init__(
@@ -83,11 +84,12 @@ class QdrantCache:
         self._writes = count(1)
 
     async def get(self, key: str, *, collection: str = "") -> Entry | None:
+        """Return the entry, or None if there is none that is still valid."""
         entry = await self._points.find(Name(collection, key))
         return None if entry is None or entry.is_expired(self._clock()) else entry
 
     async def nearest(self, request: bytes, *, collection: str = "") -> Similar | None:
-        """Return the entry of the question that is most alike of those that may say the same."""
+        """Return the entry of the most similar question that may mean the same, or None."""
         question = await self._question(request)
         if question is None:
             return None
@@ -97,13 +99,13 @@ class QdrantCache:
         for entry, score in found:
             if entry.is_expired(self._clock()) or score < self._threshold:
                 continue
-            stored = Wording.of(entry.request)  # what Qdrant was asked for, it is not only believed
+            stored = Wording.of(entry.request)  # checked again, not left to Qdrant's filter
             if stored is not None and stored.may_say_the_same_as(question.wording):
                 return Similar.to(entry, similarity=min(score, 1.0), question=stored.question)
         return None
 
     async def put(self, entry: Entry, *, collection: str = "") -> None:
-        """Keep an entry; if its question cannot be embedded, under its key alone, and raise."""
+        """Store an entry; if its question cannot be embedded, store it by key only, and raise."""
         entry, name = entry.with_ttl(self._default_ttl), Name(collection, entry.key)
         if entry.is_expired(self._clock()):
             await self._points.remove(name)
@@ -118,15 +120,19 @@ class QdrantCache:
             await self._points.remove_expired(self._clock())
 
     async def delete(self, key: str, *, collection: str = "") -> None:
+        """Remove an entry, if there is one."""
         await self._points.remove(Name(collection, key))
 
     async def clear(self, *, collection: str | None = None) -> int:
+        """Remove one collection, or all if None; return how many entries were removed."""
         return await self._points.clear(collection, now=self._clock())
 
     async def stats(self) -> StoreStats:
+        """Return the number of valid entries and their bytes."""
         return await self._points.stats(now=self._clock())
 
     def entries(self, *, collection: str = "", limit: int | None = None) -> AsyncIterator[Entry]:
+        """Yield the valid entries of a collection, newest first, at most `limit` of them."""
         return self._points.newest(collection, now=self._clock(), limit=limit)
 
     def expenses(self) -> dict[str, Any]:
@@ -134,9 +140,10 @@ class QdrantCache:
         return self._embedder.expenses()
 
     async def flush(self) -> None:
-        """Do nothing: what was put is written."""
+        """Do nothing: `put` has already written the entry."""
 
     async def aclose(self) -> None:
+        """Close the connections or the folder; the next use opens them again."""
         await self._points.aclose()
 
     async def _question(self, request: bytes) -> Question | None:

@@ -1,9 +1,9 @@
-"""Entries as points of Qdrant: answers under their key, and questions by what they mean.
+"""Entries as points of Qdrant: answers by key, and questions by meaning.
 
-Two kinds of Qdrant collections: one has all answers, as payloads without vectors; the others, one
-for each length of vectors, have the questions of those answers that may be found by likeness.
-Question and answer have one id. An answer is written before its question and removed after it, so
-that no question is without answer.
+There are two kinds of Qdrant collections: one has all answers, as payloads without vectors; the
+others, one per vector length, have the questions of the answers that may be found by similarity.
+Question and answer have the same id. An answer is written before its question and removed after it,
+so that no question is without an answer.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PAGE = 200  # entries that are read at once
-_CANDIDATES = 5  # answers of which the most alike that may say the same is taken
-_SIZES = 5000  # payloads of one number that are
+_PAGE = 200  # entries per read
+_CANDIDATES = 5  # answers fetched; the most similar one that may mean the same is used
+_SIZES = 5000  # one-number payloads per read
 
 
 class Name(NamedTuple):
-    """Under which an entry is kept."""
+    """The collection and key that identify an entry."""
 
     collection: str
     key: str
 
     @property
     def id(self) -> str:
-        """The id of its points; raises ConfigError for a name that is no text."""
+        """The id of its points; raises ConfigError for a name that is not text."""
         try:
             return str(UUID(bytes=sha256(f"{self.key}\0{self.collection}".encode()).digest()[:16]))
         except UnicodeEncodeError as error:
@@ -49,19 +49,19 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What an answer may be found by beside its key."""
+    """What an answer may be found by besides its key."""
 
     wording: Wording
     vector: Vector
 
     def like(self, collection: str) -> str:
-        """Return what two questions that are compared have in common, in one word."""
+        """Return a digest of what must be equal in two questions that are compared."""
         common = f"{self.wording.rest} {self.vector.space} {collection}"
         return sha256(common.encode()).hexdigest()
 
 
 class QdrantPoints:
-    """The answers and questions of one Qdrant whose collections begin with a name."""
+    """The answers and questions in the collections of one Qdrant with a common name prefix."""
 
     def __init__(self, qdrant: Qdrant, name: str) -> None:
         self._qdrant = qdrant
@@ -80,7 +80,7 @@ class QdrantPoints:
         return _entry(records[0]) if records else None
 
     async def write(self, name: Name, entry: Entry, question: Question | None) -> None:
-        """Keep an entry in the place of any other of its name."""
+        """Store an entry, replacing any other of its name."""
         id, payload = name.id, _payload(name, entry)
         times = {"created": entry.created, "expires": entry.expires}
 
@@ -104,7 +104,7 @@ class QdrantPoints:
     async def nearest(
         self, question: Question, *, collection: str, threshold: float, now: float
     ) -> list[tuple[Entry, float]]:
-        """Return a few valid entries whose questions are most alike, and how much (at most 1)."""
+        """Return a few valid entries with the most similar questions, and their similarity."""
 
         async def job(client: AsyncQdrantClient) -> list[tuple[Entry, float]]:
             found = await client.query_points(
@@ -125,7 +125,7 @@ class QdrantPoints:
         return await self._run(job)
 
     async def remove(self, name: Name) -> None:
-        """Forget an entry, if there is one."""
+        """Remove an entry, if there is one."""
         id = name.id
 
         async def job(client: AsyncQdrantClient) -> None:
@@ -137,7 +137,7 @@ class QdrantPoints:
         await self._run(job)
 
     async def remove_expired(self, now: float) -> None:
-        """Forget what is no longer valid."""
+        """Remove expired entries."""
 
         async def job(client: AsyncQdrantClient) -> None:
             from qdrant_client.models import Filter, FilterSelector
@@ -148,7 +148,7 @@ class QdrantPoints:
         await self._run(job)
 
     async def clear(self, collection: str | None, *, now: float) -> int:
-        """Forget one collection or all; return how many valid entries that was."""
+        """Remove one collection or all; return how many valid entries were removed."""
 
         async def job(client: AsyncQdrantClient) -> int:
             from qdrant_client.models import FilterSelector
@@ -161,7 +161,7 @@ class QdrantPoints:
         return await self._run(job)
 
     async def stats(self, *, now: float) -> StoreStats:
-        """Count entries and bytes, by reading one number of each."""
+        """Count entries and bytes by reading the size of each entry."""
         count, size, start = 0, 0, None
         while True:
             records, start = await self._sizes(now, start)
@@ -173,9 +173,9 @@ class QdrantPoints:
     async def newest(
         self, collection: str, *, now: float, limit: int | None
     ) -> AsyncIterator[Entry]:
-        """Yield valid entries, the last created first."""
+        """Yield valid entries, newest first."""
         before: float | None = None
-        seen: list[Any] = []  # ids of the moment at which the next page begins
+        seen: list[Any] = []  # ids with the creation time at which the next page begins
         left = limit
         while left is None or left > 0:
             size = _PAGE if left is None else min(left, _PAGE)
@@ -191,7 +191,7 @@ class QdrantPoints:
             left = None if left is None else left - size
 
     async def aclose(self) -> None:
-        """Close what can be opened again."""
+        """Close the connections; the next use opens them again."""
         await self._qdrant.aclose()
 
     async def _sizes(self, now: float, start: Any) -> tuple[list[Record], Any]:
@@ -227,16 +227,16 @@ class QdrantPoints:
         try:
             return await self._qdrant.run(whole)
         except StoreError:
-            self._made.clear()  # somebody may have removed what was made
+            self._made.clear()  # a collection may have been removed
             raise
 
     async def _places(self, client: AsyncQdrantClient) -> list[str]:
-        """Return the collections there are, the questions before their answers."""
+        """Return the existing collections, questions before answers."""
         there = [each.name for each in (await client.get_collections()).collections]
         return [*(name for name in there if name.startswith(self._questions)), self._answers]
 
     async def _place_for(self, client: AsyncQdrantClient, vector: Vector) -> str:
-        """Return the collection of questions with such vectors; make it, if there is none."""
+        """Return the collection of questions with vectors of this length; create it if needed."""
         from qdrant_client.models import Distance, VectorParams
 
         size = len(vector.numbers)
@@ -248,7 +248,7 @@ class QdrantPoints:
     async def _make(
         self, client: AsyncQdrantClient, place: str, vectors: Any, fields: dict[str, str]
     ) -> None:
-        """Make a collection with indices for its filters, unless it is there."""
+        """Create a collection with indices for its filters, unless it exists."""
         made = self._made.setdefault(client, set())
         if place in made:
             return
@@ -271,7 +271,7 @@ _QUESTIONS = {"like": "keyword", "collection": "keyword", "expires": "float"}
 
 
 def _is_local(client: AsyncQdrantClient) -> bool:
-    """Whether there is no server: indices have no effect then, and a warning says so."""
+    """Return whether there is no server: indices then have no effect and cause a warning."""
     from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
     return isinstance(client._client, AsyncQdrantLocal)
@@ -287,7 +287,7 @@ def _payload(name: Name, entry: Entry) -> dict[str, Any]:
 
 
 def _entry(record: Record) -> Entry:
-    """Read what `_payload` wrote; raises StoreError where somebody else wrote this."""
+    """Parse a payload of `_payload`; raise StoreError for a foreign one."""
     found = record.payload or {}
     try:
         return Entry(
@@ -308,7 +308,7 @@ def _expired(now: float) -> Any:
 
 
 def _all(**fields: str | None) -> Filter:
-    """Match the points whose payloads say these things; None leaves one out."""
+    """Match the points whose payloads have these values; a field that is None is ignored."""
     from qdrant_client.models import FieldCondition, Filter, MatchValue
 
     said = {name: value for name, value in fields.items() if value is not None}
@@ -319,7 +319,7 @@ def _all(**fields: str | None) -> Filter:
 
 
 def _valid(now: float, *, without: list[Any] | None = None, **fields: str | None) -> Filter:
-    """Match what is said and has not expired, without some ids."""
+    """Match the points with these values that have not expired, without some ids."""
     from qdrant_client.models import HasIdCondition
 
     barred = [_expired(now), *([HasIdCondition(has_id=without)] if without else [])]

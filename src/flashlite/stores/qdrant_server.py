@@ -1,4 +1,4 @@
-"""Where Qdrant is: a server, or a folder or memory of this process; one way to ask all of them."""
+"""Access to Qdrant: a server, or a folder or memory of this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONNECTIONS = 50  # on loopback the library would open one for each call in flight
-_KEPT_ALIVE = 2.0  # seconds: a server closes what is idle for five, maybe under a request
+_KEPT_ALIVE = 2.0  # seconds: a server closes connections idle for five, perhaps during a request
 
 _NO_JSON = (
     "the answer is no JSON; is this the port of Qdrant's REST interface, which is 6333 as a rule?"
@@ -37,21 +37,21 @@ log = logging.getLogger("flashlite.cache")
 
 
 class Qdrant(Protocol):
-    """A Qdrant that runs a job with its client; what fails is a StoreError."""
+    """A Qdrant that runs jobs with its client; failures are StoreErrors."""
 
     async def run(self, job: Callable[[AsyncQdrantClient], Coroutine[Any, Any, T]]) -> T:
-        """Return what the job returns."""
+        """Run a job and return its result."""
         ...
 
     async def aclose(self) -> None:
-        """Close what can be opened again."""
+        """Close the connections; the next use opens them again."""
         ...
 
 
 def qdrant_at(
     url: str | None, api_key: str | None, path: str | os.PathLike[str] | None, *, timeout: float
 ) -> Qdrant:
-    """Return the server at an address, or what is in a folder, or in memory: ":memory:"."""
+    """Return the Qdrant at a URL, in a folder, or in memory (`path` ":memory:")."""
     if find_spec("qdrant_client") is None:
         raise ConfigError("Qdrant needs a package: pip install 'flashlite[qdrant]'")
     if url is not None:
@@ -98,15 +98,15 @@ class QdrantServer:
             yield
 
     async def _live(self) -> AsyncGenerator[AsyncQdrantClient]:
-        await asyncio.to_thread(_import_qdrant)  # for more than a second
+        await asyncio.to_thread(_import_qdrant)  # takes more than a second
         from httpx import Limits
         from qdrant_client import AsyncQdrantClient
 
         client = AsyncQdrantClient(
             url=self._url,
-            headers=self._headers,  # not `api_key`, which warns of every http, loopback included
+            headers=self._headers,  # not `api_key`, which warns of any http, even loopback
             timeout=ceil(self._timeout),
-            check_compatibility=False,  # a thread of its own, which warns where nobody answers
+            check_compatibility=False,  # it would use a thread, and warn if nobody answers
             limits=Limits(max_connections=_CONNECTIONS, keepalive_expiry=_KEPT_ALIVE),
         )
         try:
@@ -116,18 +116,18 @@ class QdrantServer:
 
 
 class QdrantMemory:
-    """A Qdrant in this process, which is gone with it."""
+    """A Qdrant in the memory of this process."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._clients: ByLoop[AsyncQdrantClient] = ByLoop(self._live)
 
     async def run(self, job: Callable[[AsyncQdrantClient], Coroutine[Any, Any, T]]) -> T:
-        # Its methods are asynchronous by name: they compute, and write to the disk, in place.
+        # Its methods are asynchronous in name only: they block while they compute or write to disk.
         return await _THREAD.run(self._run(job))
 
     async def aclose(self) -> None:
-        """Do nothing: memory is all there is."""
+        """Do nothing: closing would lose the entries."""
 
     async def _run(self, job: Callable[[AsyncQdrantClient], Coroutine[Any, Any, T]]) -> T:
         try:
@@ -152,11 +152,11 @@ class QdrantMemory:
 
 
 class QdrantFolder(QdrantMemory):
-    """A Qdrant in a folder, which one process has at a time; all its stores share it."""
+    """A Qdrant in a folder, for one process at a time; all stores of the process share it."""
 
     @classmethod
     def at(cls, folder: Path) -> QdrantFolder:
-        """Return what this process has in a folder."""
+        """Return this process's Qdrant for a folder."""
         folder = folder.expanduser().resolve()
         found = _FOLDERS.get(folder)
         return found if found is not None else _FOLDERS.setdefault(folder, cls(folder))
@@ -165,12 +165,12 @@ class QdrantFolder(QdrantMemory):
         await _THREAD.run(self._clients.aclose())
 
 
-_THREAD = LoopThread("flashlite-qdrant")  # a local Qdrant is for one thread
+_THREAD = LoopThread("flashlite-qdrant")  # a local Qdrant can only be used in one thread
 _FOLDERS: WeakValueDictionary[Path, QdrantFolder] = WeakValueDictionary()
 
 
 def _check_nobody_has(folder: Path) -> None:
-    """Raise ConfigError where another process has the folder; the library would read it first."""
+    """Raise ConfigError if another process uses the folder, before the library reads it."""
     import portalocker
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A Redis server: one client for each event loop, and errors that show no secret."""
+"""A Redis server: one client per event loop, and errors without secrets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class RedisServer:
-    """Where Redis is: a URL, or the variable REDIS_URL.
+    """A Redis server, given by a URL or the variable REDIS_URL.
 
-    A command fails after 5 seconds with a `StoreError`, and is never sent twice: who can
-    repeat it does so. `connections` bounds those of one event loop.
+    A command fails after 5 seconds with a `StoreError`, and is never sent twice: callers repeat
+    those that are safe to repeat. `connections` is the maximum per event loop.
     """
 
     def __init__(self, url: str | None = None, *, connections: int = 32) -> None:
@@ -37,7 +37,7 @@ class RedisServer:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Redis]:
-        """Lend the running loop's client; what fails meanwhile is a StoreError."""
+        """Yield the running loop's client; failures in the body become StoreErrors."""
         redis = _import_redis()
         refusals: tuple[type[Exception], ...] = (redis.RedisError,)
         outages = (redis.ConnectionError, redis.TimeoutError, OSError, TimeoutError)
@@ -45,7 +45,7 @@ class RedisServer:
             yield await self._clients.get()
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a Lua script in one round trip; the first time on a server takes two."""
+        """Run a Lua script in one round trip, or two if the server does not know it yet."""
         from redis.exceptions import NoScriptError
 
         async with self.client() as client:
@@ -82,7 +82,7 @@ class RedisServer:
 
 
 class Script:
-    """A Lua script and the name under which servers know it."""
+    """A Lua script and the SHA-1 under which servers cache it."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""An entry as servers keep it: its bytes, compressed or not, in columns or in one piece."""
+"""An entry as servers keep it: its bytes, compressed or not, in columns or packed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = Struct("<ddBI")  # created, expires, codec, length of the request
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is kept of an entry beside its name; `size` counts the bytes of the entry itself."""
+    """An entry without its name, compressed or not."""
 
     created: float
     expires: float | None
@@ -26,7 +26,7 @@ class Row:
 
     @classmethod
     def of(cls, entry: Entry, *, compress: bool) -> Row:
-        """Write an entry down."""
+        """Return the row of an entry."""
         codec = _ZSTD if compress else _PLAIN
         request, response = entry.request, entry.response
         if compress:
@@ -36,7 +36,7 @@ class Row:
         return cls(entry.created, entry.expires, codec, request, response)
 
     def entry(self, key: str) -> Entry:
-        """Read the entry; raises StoreError where somebody else wrote this."""
+        """Return the entry; raise StoreError if the row cannot be decoded."""
         return Entry(
             key=key,
             request=self._read(self.request),
@@ -46,14 +46,14 @@ class Row:
         )
 
     def pack(self) -> bytes:
-        """Return the row in one piece."""
+        """Return the row as one byte string."""
         expires = inf if self.expires is None else self.expires
         head = _HEAD.pack(self.created, expires, self.codec, len(self.request))
         return head + self.request + self.response
 
     @classmethod
     def unpack(cls, packed: bytes) -> Row:
-        """Read what `pack` wrote."""
+        """Parse what `pack` wrote."""
         try:
             created, expires, codec, length = _HEAD.unpack_from(packed)
         except StructError as error:

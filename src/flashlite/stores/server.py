@@ -1,4 +1,4 @@
-"""A server that may be down: its errors are StoreErrors without secrets, and it is given a rest."""
+"""A server that may be down: its errors become StoreErrors without secrets, and it gets a rest."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import StoreError
 
-_REST = 1.0  # seconds for which nobody tries again: a server that hangs would hold every call up
+_REST = 1.0  # seconds without another attempt: a server that hangs would delay every call
 
 
 class Server:
-    """Who is asked at an address, and whether it answered the last time."""
+    """A server at an address, and whether it was reachable the last time."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Server:
     def errors(
         self, refusals: tuple[type[Exception], ...], outages: tuple[type[Exception], ...]
     ) -> Iterator[None]:
-        """Turn a library's errors into StoreErrors; after an outage the server gets a rest."""
+        """Turn a library's errors into StoreErrors; after an outage, fail untried for a second."""
         if self._clock() < self._rests_until:
             raise StoreError(self._failure)
         try:
@@ -53,15 +53,15 @@ class Server:
 
 
 def _without_secrets(url: str) -> str:
-    """Return the host and what follows it, up to the query: either may hold a password."""
+    """Return the host and path, without user part and query: either may hold a password."""
     _, scheme, rest = url.partition("://")
     return rest.rpartition("@")[2].partition("?")[0] if scheme else "an address without a scheme"
 
 
 def _secrets(url: str) -> list[str]:
-    """Return what must not be shown, the longest first: the address, and the password in it."""
+    """Return the texts that must not be shown, longest first: the address and its passwords."""
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     found = {url, password, unquote(password)}
-    with suppress(ValueError):  # not an address; whoever connects to it will say so
+    with suppress(ValueError):  # not an address; connecting to it will fail
         found |= {part.partition("=")[2] for part in urlsplit(url).query.split("&")}
     return sorted((secret for secret in found if len(secret) > 2), key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""What every SQLite file needs that processes share: to be opened, changed and explained."""
+"""Opening and changing SQLite files that processes share, and explaining their errors."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 
 from ..errors import ConfigError, StoreError
 
-_FORMATS = 1000  # that a kind of file may have one after another
+_FORMATS = 1000  # numbers per kind of file
 _KEPT_WAL_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """The tables of a kind of file, and the number in its `user_version` when they are there.
+    """The tables of a kind of file, and the number in its `user_version` once they exist.
 
-    Kinds are told apart by the thousands of their numbers.
+    The thousands of the number identify the kind.
     """
 
     format: int
     statements: tuple[str, ...]
-    example: str  # of a name for such a file
+    example: str  # an example name for such a file
 
 
 def connect(path: Path, schema: Schema, *, busy_timeout: float) -> sqlite3.Connection:
-    """Open a file; make it and its folder if it is new, refuse it if it is somebody else's.
+    """Open a file; create it and its folder if new, refuse it if it is another program's.
 
-    A commit survives the death of the process; a cut of the power may take the last ones.
+    A commit survives the death of the process; a power failure may lose the last ones.
     """
     _prepare_folder(path, schema)
     with explained(path), ExitStack() as stack:
@@ -50,7 +50,7 @@ def connect(path: Path, schema: Schema, *, busy_timeout: float) -> sqlite3.Conne
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do something alone, wholly or not at all."""
+    """Run the body as one exclusive transaction: completely or not at all."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -62,7 +62,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into our error, with the path and what to do."""
+    """Turn SQLite's errors into StoreErrors, with the path and what to do."""
     try:
         yield
     except sqlite3.Error as error:
@@ -70,7 +70,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def store_error(path: Path, error: sqlite3.Error) -> StoreError:
-    """Return our error for one of SQLite's."""
+    """Return the StoreError for an error of SQLite."""
     return StoreError(f"{path}: {error}{_advice(error)}")
 
 
@@ -86,8 +86,8 @@ def _prepare_folder(path: Path, schema: Schema) -> None:
 
 
 def _is_ours(connection: sqlite3.Connection, path: Path, schema: Schema) -> bool:
-    """Whether the tables are there; False for a new file."""
-    # In this order: tables and version come together, maybe between these two questions.
+    """Return whether the tables exist; False for a new file."""
+    # The order matters: tables and version are created together, perhaps between the two queries.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == schema.format:
@@ -111,13 +111,14 @@ def _make(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection, *, patience: float) -> None:
-    """Have readers and writers not wait for one another."""
+    """Set WAL mode, in which readers and writers do not wait for one another."""
     end = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # Two processes make the same file: SQLite does not wait here, whatever its timeout.
+            # If two processes create the same file, SQLite does not wait here, whatever its
+            # timeout.
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
             time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Small states in one SQLite file, which processes of one machine change one after another."""
+"""Small states in one SQLite file, which processes of one machine change in turn."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _PATIENCE_AT_A_FORK = 5.0
 
 
 class StateFile:
-    """JSON objects under names; one that nobody has changed yet is empty.
+    """JSON objects under names; an object that was never changed is empty.
 
-    The file and its folder are made at the first change. A change is whole or has not been: a
-    process may be killed at any moment, and what it had begun is undone. What a cut of the power
-    may cost is the last half minute, never the file. A change waits for those of other processes,
-    at most `busy_timeout` seconds, and fails with a `StoreError`. Whoever removes the file removes
-    what is in it: all processes go on with a new one.
+    The file and its folder are created at the first change. Changes are atomic: a process may be
+    killed at any time, and its unfinished change is undone. A power failure may lose the last half
+    minute, but never the file. A change waits at most `busy_timeout` seconds for those of other
+    processes, and then fails with a `StoreError`. Removing the file removes its contents: all
+    processes then go on with a new one.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0) -> None:
@@ -39,9 +39,9 @@ class StateFile:
         self.name = str(path)
 
     async def change(self, name: str, change: Callable[[State], T]) -> T:
-        """Let a function change a state, while nobody else does; returns what it returns.
+        """Let a function change a state exclusively; return its result.
 
-        It runs in a thread of this file, and should be short: the others wait for it.
+        It runs in this file's thread and should be short, because others wait for it.
         """
         own = self._own()
         loop = asyncio.get_running_loop()
@@ -58,7 +58,7 @@ class StateFile:
         await asyncio.get_running_loop().run_in_executor(own.thread, own.end_in_time)
 
     def _own(self) -> _OpenStates:
-        """Return what this process has open: a fork has no threads, and must not use a copy."""
+        """Return this process's connection: a fork has no threads and must not use a copy."""
         own = self._opened.get(os.getpid())
         if own is None:
             fresh = _OpenStates(self.path, self._busy_timeout)
@@ -75,7 +75,7 @@ class _OpenStates:
         self._busy_timeout = busy_timeout
         self._lock = threading.Lock()  # held while the connection is used
         self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None  # that was there before it was opened
+        self._file: tuple[int, int] | None = None  # its identity just before it was opened
 
     def __del__(self) -> None:
         if self._connection is not None:
@@ -102,8 +102,8 @@ class _OpenStates:
             return [name for (name,) in rows]
 
     def end_in_time(self) -> None:
-        """Close the connection; another is opened when it is needed."""
-        if self._connection is None:  # or about to be opened, which waits for the end of the fork
+        """Close the connection; the next use opens another."""
+        if self._connection is None:  # or one is being opened, which waits for the fork to end
             return
         if self._lock.acquire(timeout=_PATIENCE_AT_A_FORK):
             try:
@@ -113,10 +113,10 @@ class _OpenStates:
 
     def _use(self) -> sqlite3.Connection:
         if self._connection is not None and not self._is_there():
-            self._close()  # somebody has removed the file, and others may have made a new one
+            self._close()  # the file was removed, and another process may have created a new one
         if self._connection is None:
             with forks.opening(self):
-                self._file = _identity(self._path)  # before: another may take its place meanwhile
+                self._file = _identity(self._path)  # before opening: it may be replaced
                 self._connection = connect(self._path, _SCHEMA, busy_timeout=self._busy_timeout)
         return self._connection
 
@@ -130,7 +130,7 @@ class _OpenStates:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and the inode of a file, None if there is none."""
+    """Return the device and the inode of a file, or None if there is none."""
     try:
         found = path.stat()
     except OSError:

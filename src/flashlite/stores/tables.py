@@ -1,4 +1,4 @@
-"""The SQLite file of answers: its tables, and every statement that is made to it."""
+"""The SQLite file of answers: its tables and all SQL statements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .base import Entry, StoreStats
 from .sqlite import Schema, transaction
 
-# A new row has the highest id, so that the lowest are those written longest ago.
+# A new row has the highest id, so the lowest ids were written longest ago.
 _STATEMENTS = (
     """CREATE TABLE entries (
         id INTEGER PRIMARY KEY,
@@ -24,7 +24,7 @@ _STATEMENTS = (
         response BLOB NOT NULL,
         UNIQUE (collection, key)
     )""",
-    # Counting reads this index only, not the answers.
+    # Counting reads only this index, not the answers.
     "CREATE INDEX newest ON entries (collection, created, expires, size)",
     "CREATE INDEX expiring ON entries (expires) WHERE expires IS NOT NULL",
 )
@@ -39,7 +39,7 @@ Name = tuple[str, str]  # collection, key
 
 
 class Page(NamedTuple):
-    """Some entries, and where the next ones begin (None: these were the last)."""
+    """Some entries, and where the next page begins (None: these were the last)."""
 
     entries: list[Entry]
     next: tuple[float, int] | None
@@ -60,9 +60,9 @@ def write(
     now: float,
     max_bytes: int | None,
 ) -> None:
-    """Put entries and, where there is None, delete them, all in one transaction.
+    """Store entries, and delete those given as None, in one transaction.
 
-    Some expired entries go on the way, and the oldest if the file is larger than `max_bytes`.
+    Also remove some expired entries, and the oldest if the file is larger than `max_bytes`.
     """
     last = dict(changes)
     with transaction(connection):
@@ -79,7 +79,7 @@ def write(
 
 
 def _insert(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-    """Write rows in one statement: after each step SQLite asks for the interpreter back."""
+    """Write rows in one statement, because SQLite reacquires the GIL after each one."""
     places = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
     connection.execute(
         "INSERT OR REPLACE INTO entries"
@@ -96,7 +96,7 @@ def _sweep(connection: sqlite3.Connection, *, now: float, limit: int) -> None:
 
 
 def _bytes_used(connection: sqlite3.Connection) -> int:
-    """Return the size of the file's pages that hold something, whichever process wrote them."""
+    """Return the bytes of the file's used pages, whichever process wrote them."""
     size, total, free = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_size", "page_count", "freelist_count")
@@ -105,7 +105,7 @@ def _bytes_used(connection: sqlite3.Connection) -> int:
 
 
 def _drop_oldest(connection: sqlite3.Connection, *, down_to: int) -> None:
-    """Delete what was written longest ago, but never the last entry of all."""
+    """Delete the entries written longest ago, but never the newest one."""
     while (excess := _bytes_used(connection) - down_to) > 0:
         last = _last_of_the_oldest(connection, excess)
         if last is None:
@@ -114,7 +114,7 @@ def _drop_oldest(connection: sqlite3.Connection, *, down_to: int) -> None:
 
 
 def _last_of_the_oldest(connection: sqlite3.Connection, size: int) -> int | None:
-    """Return up to where the oldest rows have a size together, None where there is one row."""
+    """Return the id up to which the oldest rows reach a size, or None if there is only one row."""
     found: int | None = None
     query = "SELECT id, size FROM entries WHERE id < (SELECT max(id) FROM entries) ORDER BY id"
     with closing(connection.execute(query)) as rows:
@@ -126,7 +126,7 @@ def _last_of_the_oldest(connection: sqlite3.Connection, size: int) -> int | None
 
 
 def clear(connection: sqlite3.Connection, collection: str | None, *, now: float) -> int:
-    """Delete a collection, or all; return how many valid entries that was."""
+    """Delete one collection, or all; return how many valid entries were deleted."""
     chosen = "" if collection is None else "WHERE collection = :collection"
     words = {"collection": collection, "now": now}
     with transaction(connection):
@@ -155,7 +155,7 @@ def newest(
     limit: int,
     start: tuple[float, int] | None,
 ) -> Page:
-    """Return the valid entries of a collection, the last created first, from a point on."""
+    """Return the valid entries of a collection, newest first, starting after a given position."""
     created, number = start or (float("inf"), 0)
     rows = connection.execute(
         f"SELECT {_COLUMNS}, id FROM entries WHERE collection = :collection AND {_VALID}"
@@ -168,7 +168,7 @@ def newest(
 
 
 def vacuum(connection: sqlite3.Connection, *, now: float) -> None:
-    """Delete everything that has expired and give the free space back."""
+    """Delete all expired entries and return the free space to the disk."""
     with transaction(connection):
         _sweep(connection, now=now, limit=-1)
     connection.execute("VACUUM")

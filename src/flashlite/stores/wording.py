@@ -1,6 +1,6 @@
-"""A request as a question, and as all that has to be the same.
+"""A request split into its question and the rest, which must be equal.
 
-Two requests may have one answer when they differ in nothing but how their one question is put.
+Two requests may share an answer if they differ only in how their single question is worded.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ _LONGEST = 300  # characters: in a longer text one decisive word weighs too litt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """A question, and a digest of all of its request that has to be the same."""
+    """A question, and a digest of the parts of its request that must be equal."""
 
     question: str
     rest: str
 
     @classmethod
     def of(cls, request: bytes) -> Wording | None:
-        """Read the canonical JSON of a request; None for one that has to be the same throughout.
+        """Split the canonical JSON of a request; return None if it has no comparable question.
 
-        There is a question where a request has one user message, of one text, after nothing but
-        instructions. It has none with a history, results of tools, images or other media; none if
-        it asks for one of several draws (`sample`, `n`), for embeddings, at length, or in several
-        lines, which are a form that was filled in, a document or code.
+        A request has a question if it has one user message, of one text, after instructions only.
+        It has none with a history, tool results, images or other media, nor if it asks for one of
+        several draws (`sample`, `n`) or for embeddings, or if its text is long or has several
+        lines, as a filled-in form, a document or code has.
         """
         try:
             decisive = json.loads(request)
             text = _taken_out(decisive)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-            return None  # not a request as we write it
+            return None  # not a request as flashlite writes it
         if text is None or len(text) > _LONGEST or len(text.strip().splitlines()) != 1:
             return None
         rest = json.dumps([decisive, list(decisive_parts(text))], sort_keys=True)
         return cls(question=text, rest=sha256(rest.encode()).hexdigest())
 
     def may_say_the_same_as(self, other: Wording) -> bool:
-        """Whether nothing but the words of the question differs, and they may mean the same."""
+        """Return whether only the wording of the question differs and it may mean the same."""
         return self.rest == other.rest and may_be_a_paraphrase(self.question, other.question)
 
 
 def _taken_out(request: dict[str, Any]) -> str | None:
-    """Take the one question out of a request and return it; None where there is no such thing."""
+    """Remove the single question from a request and return it, or None if there is none."""
     *before, last = request["messages"]
     if request.get("api") or request.get("sample") is not None:
         return None

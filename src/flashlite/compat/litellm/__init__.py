@@ -1,11 +1,11 @@
-"""litellm's surface on this engine: `import flashlite.compat.litellm as litellm`.
+"""litellm's API on this engine: `import flashlite.compat.litellm as litellm`.
 
     response = litellm.completion("openai/gpt-4o", [{"role": "user", "content": "Hi"}])
     response.choices[0].message.content
 
-All calls share one client, which works in every thread and event loop. Settings are attributes,
-as in litellm: `api_key`, `api_base`, `drop_params`, `num_retries`, `request_timeout`. One that
-nothing here acts on is refused, not forgotten. Caches, budgets, limits and callbacks belong to a
+All calls share one client, which works in every thread and event loop. Settings are attributes, as
+in litellm: `api_key`, `api_base`, `drop_params`, `num_retries`, `request_timeout`. A setting
+without effect here is refused, not ignored. For caches, budgets, limits and callbacks use a
 `Flashlite`.
 """
 

@@ -1,7 +1,7 @@
-"""From litellm's arguments to ours.
+"""Converting litellm's arguments to flashlite's.
 
-What nobody knows goes into the body of the request, as litellm does it; what litellm keeps for
-itself and nothing here could do is refused, so that it is neither sent nor forgotten.
+Unknown arguments go into the body of the request, as in litellm; litellm's own options that have no
+equivalent here are refused, so that they are neither sent nor ignored.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _REFUSED = {
     "shared_session": "a Flashlite has connections of its own",
     "tpm": "make a Flashlite(rate_limit=...)",
 }
-# Secrets of these would go into the body otherwise.
+# Their secrets would otherwise go into the body.
 _CLOUDS = ("aws_", "azure_", "vertex_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A call of litellm's in our words.
+    """A litellm call in flashlite's terms.
 
-    `retries` are attempts after the first, None for the usual; `mock` is what to answer without
-    asking anyone; `legacy` is set where the caller speaks of functions instead of tools.
+    `retries` are attempts after the first, None for the default; `mock` is an answer to return
+    without a request; `legacy` is set if the caller uses functions instead of tools.
     """
 
     model: str
@@ -60,7 +60,7 @@ class Asked:
 
 
 def asked(model: str, arguments: Mapping[str, Any]) -> Asked:
-    """Read the arguments of a completion."""
+    """Convert the arguments of a completion."""
     given = {name: value for name, value in arguments.items() if value is not None}
     stream_options = given.pop("stream_options", {})
     legacy = not given.keys().isdisjoint({"functions", "function_call"})
@@ -79,13 +79,13 @@ def asked(model: str, arguments: Mapping[str, Any]) -> Asked:
 
 
 def asked_embedding(model: str, arguments: Mapping[str, Any]) -> Asked:
-    """Read the arguments of a call for embeddings."""
+    """Convert the arguments of an embedding call."""
     given = {name: value for name, value in arguments.items() if value is not None}
     return Asked(**_delivery(model, given, EmbeddingOptions.__annotations__.keys()))
 
 
 def _delivery(model: str, given: dict[str, Any], known: Any) -> dict[str, Any]:
-    """Return the fields of `Asked` that every service has; the arguments are used up."""
+    """Return the fields of `Asked` that all calls have; this empties `given`."""
     if provider := given.pop("custom_llm_provider", None):
         model = model if model.startswith(f"{provider}/") else f"{provider}/{model}"
     _check(given)
@@ -124,7 +124,7 @@ def _check(given: dict[str, Any]) -> None:
 
 
 def _address(model: str, address: str | None) -> str | None:
-    """Return an address with the path that litellm adds to one without: /v1 at Anthropic."""
+    """Return an address with the path that litellm adds if there is none: /v1 for Anthropic."""
     if address is None or urlsplit(address).path.strip("/"):
         return address
     host = resolve(model, base_url=address).host
@@ -134,7 +134,7 @@ def _address(model: str, address: str | None) -> str | None:
 
 
 def _timeout(timeout: Any) -> float | Timeout | None:
-    """Read seconds, also as text, or the limits that httpx knows."""
+    """Convert seconds, also given as text, or an httpx timeout."""
     if isinstance(timeout, str):
         return float(timeout)
     if hasattr(timeout, "read"):

@@ -1,4 +1,4 @@
-"""litellm's calls: `completion`, `embedding`, and both for `await`."""
+"""litellm's `completion`, `embedding`, and their async forms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .objects import (
 def completion(
     model: str, messages: MessageInput, **arguments: Any
 ) -> ModelResponse | Iterator[ModelResponseStream]:
-    """Ask for one answer, or with `stream=True` for its chunks; see `acompletion`."""
+    """Return one answer, or with `stream=True` an iterator of its chunks; see `acompletion`."""
     answer = run_sync(_acompletion(model, messages, arguments))
     return answer if isinstance(answer, ModelResponse) else iterate_sync(answer)
 
@@ -39,12 +39,13 @@ def completion(
 async def acompletion(
     model: str, messages: MessageInput, **arguments: Any
 ) -> ModelResponse | AsyncIterator[ModelResponseStream]:
-    """Ask for one answer, or with `stream=True` for its chunks.
+    """Return one answer, or with `stream=True` an iterator of its chunks.
 
     Takes OpenAI's parameters and litellm's: `timeout`, `api_key`, `api_base`, `num_retries`,
     `fallbacks`, `drop_params`, `extra_headers`, `extra_body`, `mock_response`. Others go into the
-    body of the request. `metadata` is not sent, as in litellm; its `tags` are. A `response_format`
-    may be a Pydantic model: the content then fits it, or JSONSchemaValidationError is raised.
+    body of the request. `metadata` is not sent, as in litellm; its `tags` become the request's
+    tags. A `response_format` may be a Pydantic model: the content then fits it, or
+    JSONSchemaValidationError is raised.
     """
     return await _acompletion(model, messages, arguments)
 
@@ -95,7 +96,7 @@ async def _stream(
 async def _opened(
     source: AsyncGenerator[ModelResponseStream],
 ) -> AsyncGenerator[ModelResponseStream]:
-    """Wait for the first chunk: what goes wrong before it is raised by the call itself."""
+    """Wait for the first chunk, so that the call itself raises earlier errors."""
     first = await anext(source)
 
     async def resumed() -> AsyncGenerator[ModelResponseStream]:
@@ -114,7 +115,7 @@ def _transport() -> AiohttpTransport:
 
 @cache
 def _engine(retries: int | None) -> Flashlite:
-    """Return the one client that all calls with so many retries share, on one set of sessions."""
+    """Return the client shared by all calls with this number of retries; all use one transport."""
     retry = None if retries is None else RetryConfig(max_attempts=retries + 1)
     return Flashlite(retry=retry, transport=_transport())
 
@@ -125,7 +126,7 @@ def _mock(text: Any) -> Flashlite:
 
 def _saying(text: str) -> Callable[[CompletionRequest], Any]:
     async def answer(request: CompletionRequest) -> CompletionResponse:
-        # litellm counts every mocked answer like this.
+        # The counts that litellm gives every mocked answer.
         usage = Usage(input_tokens=10, output_tokens=20)
         return CompletionResponse.of(text, model=request.model, provider="mock", usage=usage)
 

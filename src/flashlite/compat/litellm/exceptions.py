@@ -1,9 +1,9 @@
-"""litellm's names for what goes wrong.
+"""litellm's exceptions.
 
-Most are this engine's own errors. Where litellm has more kinds, an error leaves this door as a
-subclass: it is caught by its name here and by its name in `flashlite`. Unlike there, `APIError` is
-every failure of a call, so it is caught last. A call that cannot work as written is a
-BadRequestError, as it is there, and a ConfigError too; nothing was sent.
+Most are flashlite's own errors. Where litellm has more classes, a subclass is raised, which can be
+caught by its name here and by its name in `flashlite`. Unlike in litellm, `APIError` is the base of
+all failures of a call, so catch it last. A call that is invalid as written raises a
+BadRequestError, as in litellm, which is also a ConfigError; nothing was sent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Timeout = APITimeoutError
 
 
 class InvalidRequestError(ConfigError, BadRequestError):
-    """The call cannot work as written; nothing was sent."""
+    """The call is invalid as written; nothing was sent."""
 
     was_sent = False
 
@@ -47,11 +47,11 @@ UnsupportedParamsError = InvalidRequestError
 
 
 class UnprocessableEntityError(BadRequestError):
-    """The server understood the request and cannot do what it says (422)."""
+    """The server understood the request but cannot process it (422)."""
 
 
 class BadGatewayError(InternalServerError):
-    """A server in between got no answer (502)."""
+    """A gateway got no valid answer from the server behind it (502)."""
 
 
 class ServiceUnavailableError(InternalServerError):
@@ -60,7 +60,7 @@ class ServiceUnavailableError(InternalServerError):
 
 @contextmanager
 def litellms_kinds() -> Iterator[None]:
-    """Let errors leave as what litellm calls them, with all that they say."""
+    """Raise errors as litellm's classes, with all their attributes."""
     try:
         yield
     except InvalidRequestError:

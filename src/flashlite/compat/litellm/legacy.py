@@ -1,4 +1,4 @@
-"""Functions: what OpenAI had before tools, in requests, histories and answers."""
+"""Functions, OpenAI's predecessor of tools, in requests, histories and answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def with_tools(given: dict[str, Any]) -> None:
 
 
 def with_tool_messages(messages: Iterable[Any]) -> list[Any]:
-    """Turn the calls and results of a history into those of tools; a result is of the last call."""
+    """Turn function calls and results of a history into tool ones; a result is of the last call."""
     renamed: list[Any] = []
     call_id = ""
     for position, message in enumerate(messages):
@@ -38,7 +38,7 @@ def with_tool_messages(messages: Iterable[Any]) -> list[Any]:
 
 
 def with_function_call(response: ModelResponse) -> ModelResponse:
-    """Turn the call of an answer into that of a function; there was but one at a time."""
+    """Turn an answer's first tool call into a function call; functions were called singly."""
     for choice in response.choices:
         if calls := choice.message.tool_calls:
             choice.message.function_call = Function(calls[0].function)

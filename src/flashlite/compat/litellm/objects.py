@@ -1,4 +1,4 @@
-"""Answers with litellm's attributes."""
+"""Answers as litellm's objects."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..record import Record
 
 
 class Function(Record):
-    """What a call calls: `name`, and `arguments` as JSON text."""
+    """The function of a call: `name`, and `arguments` as JSON text."""
 
 
 class ChatCompletionMessageToolCall(Record):
-    """One call that the model asks for: `id`, `type`, `function`."""
+    """One tool call of the model: `id`, `type`, `function`."""
 
 
 class Message(Record):
-    """A message; appended to a history it is sent as it stands."""
+    """A message, which can be appended to a history as it is."""
 
 
 class Delta(Record):
@@ -31,11 +31,11 @@ class Choices(Record):
 
 
 class StreamingChoices(Record):
-    """A part of one of the answers."""
+    """A piece of one of the answers."""
 
 
 class Usage(Record):
-    """Tokens; the `_details` are always there."""
+    """Token counts; the `_details` fields always exist."""
 
 
 class _Answer(Record):
@@ -43,7 +43,7 @@ class _Answer(Record):
 
     @property
     def model_extra(self) -> dict[str, Any]:
-        """What is there beyond the fields of every answer: `usage`, for one."""
+        """The fields that not every answer has, such as `usage`."""
         return {name: value for name, value in self.items() if name not in _DECLARED}
 
 
@@ -51,7 +51,7 @@ _DECLARED = frozenset({"id", "created", "model", "object", "system_fingerprint",
 
 
 class ModelResponse(_Answer):
-    """A whole answer; `_hidden_params["response_cost"]` is US dollars, None where unknown."""
+    """A whole answer; `_hidden_params["response_cost"]` is in US dollars, None if unknown."""
 
 
 class ModelResponseStream(_Answer):
@@ -63,7 +63,7 @@ class EmbeddingResponse(_Answer):
 
 
 def model_response(response: CompletionResponse, *, took: float) -> ModelResponse:
-    """Dress an answer; `took` is seconds."""
+    """Return an answer as litellm's object; `took` is in seconds."""
     answer = completion_of(response)
     answer["id"] = answer["id"] or f"chatcmpl-{int(time.time() * 1e6):x}"
     dressed = ModelResponse(answer, choices=[_choice(choice) for choice in answer["choices"]])
@@ -81,7 +81,7 @@ def model_response(response: CompletionResponse, *, took: float) -> ModelRespons
 
 
 def model_chunk(chunk: dict[str, Any]) -> ModelResponseStream:
-    """Dress a chunk."""
+    """Return a chunk as litellm's object."""
     dressed = ModelResponseStream(chunk)
     dressed["choices"] = [
         StreamingChoices(choice, delta=Delta(choice["delta"], **_calls(choice["delta"])))
@@ -94,7 +94,7 @@ def model_chunk(chunk: dict[str, Any]) -> ModelResponseStream:
 
 
 def embedding_response(result: EmbeddingResult, *, took: float) -> EmbeddingResponse:
-    """Dress vectors; `took` is seconds."""
+    """Return vectors as litellm's object; `took` is in seconds."""
     rows = [
         Record(embedding=vector, index=index, object="embedding")
         for index, vector in enumerate(result.embeddings)

@@ -1,4 +1,4 @@
-"""litellm's questions about models, answered without asking anyone."""
+"""litellm's queries about models and costs, answered without a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...types import normalize_messages
 
 
 def completion_cost(completion_response: Any, model: str | None = None) -> float:
-    """Return what an answer cost in US dollars; raises ConfigError where that is unknown."""
+    """Return the cost of an answer in US dollars; raise ConfigError if it is unknown."""
     told = getattr(completion_response, "_hidden_params", {}).get("response_cost")
     if model is None and told is not None:
         return float(told)
@@ -22,10 +22,10 @@ def completion_cost(completion_response: Any, model: str | None = None) -> float
 def token_counter(
     model: str, text: str | None = None, messages: Iterable[Mapping[str, Any]] | None = None
 ) -> int:
-    """Return how many tokens a text has, or a prompt of these messages.
+    """Return the number of tokens in a text, or in a prompt of messages.
 
-    Messages are counted as OpenAI does: three more for each, three for the answer's beginning.
-    Exact for texts of OpenAI's models, an approximation for others. Media cannot be counted.
+    Messages are counted as OpenAI does: three more for each, and three for the answer's beginning.
+    Texts are exact for OpenAI's models and approximate for others. Media raise ConfigError.
     """
     if messages is None:
         return count_tokens(text or "", model=model)
@@ -33,7 +33,7 @@ def token_counter(
 
 
 def get_model_info(model: str) -> dict[str, Any]:
-    """Return limits, prices per token and abilities under litellm's names; None is unknown."""
+    """Return limits, prices per token and abilities under litellm's names; None means unknown."""
     profile = ModelProfile.get(model)
     prices = profile.prices
     return {

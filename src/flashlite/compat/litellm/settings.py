@@ -1,4 +1,4 @@
-"""What holds for every call: litellm keeps it in attributes of its module."""
+"""Settings for all calls, which litellm keeps as attributes of its module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SETTINGS: dict[str, Any] = {
     "num_retries": None,
     "request_timeout": None,
 }
-# What nothing here could change, with the values that already hold.
+# Settings that cannot change anything here, with their fixed values.
 _FIXED: dict[str, Any] = {
     "cache": None,
     "callbacks": [],
@@ -28,15 +28,15 @@ _FIXED: dict[str, Any] = {
 
 
 def setting(name: str) -> Any:
-    """Return what a setting is now."""
+    """Return the current value of a setting."""
     return _SETTINGS[name]
 
 
 class SettingsModule(ModuleType):
-    """A module whose settings act, and which refuses those that could not.
+    """A module whose settings take effect, and which refuses those that would not.
 
-    `drop_params` leaves out what a provider does not take, reported once; otherwise it raises.
-    `num_retries` are attempts after the first, `request_timeout` is seconds in total.
+    `drop_params` leaves out parameters that a provider does not take, reported once; otherwise they
+    raise. `num_retries` are attempts after the first; `request_timeout` is in seconds in total.
     """
 
     def __getattr__(self, name: str) -> Any:

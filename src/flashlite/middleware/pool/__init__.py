@@ -1,9 +1,9 @@
 """Pools: limits and budgets that processes share, in a Redis or in a file.
 
-A pool keeps rooms: one for each minute that is shared, and one for the budget. In `shared_line` the
-callers of a process wait; `shared_minute` and `shared_purse` say what they ask for and were given.
-What a room does with that is written twice, for Redis to run and for a file: `epoch`, `turns`,
-`minute` and `purse`, in Lua and in Python.
+A pool has rooms: one for each shared minute, and one for the budget. In `shared_line` the callers
+of a process wait; `shared_minute` and `shared_purse` translate between them and a room. What a room
+does is implemented twice, in Lua to run in Redis and in Python for a file: `epoch`, `turns`,
+`minute` and `purse`.
 """
 
 from .pool import Pool, digest

@@ -1,6 +1,6 @@
--- What a room knows of itself: its time, which goes with Redis's clock but never back, and its epoch.
--- That ends when the room holds less than somebody saw there: a Redis that was restarted may hold
--- nothing, or what was there a while ago. Times are the room's. `epoch.py` says the same in Python.
+-- A room's own time, which follows Redis's clock but never goes back, and its epoch. An epoch ends
+-- when the room holds less than some process saw in it: a restarted Redis may hold nothing, or
+-- older data. All times are the room's. `epoch.py` does the same in Python.
 
 local state, queue, holders, lines, rooms = unpack(KEYS)
 local said = cjson.decode(ARGV[1])
@@ -11,7 +11,7 @@ local now = (tonumber(known[2]) or ticks) + math.max(0, ticks - (tonumber(known[
 local epoch, count = known[3], tonumber(known[4]) or 0
 local born, closed = tonumber(known[5]) or now, tonumber(known[6]) or 0
 
--- Begin an epoch if the room is new, or has lost something; say whether it did.
+-- Begin an epoch if the room is new or has lost data; return whether it did.
 local function begin_epoch(seen)
     if epoch and not (seen.epoch == epoch and seen.count > count) then
         return false

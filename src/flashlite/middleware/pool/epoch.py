@@ -1,7 +1,7 @@
 """The epoch of a room that is in a file; `epoch.lua` does the same in Redis.
 
-It ends when the room holds less than somebody saw there: a file that was removed, or put back to
-what it was a while ago.
+An epoch ends when the room holds less than some process saw in it: its file was removed, or
+replaced by an older copy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...stores import State
 
 
 class Epoch:
-    """Since when a room has forgotten nothing, and how many exchanges there were in it."""
+    """The time since a room last lost data, and the number of exchanges in it."""
 
     def __init__(self, state: State, now: float) -> None:
         self._state = state
@@ -21,12 +21,12 @@ class Epoch:
 
     @property
     def name(self) -> str:
-        """The name of the epoch, of a room that has begun one."""
+        """The name of the epoch; the room must have begun one."""
         return str(self._state["epoch"])
 
     @property
     def count(self) -> int:
-        """How many exchanges there were."""
+        """The number of exchanges so far."""
         return int(self._state.get("count", 0))
 
     @property
@@ -36,11 +36,11 @@ class Epoch:
 
     @property
     def closed(self) -> float:
-        """Until when nobody is let in."""
+        """The time until which nobody is let in."""
         return float(self._state.get("closed", 0.0))
 
     def begin(self, seen: dict[str, Any]) -> bool:
-        """Begin an epoch if the room is new, or has lost something; say whether it did."""
+        """Begin an epoch if the room is new or has lost data; return whether it did."""
         known = self._state.get("epoch")
         if known is not None and not (seen["epoch"] == known and seen["count"] > self.count):
             return False
@@ -48,7 +48,7 @@ class Epoch:
         return True
 
     def close_until(self, moment: float) -> None:
-        """Let nobody in before a moment."""
+        """Let nobody in before the given time."""
         self._state["closed"] = max(self.closed, moment)
 
     def advance(self) -> None:

@@ -1,5 +1,5 @@
--- One minute that a pool shares: what was let through is summed up in buckets of a tenth of a
--- second, each of which counts for SPAN seconds after its end.
+-- One minute that a pool shares: what was let through is summed in buckets of a tenth of a second;
+-- each counts for SPAN seconds after its end.
 --
 -- ARGV[1], as JSON: line, who {machine, process, program}, label, limits (4 numbers, null for none),
 -- waiting (how many callers, the heads among them), heads (a list of 4 numbers each), told (a list
@@ -53,7 +53,7 @@ local function expire()
     end
 end
 
--- Count what is left of an epoch before as taken now.
+-- Count what is left of an earlier epoch as taken now.
 local function gather()
     while oldest < bucket do
         redis.call('HDEL', state, 'b:' .. oldest)
@@ -63,8 +63,8 @@ local function gather()
     restored = {unpack(used)}
 end
 
--- Count what a process saw in an epoch before, as taken now. Of what several saw the most is true:
--- what one saw is in what the next saw, as far as it counted still.
+-- Count what a process saw in an earlier epoch as taken now. The largest report is the true one:
+-- each later one includes the earlier ones, as far as they still counted.
 local function restore(seen)
     if begin_epoch(seen) then
         gather()
@@ -81,8 +81,8 @@ local function restore(seen)
     close_until(born + GRACE)
 end
 
--- What a process took more or less than it had reserved; of a bucket that counts no more, the
--- surplus counts from now on, for nobody has counted it.
+-- Count what a process used more or less than it had reserved. For a bucket that no longer counts,
+-- the excess counts from now, because it was not counted.
 local function correct(told)
     local number, change = math.min(told[1], bucket), {told[2], told[3], told[4], told[5]}
     if number <= over then
@@ -94,7 +94,7 @@ local function correct(told)
     add(number, change)
 end
 
--- Return from when on an amount fits. One that is larger than a limit takes the whole of it.
+-- Return the time from which an amount fits. One larger than a limit takes all of it.
 local function opens_at(amount)
     local missing, is_full = {}, false
     for i = 1, 4 do
@@ -117,7 +117,7 @@ local function opens_at(amount)
     return math.max(closed, number / 10 + SPAN)
 end
 
--- Let in as many as fit, but not more than a share where others wait.
+-- Let in as many as fit, but at most a share if others wait.
 local function admit(heads, others_wait)
     local granted, taken = 0, {0, 0, 0, 0}
     while granted < #heads and opens_at(heads[granted + 1]) <= now do

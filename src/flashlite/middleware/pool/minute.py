@@ -1,12 +1,13 @@
 """One minute that a pool shares, in a file; `minute.lua` does the same in Redis.
 
-What was let through is summed up in buckets of a tenth of a second, each of which counts for SPAN
-seconds after its end.
+What was let through is summed in buckets of a tenth of a second; each counts for SPAN seconds after
+its end.
 
-A line says: line, who, label, limits, waiting (how many callers, the heads among them), heads
-(amounts), told (a bucket and an amount to add, each), close (seconds), and seen (epoch, count, ago
-in seconds, used). It is answered: granted (how many heads), bucket, wait (seconds), epoch, count,
-used. Who says `look` is answered: label, limits, used, closed (seconds), lines.
+A line sends: line, who, label, limits, waiting (number of callers, including the heads), heads
+(amounts), told (corrections, each a bucket and an amount to add), close (seconds), and seen (epoch,
+count, ago in seconds, used). The answer has: granted (number of heads), bucket, wait (seconds),
+epoch, count, used. A request with `look` is answered with: label, limits, used, closed (seconds),
+lines.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from ...stores import State
 from .epoch import Epoch
 from .turns import Turns
 
-SPAN = 61  # a minute, and what requests differ in on their way
-SHARE = 64  # a turn ends after this part of a limit, if others wait
-GRACE = 2  # seconds in which all tell what they saw, when the file was lost
+SPAN = 61  # a minute, plus the variation in how long requests travel
+SHARE = 64  # a turn ends after 1/SHARE of a limit, if others wait
+GRACE = 2  # seconds in which all processes report what they saw, after the file was lost
 
 _NOTHING = (0, 0, 0, 0)
 _number = itemgetter(0)
 
 
 def exchange_minute(state: State, said: dict[str, Any], now: float) -> dict[str, Any]:
-    """Hear what a line says, and answer it; an empty state is a minute in which nothing was."""
+    """Process one exchange of a line and return the answer; an empty state is an unused minute."""
     minute = _Minute(state, said, now)
     minute.expire()
     return minute.look() if "look" in said else minute.exchange()
@@ -40,8 +41,8 @@ class _Minute:
     def __init__(self, state: State, said: dict[str, Any], now: float) -> None:
         self._state, self._said, self._now = state, said, now
         self._bucket = floor(now * 10)
-        self._over = floor((now - SPAN) * 10) - 1  # the last bucket that counts no more
-        # Each is its number and four sums, the oldest first.
+        self._over = floor((now - SPAN) * 10) - 1  # the last bucket that no longer counts
+        # Each bucket is its number and four sums; the oldest is first.
         self._buckets: list[list[float]] = state.setdefault("buckets", [])
         self._used: list[float] = state.setdefault("used", list(_NOTHING))
         self._epoch, self._turns = Epoch(state, now), Turns(state, now)
@@ -83,7 +84,7 @@ class _Minute:
         }
 
     def expire(self) -> None:
-        """Take out what counts no more."""
+        """Remove the buckets that no longer count."""
         gone = 0
         for number, *amount in self._buckets:
             if number > self._over:
@@ -93,10 +94,10 @@ class _Minute:
         del self._buckets[:gone]
 
     def _restore(self, seen: dict[str, Any]) -> None:
-        """Count what a process saw in an epoch before, as taken now.
+        """Count what a process saw in an earlier epoch as taken now.
 
-        Of what several saw the most is true: what one saw is in what the next saw, as far as it
-        counted still.
+        The largest report is the true one: each later one includes the earlier ones, as far as they
+        still counted.
         """
         if self._epoch.begin(seen):
             self._gather()
@@ -108,14 +109,14 @@ class _Minute:
         self._epoch.close_until(self._epoch.born + GRACE)
 
     def _gather(self) -> None:
-        """Count what is left of an epoch before as taken now."""
+        """Count what is left of an earlier epoch as taken now."""
         self._buckets[:] = [[self._bucket, *self._used]]
         self._state["restored"] = list(self._used)
 
     def _correct(self, number: int, change: Sequence[float]) -> None:
-        """Count what a process took more or less than it had reserved.
+        """Count what a process used more or less than it had reserved.
 
-        Of a bucket that counts no more, the surplus counts from now on, for nobody has counted it.
+        For a bucket that no longer counts, the excess counts from now, because it was not counted.
         """
         number = min(number, self._bucket)
         if number <= self._over:
@@ -132,7 +133,7 @@ class _Minute:
             self._buckets.insert(place, [number, *amount])
 
     def _opens_at(self, amount: Sequence[float]) -> float:
-        """Return from when on an amount fits; what is larger than a limit takes the whole of it."""
+        """Return the time from which an amount fits; one larger than a limit takes all of it."""
         missing = [
             used + min(asked, limit) - limit
             for used, asked, limit in zip(self._used, amount, self._limits, strict=True)
@@ -147,7 +148,7 @@ class _Minute:
         return max(opens, (self._bucket + 1) / 10 + SPAN)
 
     def _admit(self) -> int:
-        """Let in as many heads as fit, but not more than a share where others wait."""
+        """Let in as many heads as fit, but at most a share if others wait."""
         line, heads, granted = self._said["line"], self._said["heads"], 0
         first = self._turns.first()
         if not heads or (first is not None and first[0] != line):

@@ -1,4 +1,4 @@
-"""What every pool does: run an exchange of a room, alone, and return the answer."""
+"""The pool protocol: run one exchange of a room atomically, and return the answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ...errors import ConfigError
 
 
 class Pool(Protocol):
-    """All processes that name the same place and the same `name`.
+    """Limits and a budget shared by all processes that use the same place and `name`.
 
-    Of a place that is down the pool's lines say so once in the log. With `fail_open` a process then
-    goes on by its own limits; else a call waits, and fails after `patience` seconds.
+    If the place is down, one warning is logged. With `fail_open` each process then applies its own
+    limits; otherwise a call waits, and fails after `patience` seconds.
     """
 
     name: str
@@ -27,13 +27,13 @@ class Pool(Protocol):
 
     @property
     def place(self) -> str:
-        """What the log calls the place where the pool is: "Redis", or a file."""
+        """The name of the pool's place in the log: "Redis", or a file."""
         ...
 
     async def ask(self, room: str, said: dict[str, Any]) -> dict[str, Any]:
-        """Do one exchange of a room; `said` and what returns are described in `minute` and `purse`.
+        """Run one exchange of a room; `minute` and `purse` describe `said` and the answer.
 
-        A room is "purse", or "minute:" and a name. Raises StoreError where the place is down.
+        A room is "purse", or "minute:" and a name. Raises StoreError if the place is down.
         """
         ...
 
@@ -42,24 +42,24 @@ class Pool(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close what the running loop holds; the next call opens it again."""
+        """Close what the running loop has open; the next call opens it again."""
         ...
 
 
 def checked_patience(patience: float) -> float:
-    """Return a number of seconds to bear an outage for, or refuse it."""
+    """Return the seconds to wait during an outage; raise ConfigError if negative."""
     if not patience >= 0:
         raise ConfigError(f"patience is a number of seconds; got {patience!r:.80}")
     return patience
 
 
 def digest(parts: Sequence[str]) -> str:
-    """Return a short name for several strings that are nobody's business."""
+    """Return a short name for several strings without revealing them."""
     return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def speaker() -> tuple[str, int, str]:
-    """Return who this process is: its machine, its number and the name of its program."""
+    """Return this process's identity: its machine, process id and program name."""
     return _machine(), os.getpid(), _program()
 
 
@@ -71,4 +71,4 @@ def _machine() -> str:
 @cache
 def _program() -> str:
     name = Path(sys.argv[0] if sys.argv else "").name or "python"
-    return name.encode(errors="replace").decode()  # a file's name may be bytes that are no text
+    return name.encode(errors="replace").decode()  # a file name may contain bytes that are not text

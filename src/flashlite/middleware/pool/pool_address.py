@@ -1,4 +1,4 @@
-"""From the address of a pool to the pool."""
+"""Opening a pool by its address."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .redis_pool import RedisPool
 from .sqlite_pool import SQLitePool
 
 _SERVERS = ("redis://", "rediss://", "unix://")
-_BEGINS_WITH_A_SCHEME = re.compile("[a-zA-Z][^/\\\\]+:")  # one letter is a drive of Windows
+_BEGINS_WITH_A_SCHEME = re.compile("[a-zA-Z][^/\\\\]+:")  # a single letter is a Windows drive
 
 
 def open_pool(pool: Pool | str | Path, *, name: str = "default") -> Pool:
-    """Return a pool as it is, or the one at an address.
+    """Return a pool unchanged, or open the one at an address.
 
     An address is `redis://host:port/number`, `sqlite:path`, or the path of a file that ends in
-    `.db`. `name` is that of a pool at an address.
+    `.db`. `name` names the pool that is opened at an address.
     """
     if isinstance(pool, str | Path):
         return _opened(str(pool), name)
@@ -34,5 +34,5 @@ def _opened(address: str, name: str) -> Pool:
         return SQLitePool(address.removeprefix("sqlite:").removeprefix("//"), name=name)
     if address.endswith(".db") and not _BEGINS_WITH_A_SCHEME.match(address):
         return SQLitePool(address, name=name)
-    # What it was may hold a password, so it is not shown.
+    # The address may contain a password, so it is not shown.
     raise ConfigError("a pool's address is redis://host:port/number or sqlite:path/of/a/file.db")

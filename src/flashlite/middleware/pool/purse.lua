@@ -1,6 +1,6 @@
--- A budget that a pool shares. Each line says what it spent and has reserved in all, so that to say
--- it twice changes nothing. A line that is silent for LEASE seconds has died: what it had reserved
--- may have been spent, and counts as such, unless it comes back.
+-- A budget that a pool shares. Each line reports its total spent and reserved amounts, so a
+-- repeated report changes nothing. A line that is silent for LEASE seconds is taken for dead: what
+-- it had reserved may have been spent, and counts as spent unless the line comes back.
 --
 -- ARGV[1], as JSON: line, who {machine, process, program}, number (of the line's exchanges), limit,
 -- spent, reserved, waiting (how many callers, the heads among them), heads (amounts), seen {epoch,
@@ -32,8 +32,8 @@ local function write_off_the_dead()
     end
 end
 
--- Take over what a line saw spent in an epoch before. That only grows, so the most that anybody saw
--- includes what the others saw.
+-- Take over what a line saw spent in an earlier epoch. That amount only grows, so the largest
+-- report includes all others.
 local function restore(seen)
     if begin_epoch(seen) then
         restored = spent
@@ -45,7 +45,7 @@ local function restore(seen)
     end
 end
 
--- Count what a line spent and reserved since it told of it: to this room, or to the one before.
+-- Count what a line spent and reserved since its last report, in this epoch or before.
 local function account(told, seen)
     local is_known = told and told[3] == epoch
     local before = is_known and told[2] or seen.told
@@ -55,7 +55,7 @@ local function account(told, seen)
     redis.call('HDEL', state, 'w:' .. line)
 end
 
--- Answer as many as can be answered: who fits is let in, who never will is refused.
+-- Decide as many heads as possible: let in those that fit, refuse those that never will.
 local function answer()
     local answers = ''
     for _, amount in ipairs(heads) do

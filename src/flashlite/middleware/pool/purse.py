@@ -1,13 +1,13 @@
 """A budget that a pool shares, in a file; `purse.lua` does the same in Redis.
 
-Each line says what it spent and has reserved in all, so that to say it twice changes nothing. A
-line that is silent for LEASE seconds has died: what it had reserved may have been spent, and counts
-as such, unless it comes back.
+Each line reports its total spent and reserved amounts, so a repeated report changes nothing. A line
+that is silent for LEASE seconds is taken for dead: what it had reserved may have been spent, and
+counts as spent unless the line comes back.
 
-A line says: line, who, number (of its exchanges), limit, spent, reserved, waiting (how many
-callers, the heads among them), heads (amounts), and seen (epoch, count, spent, told). It is
-answered: answers ("y" or "n" for each head that has one), wait (seconds), epoch, count, spent,
-reserved. Who says `look` is answered: limit, spent, reserved, lines.
+A line sends: line, who, number (of its exchanges), limit, spent, reserved, waiting (number of
+callers, including the heads), heads (amounts), and seen (epoch, count, spent, told). The answer
+has: answers ("y" or "n" for each head that was decided), wait (seconds), epoch, count, spent,
+reserved. A request with `look` is answered with: limit, spent, reserved, lines.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .epoch import Epoch
 from .turns import Turns
 
 LEASE = 30.0
-GRACE = 7.0  # seconds in which all lines speak, when the file was lost
+GRACE = 7.0  # seconds in which all lines report, after the file was lost
 LOOK = 0.1
 
 
 def exchange_purse(state: State, said: dict[str, Any], now: float) -> dict[str, Any]:
-    """Hear what a line says, and answer it; of an empty state nothing is spent."""
+    """Process one exchange of a line and return the answer; an empty state is an unused budget."""
     purse = _Purse(state, said, now)
     purse.write_off_the_dead()
     return purse.look() if "look" in said else purse.exchange()
@@ -35,7 +35,8 @@ class _Purse:
         self._state, self._said, self._now = state, said, now
         self._spent: int = state.setdefault("spent", 0)
         self._reserved: int = state.setdefault("reserved", 0)
-        # By line: what it has reserved and until when it lives, and what was lost with it.
+        # By line: what it has reserved and until when it lives; and what was written off when it
+        # died.
         self._holders: dict[str, list[Any]] = state.setdefault("holders", {})
         self._lost: dict[str, int] = state.setdefault("lost", {})
         self._epoch, self._turns = Epoch(state, now), Turns(state, now)
@@ -52,7 +53,8 @@ class _Purse:
         said, line, heads = self._said, self._said["line"], self._said["heads"]
         told = self._turns.told_by(line)
         if told is not None and said["number"] <= told[0]:
-            # To nobody: the line gave this exchange up, and has spoken again since.
+            # Nobody reads this answer: the line gave up on this exchange and has sent another
+            # since.
             return self._reply("", 0.0)
         self._restore(said["seen"])
         self._account(told, said["seen"])
@@ -73,7 +75,7 @@ class _Purse:
         return self._reply(answers, wait)
 
     def write_off_the_dead(self) -> None:
-        """Count as spent what was reserved by lines that are silent."""
+        """Count as spent what silent lines had reserved."""
         for line in [one for one, (_, until) in self._holders.items() if until <= self._now]:
             lost, _ = self._holders.pop(line)
             self._spent, self._reserved = self._spent + lost, self._reserved - lost
@@ -81,9 +83,9 @@ class _Purse:
         self._state.update(spent=self._spent, reserved=self._reserved)
 
     def _restore(self, seen: dict[str, Any]) -> None:
-        """Take over what a line saw spent in an epoch before.
+        """Take over what a line saw spent in an earlier epoch.
 
-        It only grows, so the most that anybody saw includes what the others saw.
+        That amount only grows, so the largest report includes all others.
         """
         state = self._state
         if self._epoch.begin(seen):
@@ -94,7 +96,7 @@ class _Purse:
             self._epoch.close_until(self._epoch.born + GRACE)
 
     def _account(self, told: list[Any] | None, seen: dict[str, Any]) -> None:
-        """Count what a line spent and reserved since it told of it, to this room or before."""
+        """Count what a line spent and reserved since its last report, in this epoch or before."""
         said, line, epoch = self._said, self._said["line"], self._epoch.name
         is_known = told is not None and told[2] == epoch
         before = told[1] if told is not None and is_known else seen["told"]
@@ -106,7 +108,7 @@ class _Purse:
         self._reserved += said["reserved"] - held
 
     def _answers(self, held: int) -> tuple[str, int]:
-        """Answer as many as can be answered: who fits is let in, who never will is refused."""
+        """Decide as many heads as possible: let in those that fit, refuse those that never will."""
         answers = ""
         for amount in self._said["heads"]:
             left = self._said["limit"] - self._spent - amount

@@ -1,4 +1,4 @@
-"""Processes, on one machine or many, that share limits and a budget in one Redis."""
+"""A pool in Redis, for processes on one machine or many."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .pool import checked_patience
 
 
 class RedisPool:
-    """All who name the same Redis and the same `name`.
+    """Limits and a budget shared by all processes that use the same Redis and `name`.
 
-    Without a `url` REDIS_URL says where Redis is. When Redis cannot be reached, nothing is sent: a
-    call waits, and fails with a `StoreError` after an outage of `patience` seconds. With
-    `fail_open` a process goes on by its own limits instead, as if it were alone and had just begun;
-    a budget is never open. Either is said once in the log.
+    Without a `url`, the address is read from REDIS_URL. While Redis cannot be reached, nothing is
+    sent: a call waits, and fails with a `StoreError` after an outage of `patience` seconds. With
+    `fail_open` a process applies its own limits instead, as if it were alone and had just started;
+    a budget never fails open. Either is logged once.
 
-    Redis may lose what it holds, or come back with what it held a while ago: the processes that
-    live tell it what they saw last. A process that dies is out of the line after seconds. Who sets
-    Redis's clock back stops nothing; who sets it forward makes one minute shorter.
+    Redis may lose its data, or restart with older data: the running processes send it what they saw
+    last. A process that dies leaves the line within seconds. Setting Redis's clock back blocks
+    nobody; setting it forward shortens one minute.
     """
 
     place = "Redis"
@@ -39,7 +39,7 @@ class RedisPool:
         self._server = RedisServer(url, connections=4)
 
     async def ask(self, room: str, said: dict[str, Any]) -> dict[str, Any]:
-        """Run the room's script, in one round trip."""
+        """Run the room's script in one round trip."""
         import orjson
 
         parts = ("state", "queue", "holders", "lines")
@@ -51,7 +51,7 @@ class RedisPool:
         return found
 
     async def rooms(self) -> list[str]:
-        """Return the rooms of the pool that anybody was in."""
+        """Return the pool's rooms that have been used."""
         async with self._server.client() as client:
             found: Any = await client.smembers(self._key("rooms"))
         return sorted(name.decode() for name in found)
@@ -61,13 +61,13 @@ class RedisPool:
         await self._server.aclose()
 
     def _key(self, part: str) -> str:
-        # The braces keep all keys of a pool together in a cluster.
+        # The braces put all keys of a pool on one node of a cluster.
         return f"flashlite:{{{self.name}}}:{part}"
 
 
 @cache
 def _script(name: str) -> Script:
-    """Return a script of this folder; all begin with the room's epoch and the taking of turns."""
+    """Return a script of this folder, with `epoch.lua` and `turns.lua` in front."""
     folder = files(__name__.rpartition(".")[0])
     texts = [folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("epoch", "turns", name)]
     return Script("\n".join(texts))

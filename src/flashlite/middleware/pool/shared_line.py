@@ -1,4 +1,4 @@
-"""Waiting for room that is in a pool: the callers of a process ask together, one exchange each."""
+"""Waiting for room in a pool: the callers of one event loop ask together, in one exchange."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ Amount = TypeVar("Amount")
 Asked = TypeVar("Asked", contravariant=True)
 Grant = TypeVar("Grant")
 
-_MOST = 128  # callers that are asked for at once
-_RETRY = 0.25  # seconds between two tries to reach a place that is down
-_GATHER = 0.005  # seconds in which what is to be told is gathered, while somebody waits
-_LAST_WORDS = 1.0  # seconds for telling the rest when the loop ends
+_MOST = 128  # callers per exchange
+_RETRY = 0.25  # seconds between two attempts to reach a place that is down
+_GATHER = 0.005  # seconds in which news is gathered before an exchange, while somebody waits
+_LAST_WORDS = 1.0  # seconds to send the remaining news when the loop ends
 
 
 class Desk(Protocol[Asked, Grant]):
-    """Where one event loop talks to the pool about one room."""
+    """The connection of one event loop to one room of the pool."""
 
     heartbeat: float
-    """Seconds after which it speaks again while it `is_busy`, even if nobody waits."""
+    """Seconds between exchanges while it `is_busy`, even if nobody waits."""
 
     def has_news(self) -> bool:
-        """Whether there is something to tell."""
+        """Return whether there is something to report to the pool."""
         ...
 
     def is_busy(self) -> bool:
-        """Whether the pool has to hear of it from time to time."""
+        """Return whether it has to contact the pool regularly."""
         ...
 
     async def exchange(self, asked: Sequence[Asked], *, waiting: int) -> tuple[list[Grant], float]:
-        """Tell the news and ask for room, in order; so many are `waiting` with those.
+        """Report the news and ask for room, in order; `waiting` includes those asked for.
 
-        Returns grants for the first of them, and the seconds after which to ask for the others.
+        Returns grants for the first of them, and the seconds after which to ask for the rest.
         """
         ...
 
     def undo(self, grant: Grant) -> None:
-        """Give back what was granted to somebody who has gone."""
+        """Give back a grant whose caller has gone."""
         ...
 
 
 class SharedLine(Generic[Amount, Grant]):
-    """Lets callers in as a `WaitingLine` does, in turn with the other processes of a pool.
+    """A `WaitingLine` whose callers take turns with the other processes of a pool.
 
-    Each event loop is a line of its own: within it the lowest priority goes first, then who came
-    first. `alone` is the room to go on with when the pool is down and fails open.
+    Each event loop is a line of its own, ordered by lowest priority, then by arrival. `alone` is
+    the process's own room, used when the pool is down and fails open.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class SharedLine(Generic[Amount, Grant]):
             return await self._alone.enter(amount, priority=priority)
 
     def tell(self, change: Callable[[], object]) -> None:
-        """Make a change that a desk, or the room of a process alone, will hear of."""
+        """Apply a change to a desk, or to the process's own room."""
         if self._alone is None:
             change()
         else:
             self._alone.tell(change)
 
     async def aflush(self) -> None:
-        """Return when the pool has heard what this loop had to tell, or is down."""
+        """Return when the pool has received this loop's updates, or is down."""
         line = self._lines.get(asyncio.get_running_loop())
         if line is not None:
             await line.aflush()
@@ -108,11 +108,11 @@ class SharedLine(Generic[Amount, Grant]):
 
 
 class _FailedOpen(Exception):
-    """Raised to a caller who is to ask the process's own room."""
+    """Raised to a caller that should use the process's own room."""
 
 
 class _LoopLine(Generic[Amount, Grant]):
-    """The callers of one event loop, and the task that asks for them while there are any."""
+    """The callers of one event loop, and the task that asks the pool for them."""
 
     def __init__(
         self,
@@ -153,10 +153,10 @@ class _LoopLine(Generic[Amount, Grant]):
     async def aflush(self) -> None:
         while self._desk.has_news() and self._down_since is None:
             self._told.clear()
-            if not self._is_speaking:  # or else it will be told soon, or a while later
+            if not self._is_speaking:  # otherwise sent by the running exchange or the next
                 self._wake()
             await self._told.wait()
-            if self._task is None or self._task.done():  # it failed; who waited was told
+            if self._task is None or self._task.done():  # it failed, with all waiting callers
                 return
 
     def _leave(self, place: _Place[Amount, Grant]) -> None:
@@ -165,12 +165,12 @@ class _LoopLine(Generic[Amount, Grant]):
         place.granted.cancel()
 
     def _call_soon(self) -> None:
-        """Have the task look up what there is to tell; from any thread."""
-        with suppress(RuntimeError):  # the loop has ended: what it reserved counts until it expires
+        """Wake the task to send the news; from any thread."""
+        with suppress(RuntimeError):  # the loop has ended: its reservations count until they expire
             self._loop.call_soon_threadsafe(self._hear)
 
     def _hear(self) -> None:
-        if self._task is None or not self._task.cancelled():  # or the loop ends: nothing begins
+        if self._task is None or not self._task.cancelled():  # else the loop ends
             self._wake()
 
     def _wake(self) -> None:
@@ -180,7 +180,7 @@ class _LoopLine(Generic[Amount, Grant]):
             self._task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        """Leave nobody waiting when the loop ends, or what the caller configured cannot work."""
+        """Leave nobody waiting when the loop ends, or when the configuration cannot work."""
         self._told.set()
         if task.cancelled():
             for place in (*self._asked, *self._waiting):
@@ -200,7 +200,7 @@ class _LoopLine(Generic[Amount, Grant]):
             raise
 
     async def _say_the_rest(self) -> None:
-        """Tell what there is, and what others who are cancelled meanwhile have to tell."""
+        """Send the news, including that of callers cancelled in the meantime."""
         await self._desk.exchange([], waiting=0)
         while self._desk.has_news():
             await self._desk.exchange([], waiting=0)
@@ -218,12 +218,12 @@ class _LoopLine(Generic[Amount, Grant]):
             place.let_in(grant, self._desk)
         for place in (left := self._asked[len(grants) :]):
             heappush(self._waiting, place)
-        self._asked = left  # who comes meanwhile waits behind them, and need not wake us
+        self._asked = left  # later callers queue behind these and need not wake the task
         await self._sleep(wait)
         self._asked = []
 
     async def _exchange(self) -> tuple[list[Grant], float]:
-        """Return grants for the first who are asked for, and the seconds to the next exchange."""
+        """Return grants for the first of the asked places, and the seconds to the next exchange."""
         asked = [place.amount for place in self._asked]
         self._is_speaking = True
         try:
@@ -237,7 +237,7 @@ class _LoopLine(Generic[Amount, Grant]):
         return grants, wait or self._idle_seconds()
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep, but not for long over news."""
+        """Sleep until the time is over or there is news."""
         if not seconds:
             return
         with suppress(TimeoutError):
@@ -247,7 +247,7 @@ class _LoopLine(Generic[Amount, Grant]):
                     await asyncio.sleep(_GATHER)
 
     def _idle_seconds(self) -> float:
-        """Return for how long there is nothing to say, if nothing happens."""
+        """Return the seconds to the next exchange if nothing happens."""
         return 0.0 if self._waiting else self._desk.heartbeat * self._desk.is_busy()
 
     def _heads(self) -> list[_Place[Amount, Grant]]:
@@ -259,7 +259,7 @@ class _LoopLine(Generic[Amount, Grant]):
         return heads
 
     def _note_outage(self, error: StoreError) -> None:
-        """Have the callers wait, go on alone, or fail."""
+        """Let the callers wait, continue alone, or fail."""
         now = time.monotonic()
         if self._down_since is None:
             self._down_since = now

@@ -1,4 +1,4 @@
-"""The minute of a whole pool: what `Window` counts for a process, counted for all."""
+"""The minute of a whole pool: what `Window` counts for one process, counted for all."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ..windows import UNLIMITED, Amount, Grant, Window
 from .pool import Pool, speaker
 from .shared_line import SharedLine
 
-_NEWS = 256  # corrections that are told at once
-_COUNTED = 62.0  # seconds after which what was let in counts nowhere any more
+_NEWS = 256  # corrections per exchange
+_COUNTED = 62.0  # seconds after which a grant no longer counts anywhere
 
 
 @dataclass(slots=True, eq=False)
 class _SharedGrant(Grant):
-    """A request that the pool let through; it is counted in a bucket of a tenth of a second."""
+    """A request that the pool let through, and the bucket (0.1 s) in which it is counted."""
 
     bucket: int = 0
     desk: MinuteDesk | None = None
 
 
 class SharedMinute:
-    """The room of a `SharedLine`, said and asked at the desks of the event loops.
+    """The rate limit that a `SharedLine` waits for, with one desk per event loop.
 
-    What was let in counts for 61 seconds of the pool's time: the way from there over a process to
-    the provider takes some more one time than another. Unlike a `Window` it may be changed from any
-    thread. `label` is what people call it.
+    A grant counts for 61 seconds of the pool's time, because the way from the pool through a
+    process to the provider varies in duration. Unlike a `Window` it may be changed from any thread.
+    `label` is the name shown to people.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SharedMinute:
         self._clock = clock
         self._limits = limits
         self._alone = Window(limits)
-        self._last: MinuteDesk | None = None  # that asked
+        self._last: MinuteDesk | None = None  # the desk of the latest exchange
         self.closed_until = -inf
         self.line: SharedLine[Amount, Grant] = SharedLine(
             pool, self._desk, alone=self._alone, clock=clock
@@ -65,14 +65,14 @@ class SharedMinute:
         self._limits = self._alone.limits = limits
 
     def undo(self, grant: Grant) -> None:
-        """Strike a grant out, as if it had not been."""
+        """Remove a grant as if it had not been given."""
         if isinstance(grant, _SharedGrant) and grant.desk is not None:
             grant.desk.correct(grant, Amount())
         else:
             self._alone.undo(grant)
 
     def correct(self, grant: Grant, amount: Amount, now: float) -> None:
-        """Say what a request really took."""
+        """Replace a grant's estimate by what the request actually took."""
         if isinstance(grant, _SharedGrant) and grant.desk is not None:
             grant.desk.correct(grant, amount)
             grant.is_settled = True
@@ -80,7 +80,7 @@ class SharedMinute:
             self._alone.correct(grant, amount, now)
 
     def close_until(self, moment: float) -> None:
-        """Let nobody of the pool through before a moment."""
+        """Let no process of the pool through before the given time."""
         self._alone.close_until(moment)
         self.closed_until = max(self.closed_until, moment)
         if self._last is not None:
@@ -90,7 +90,7 @@ class SharedMinute:
         return MinuteDesk(self, wake)
 
     async def ask(self, said: dict[str, Any], *, desk: MinuteDesk) -> dict[str, Any]:
-        """Do an exchange of this minute."""
+        """Run an exchange of this minute."""
         self._last = desk
         return await self._pool.ask(self.room, said)
 
@@ -100,22 +100,22 @@ class SharedMinute:
 
 
 class MinuteDesk:
-    """Where one event loop talks to the pool about a minute."""
+    """The connection of one event loop to a shared minute."""
 
-    heartbeat = 1.5  # less than the grace in which a place that forgot all hears of it again
+    heartbeat = 1.5  # less than GRACE, in which a place that lost its data is told it again
 
     def __init__(self, minute: SharedMinute, wake: Callable[[], None]) -> None:
         self._minute = minute
         self.wake = wake
         self._line = secrets.token_hex(6)
         self._news = deque[tuple[int, Amount]]()
-        self._closed_until = -inf  # as the pool knows
+        self._closed_until = -inf  # as last sent to the pool
         self._busy_until = -inf
         self._seen: dict[str, Any] = {"epoch": "", "count": 0, "used": [0, 0, 0, 0]}
         self._seen_at = 0.0
 
     def correct(self, grant: _SharedGrant, amount: Amount) -> None:
-        """Note what a grant is to count for."""
+        """Set the amount that a grant counts for."""
         change = Amount(*map(sub, amount, grant.amount))
         grant.amount = amount
         if any(change):
@@ -152,7 +152,7 @@ class MinuteDesk:
             )
             heard = True
         finally:
-            if not heard:  # by us; by the pool perhaps, so nothing is given back twice
+            if not heard:  # the pool may have counted it, so nothing is given back twice
                 self._news.extend(
                     (bucket, more) for bucket, change in told if any(more := _surplus(change))
                 )
@@ -168,7 +168,7 @@ class MinuteDesk:
         return granted, answer["wait"]
 
     def _closes_for(self, moment: float) -> float:
-        """Return the seconds until a moment of which the pool has not heard yet."""
+        """Return the seconds until a time that the pool has not been told yet, else 0."""
         return max(0.0, moment - self._minute.now()) if moment > self._closed_until else 0.0
 
 

@@ -1,4 +1,4 @@
-"""What is left of a budget that a pool shares."""
+"""A budget that a pool shares."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .shared_line import SharedLine
 Answer = Reservation | FlashliteError
 
 _COARSE = 1000
-"""A pool counts in whole nano-dollars, rounded up: Redis's scripts are exact to 2⁵³, $9,007,199."""
+"""A pool counts whole nano-dollars, rounded up; Redis's scripts are exact to 2⁵³ ($9,007,199)."""
 
 DOLLAR = UNIT // _COARSE
-"""What a pool counts for a dollar."""
+"""The units of a pool per dollar."""
 
 
 @dataclass(slots=True, eq=False)
 class _SharedReservation(Reservation):
-    """What a call may cost, and the desk that will say what it did cost."""
+    """What a call may cost, and the desk that reports what it did cost."""
 
     desk: PurseDesk | None = None
 
 
 class SharedPurse:
-    """The room of a `SharedLine`; `spent` and `reserved` are what was last heard of all."""
+    """The budget that a `SharedLine` waits for; `spent` and `reserved` are last known totals."""
 
     def __init__(self, limit: int, pool: Pool) -> None:
         if limit > _COARSE * 2**53:
@@ -42,16 +42,16 @@ class SharedPurse:
         self.line: SharedLine[int, Answer] = SharedLine(pool, self._desk, alone=None)
 
     def gone(self) -> int:
-        """Return what no running call can give back any more, as far as it was heard."""
+        """Return the amount spent, as last heard, which no running call can give back."""
         return self.spent
 
     def settle(self, reservation: Reservation, cost: int) -> None:
-        """Count what a call did cost; only the first time counts."""
+        """Count what a call cost; only the first call counts."""
         if isinstance(reservation, _SharedReservation) and reservation.desk is not None:
             reservation.desk.settle(reservation, cost)
 
     async def ask(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Do an exchange of this budget, and note how it stands."""
+        """Run an exchange of this budget, and update the totals."""
         answer = await self._pool.ask("purse", {"limit": self.limit // _COARSE, **said})
         self.spent = int(answer["spent"]) * _COARSE
         self.reserved = int(answer["reserved"]) * _COARSE
@@ -62,9 +62,9 @@ class SharedPurse:
 
 
 class PurseDesk:
-    """Where one event loop talks to the pool about a budget.
+    """The connection of one event loop to a shared budget.
 
-    It always says what its calls spent and have reserved in all, so nothing is lost or counted
+    It always reports the totals that its calls spent and reserved, so nothing is lost or counted
     twice when an answer does not arrive.
     """
 
@@ -83,7 +83,7 @@ class PurseDesk:
         self._seen: dict[str, Any] = {"epoch": "", "count": 0, "spent": 0, "told": 0}
 
     def settle(self, reservation: Reservation, cost: int) -> None:
-        """Note what a call did cost; from any thread."""
+        """Record what a call cost; from any thread."""
         self._settled.append((reservation, cost))
         self._wake()
 
@@ -95,7 +95,7 @@ class PurseDesk:
         return bool(self._settled) or not self._is_heard
 
     def is_busy(self) -> bool:
-        """Always, once it was heard: what all have spent is remembered by whoever is there."""
+        """Return True once the pool has answered: living desks remember what all have spent."""
         return bool(self._seen["epoch"])
 
     async def exchange(self, asked: Sequence[int], *, waiting: int) -> tuple[list[Answer], float]:

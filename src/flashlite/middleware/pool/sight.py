@@ -1,4 +1,4 @@
-"""What is seen of a pool from outside: how full its minutes are, who waits, and what was spent."""
+"""Inspecting a pool: how full its minutes are, who waits, and what was spent."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..windows import Amount
 from .pool import Pool
 from .shared_purse import DOLLAR
 
-_WAITS = 5.0  # seconds after which a line that waits has spoken again, or has died
-_LIVES = 60.0  # seconds for which a process that says nothing is listed
+_WAITS = 5.0  # seconds within which a waiting line contacts the pool again, unless it died
+_LIVES = 60.0  # seconds for which a silent process is listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An event loop of a process: who it is, how many calls wait in it, and when it spoke last."""
+    """An event loop of a process, its waiting calls, and the seconds since its last exchange."""
 
     line: str
     machine: str
@@ -29,9 +29,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteSight:
-    """A minute of one model: what was let in of what the limits allow, inf for none.
+    """A minute of one model: its limits (inf for none) and what was let in.
 
-    `closed_for` are the seconds for which a server has asked everybody to be silent.
+    `closed_for` is how many more seconds the server has asked everybody to wait.
     """
 
     label: str
@@ -42,9 +42,9 @@ class MinuteSight:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until the last who waits now is let in, if all are as large as those before.
+        """Seconds until all waiting calls are let in, if they are as large as those before.
 
-        None where that cannot be said, for want of a limit.
+        None if that is unknown, because there is no limit.
         """
         waiting = waiting_of(self.members)
         if not waiting:
@@ -60,7 +60,7 @@ class MinuteSight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurseSight:
-    """A budget, in dollars: what is gone, and what running calls may still cost."""
+    """A budget in dollars: its limit, what is spent, and what running calls may still cost."""
 
     limit: float
     spent: float
@@ -70,7 +70,7 @@ class PurseSight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSight:
-    """A pool at one moment; `purse` is None where it has no budget."""
+    """A snapshot of a pool; `purse` is None if it has no budget."""
 
     name: str
     place: str
@@ -79,13 +79,13 @@ class PoolSight:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Everybody who spoke lately, of whatever."""
+        """All recently active members, of minutes and budget together."""
         purse = self.purse.members if self.purse else ()
         return (*(one for minute in self.minutes for one in minute.members), *purse)
 
 
 async def look_at(pool: Pool) -> PoolSight:
-    """Look at all rooms of a pool; nobody there is held up by it."""
+    """Return a snapshot of all rooms of a pool, without delaying anybody."""
     rooms = {room: await pool.ask(room, {"look": True}) for room in await pool.rooms()}
     minutes = [
         _minute(found) for room, found in rooms.items() if room != "purse" and found["limits"]
@@ -100,12 +100,12 @@ async def look_at(pool: Pool) -> PoolSight:
 
 
 def waiting_of(members: Iterable[Member]) -> int:
-    """Return how many calls wait; of the dead nobody does."""
+    """Return how many calls wait, without those of dead members."""
     return sum(one.waiting for one in members if one.silent_for < _WAITS)
 
 
 def processes_of(members: Iterable[Member]) -> int:
-    """Return how many processes there are."""
+    """Return the number of distinct processes."""
     return len({(one.machine, one.process) for one in members})
 
 

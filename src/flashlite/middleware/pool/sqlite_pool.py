@@ -1,4 +1,4 @@
-"""Processes of one machine that share limits and a budget in one file, without a server."""
+"""A pool in a SQLite file, for processes of one machine, without a server."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _EXCHANGES: dict[str, Exchange] = {"minute": exchange_minute, "purse": exchange_
 
 
 class SQLitePool:
-    """All processes of this machine that name the same file and the same `name`.
+    """Limits and a budget shared by all local processes that use the same file and `name`.
 
-    It does what a `RedisPool` does. The file is on a disk of this machine: processes of two
-    machines that share a folder over a network are not supported, for neither SQLite's locks nor
-    their clocks hold there. A file that cannot be used is what a Redis is that cannot be reached:
-    calls wait for `patience` seconds, or, with `fail_open`, a process goes on by its own limits.
+    It works like a `RedisPool`. The file must be on a local disk: processes of two machines that
+    share a network folder are not supported, because neither SQLite's locks nor the clocks work
+    there. An unusable file is treated like an unreachable Redis: calls wait for `patience` seconds,
+    or, with `fail_open`, each process applies its own limits.
 
-    A process may be killed at any moment. What a cut of the power may cost is the last half minute
-    of what was spent.
+    A process may be killed at any time. A power failure may lose at most the last half minute of
+    recorded spending.
     """
 
     def __init__(
@@ -53,22 +53,23 @@ class SQLitePool:
 
     @property
     def place(self) -> str:
+        """The name of the file in the log."""
         return self._file.name
 
     @property
     def path(self) -> Path:
-        """The file; it is made when somebody uses the pool."""
+        """The file, which is created when the pool is first used."""
         return self._file.path
 
     async def ask(self, room: str, said: dict[str, Any]) -> dict[str, Any]:
-        """Do an exchange in a thread, while no other process does."""
+        """Run an exchange in a thread, with other processes locked out."""
         exchange = _EXCHANGES[room.partition(":")[0]]
         return await self._file.change(
             self._prefix + room, partial(_in_its_time, exchange, said, self._clock)
         )
 
     async def rooms(self) -> list[str]:
-        """Return the rooms of the pool that anybody was in."""
+        """Return the pool's rooms that have been used."""
         names = await self._file.names()
         prefix = self._prefix
         return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
@@ -81,11 +82,11 @@ class SQLitePool:
 def _in_its_time(
     exchange: Exchange, said: dict[str, Any], clock: Callable[[], float], state: State
 ) -> dict[str, Any]:
-    """Do an exchange in the time of its room.
+    """Run an exchange in the room's own time.
 
-    That time goes with the machine's monotonic clock, which is the same in all its processes. So
-    nobody who sets the clock makes a minute shorter. After a restart of the machine, what has gone
-    by since then is all that is known to have gone by.
+    That time follows the machine's monotonic clock, which all its processes share, so setting the
+    wall clock does not shorten a minute. After a restart of the machine, only the time since the
+    restart is known to have passed.
     """
     ticks = clock()
     passed = ticks - state.get("ticks", ticks)

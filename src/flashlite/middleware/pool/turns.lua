@@ -1,13 +1,13 @@
--- The processes of a pool take turns: who waits has a ticket, and only the first is let in. A
--- ticket of a process that says nothing more is void after LEASE seconds. `line` is one event loop
--- of one process. Who looks takes no turn. `turns.py` says the same in Python.
+-- The processes of a pool take turns: each waiting line has a ticket, and only the first is let in.
+-- The ticket of a silent process is void after LEASE seconds. `line` is one event loop of one
+-- process. A look takes no turn. `turns.py` does the same in Python.
 
 local LEASE = 3
 local NEXT = 0.005 -- seconds after which the next in the queue sees that it is its turn
 local PATIENCE = 0.25 -- seconds until one looks whether others have given something back
 local FORGOTTEN = 180 -- seconds after which a line that says nothing is not listed any more
 
--- Return {line, seconds since it spoke, how many wait in it, machine, process, program} for all.
+-- Return {line, seconds silent, waiting calls, machine, process, program} for each line.
 local function everybody()
     local found, known = {}, redis.call('HGETALL', lines)
     for i = 1, #known, 2 do
@@ -21,7 +21,7 @@ local function everybody()
     return found
 end
 
--- Note who speaks, how many wait with it, and what it told that is to be remembered.
+-- Record a line, its process, its waiting calls, and the report to remember.
 local function enlist(line, waiting, told)
     local spoke = cmsgpack.pack({now, waiting, said.who, told})
     if redis.call('HSET', lines, line, spoke) == 1 then
@@ -30,7 +30,7 @@ local function enlist(line, waiting, told)
     end
 end
 
--- Return what a line told last, nil if it is not known.
+-- Return a line's last report, or nil if it is unknown.
 local function told_by(line)
     local spoke = redis.call('HGET', lines, line)
     return spoke and cmsgpack.unpack(spoke)[4]
@@ -41,7 +41,7 @@ local function leave(line)
     redis.call('HDEL', state, 'l:' .. line)
 end
 
--- Return the line whose turn it is, and what its first caller asks for.
+-- Return the line whose turn it is and the amount its first caller asks for.
 local function first()
     while true do
         local line = redis.call('ZRANGE', queue, 0, 0)[1]
@@ -59,7 +59,7 @@ local function first()
     end
 end
 
--- Take a ticket for the next caller: at the end of the queue, or where one's own has been.
+-- Take a ticket for the line's next caller: at the end of the queue, or in its present place.
 local function wait_in_queue(line, amount, at_end)
     if at_end or not redis.call('ZSCORE', queue, line) then
         redis.call('ZADD', queue, redis.call('HINCRBY', state, 'tickets', 1), line)
@@ -67,7 +67,8 @@ local function wait_in_queue(line, amount, at_end)
     redis.call('HSET', state, 'l:' .. line, cmsgpack.pack({now + LEASE, amount}))
 end
 
--- Return the seconds until a line is to ask again, when its first in the queue fits at a moment.
+-- Return the seconds until a line should ask again; `opens` is when the first in the queue will
+-- fit.
 local function pause(line, opens)
     local rank = redis.call('ZRANK', queue, line)
     local until_open = math.max(0, opens - now)
