@@ -285,8 +285,12 @@ async def test_stream_tool_calls(streamed: bool) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"max_turns": 0}, "max_turns is at least 1; got 0"),
-        ({"max_tool_calls_per_turn": 0}, "max_tool_calls_per_turn is at least 1; got 0"),
+        ({"max_turns": 0}, "max_turns is a whole number from 1 on; got 0"),
+        ({"max_turns": "3"}, "max_turns is a whole number from 1 on; got '3'"),
+        (
+            {"max_tool_calls_per_turn": 0},
+            "max_tool_calls_per_turn is a whole number from 1 on; got 0",
+        ),
         ({"tool_timeout": 0}, "a timeout is a positive number of seconds or None; got 0"),
         ({"max_tokens": 0}, "max_tokens is a whole number from 1 on; got 0"),
         ({"reserve_tokens": -1}, "reserve_tokens is a whole number from 0 on; got -1"),
@@ -296,6 +300,46 @@ async def test_stream_tool_calls(streamed: bool) -> None:
 def test_a_config_that_cannot_be_is_refused(fields: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         AgentConfig(**fields)
+
+
+A_CLIENT = "a client is what completes, such as Flashlite(...); got"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"max_steps": 5}, "Agent has no argument 'max_steps': write max_turns=..."),
+        ({"max_iterations": 5}, "Agent has no argument 'max_iterations': write max_turns=..."),
+        ({"system": "Be brief."}, "Agent has no argument 'system': write system_prompt=..."),
+        ({"instructions": "Add."}, "Agent has no argument 'instructions': write system_prompt=..."),
+        ({"system_msg": "Add."}, "Agent has no argument 'system_msg': write system_prompt=..."),
+        ({"max_turn": 5}, "Agent has no argument 'max_turn': did you mean 'max_turns'?"),
+        (
+            {"response_model": int},
+            "Agent has no argument 'response_model': "
+            "it is for one run: run(..., response_model=...)",
+        ),
+        ({"client": "mock/echo"}, f"{A_CLIENT} 'mock/echo'"),
+        ({"client": Flashlite}, f"{A_CLIENT} {Flashlite!r}"),
+        ({"provider": 5}, f"{A_CLIENT} 5"),
+        ({"conversation": []}, "conversation is Conversation(...); got []"),
+        ({"config": {"max_turns": 3}}, "config is AgentConfig(...); got {'max_turns': 3}"),
+    ],
+)
+def test_an_agent_with_a_wrong_argument_is_not_created(arguments: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Agent("Ann", **arguments)
+    assert str(caught.value) == sentence
+
+
+async def test_options_that_only_a_client_knows_are_left_to_it() -> None:
+    class Counting:
+        """A client with an option of its own."""
+
+        async def complete(self, messages: Any, *, count_to: int) -> CompletionResponse:
+            return says(str(count_to))
+
+    assert await Agent(client=Counting(), count_to=3).chat("Hi") == "3"
 
 
 # Failures.
@@ -343,7 +387,7 @@ async def test_there_has_to_be_something_to_answer_and_somebody_to_do_it() -> No
         await agent.run()
     with pytest.raises(ConfigError, match="tools belong to the agent"):
         await agent.run("Hi", tools=[add])
-    with pytest.raises(ConfigError, match="max_turns is at least 1; got 0"):
+    with pytest.raises(ConfigError, match="max_turns is a whole number from 1 on; got 0"):
         await agent.run("Hi", max_turns=0)
     with pytest.raises(ConfigError, match="this agent has nobody to ask"):
         await Agent("Ann").run("Hi")

@@ -446,6 +446,8 @@ async def test_anything_that_completes_will_do() -> None:
         (lambda chat: chat.simultaneous(["Ann", "Ann"]), "who speaks at once speaks once"),
         (lambda chat: chat.run(), "say when the chat ends"),
         (lambda chat: chat.speak("Ann", visible_to="Bop"), "nobody here is called 'Bop'"),
+        (lambda chat: chat.round_robin("2"), "rounds is a whole number from 0 on; got '2'"),
+        (lambda chat: chat.speak("Ann", max_iterations=-1), "max_iterations is a whole number fr"),
     ],
 )
 async def test_a_call_that_cannot_work_says_why(call: Any, complaint: str) -> None:
@@ -467,6 +469,50 @@ def test_agents_in_the_place_of_a_client_are_refused() -> None:
         "a client is what completes, such as Flashlite(...); got [Agent('Ann', model=None, "
         "tools=[])]; agents are the second argument: MultiAgentChat(client, agents)"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            {"max_rounds": 2},
+            "MultiAgentChat has no argument 'max_rounds': write chat.round_robin(rounds)",
+        ),
+        (
+            {"system_prompt": "Be kind."},
+            "MultiAgentChat has no argument 'system_prompt': "
+            "write Agent(system_prompt=...) for one agent, introduction=... for all",
+        ),
+        ({"agent": [], "variable": {}}, "did you mean 'variables'?"),
+        (
+            {"response_model": str},
+            "MultiAgentChat has no argument 'response_model': "
+            "it is for one turn: speak(..., response_model=...)",
+        ),
+        ({"max_iterations": "2"}, "max_iterations is a whole number from 0 on; got '2'"),
+    ],
+)
+def test_a_chat_with_a_wrong_argument_is_not_created(arguments: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        MultiAgentChat(Parrot(), **arguments)
+    assert str(caught.value).endswith(sentence)
+
+
+@pytest.mark.parametrize("prompt", ['Say {"a": {{"b": 1}}}', "{{ name }} {# not closed"])
+async def test_a_prompt_that_is_no_template_says_whose_it_is_and_what_helps(prompt: str) -> None:
+    chat = MultiAgentChat(Parrot(), [Agent("Ann", system_prompt=prompt)])
+    with pytest.raises(
+        ConfigError,
+        match=r"^the system prompt of Ann, which is a template in a chat: <template>, line 1: .*; "
+        r"write \{% raw %\}\.\.\.\{% endraw %\} around braces that are not tags$",
+    ):
+        await chat.speak("Ann")
+
+
+async def test_an_introduction_that_is_no_template_is_named() -> None:
+    chat = MultiAgentChat(Parrot(), [Agent("Ann")], introduction="{{ no end")
+    with pytest.raises(ConfigError, match=r"^the introduction of Ann, which is a template"):
+        await chat.speak("Ann")
 
 
 async def test_a_round_without_agents_is_no_round() -> None:

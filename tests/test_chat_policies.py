@@ -104,8 +104,34 @@ async def test_a_moderator_that_names_nobody_known_is_an_error() -> None:
     with pytest.raises(CompletionError, match="named no agent in 2 tries: 'eve'") as caught:
         await chat.run(chosen_by(Flashlite("judge", provider=moderator), tries=2))
     assert [message["role"][0] for message in caught.value.messages] == [*"suauau"]
-    with pytest.raises(ConfigError, match="tries is at least 1"):
+    with pytest.raises(ConfigError, match="tries is a whole number from 1 on; got 0"):
         chosen_by(Flashlite("judge", provider=moderator), tries=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            {"policy": "round_robin"},
+            "a policy is a function of the chat, such as in_turn or at_random(seed); "
+            "got 'round_robin'",
+        ),
+        ({"stop": "DONE"}, "stop is a function of the chat, such as says('DONE'); got 'DONE'"),
+        ({"max_turns": "2"}, "max_turns is a whole number from 0 on; got '2'"),
+    ],
+)
+async def test_a_run_with_a_text_for_a_function_or_a_number_says_what_it_takes(
+    arguments: Any, sentence: str
+) -> None:
+    chat = talking()
+    with pytest.raises(ConfigError) as caught:
+        await chat.run(**arguments)
+    assert (str(caught.value), chat.transcript) == (sentence, [])
+
+
+def test_a_models_name_chooses_nobody() -> None:
+    with pytest.raises(ConfigError, match=r"a client is what completes, .*; got 'mock/echo'"):
+        chosen_by("mock/echo")  # type: ignore[arg-type]
 
 
 async def test_a_phrase_ends_a_chat_when_an_agent_says_it() -> None:

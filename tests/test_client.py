@@ -159,6 +159,18 @@ BAD_CALLS: list[tuple[Any, dict[str, Any], str]] = [
         {"stream": True},
         "unknown parameter 'stream': client.stream(...) yields an answer piece by piece",
     ),
+    (
+        "Hi",
+        {"max_steps": 3},
+        "unknown parameter 'max_steps': the turns of an agent are Agent(max_turns=...)",
+    ),
+    (
+        "Hi",
+        {"instructions": "Be brief."},
+        "unknown parameter 'instructions': "
+        "write a system message first, or client.conversation(system=...)",
+    ),
+    ("Hi", {"tags": {"model": "a"}}, "tags is a list of texts; got {'model': 'a'}"),
     ("Hi", {"tag": "a"}, "unknown parameter 'tag': did you mean 'tags'?"),
     ("Hi", {"temperature": float("nan")}, "temperature is a finite number; got nan"),
     ("Hi", {"timeout": -1}, "a timeout is a positive number of seconds or None; got -1"),

@@ -175,6 +175,25 @@ def test_a_shape_is_not_for_all_answers() -> None:
         Conversation(response_model=Sentiment)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"system_prompt": "Hi"}, "Conversation has no argument 'system_prompt': write system=..."),
+        ({"instructions": "Hi"}, "Conversation has no argument 'instructions': write system=..."),
+        ({"mesages": []}, "Conversation has no argument 'mesages': did you mean 'messages'?"),
+        (
+            {"client": "mock/echo"},
+            "a client is what completes, such as Flashlite(...); got 'mock/echo'",
+        ),
+        ({"config": {"max_tokens": 3}}, "config is ConversationConfig(...); got {'max_tokens': 3}"),
+    ],
+)
+def test_a_conversation_with_a_wrong_argument_is_not_created(arguments: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Conversation(**arguments)
+    assert str(caught.value) == sentence
+
+
 async def test_a_call_needs_a_result_of_its_own_right_behind_it() -> None:
     conversation, provider = talking("fine")
     for answer in ("Ten.", None):  # this server numbers the calls of every answer anew
@@ -858,9 +877,12 @@ values = st.recursive(
 )
 messages = st.lists(
     st.builds(
-        lambda role, content, extra: {**extra, "role": role, "content": content},
-        st.sampled_from(["system", "developer", "user", "assistant", "tool"]),
-        st.none() | st.text(max_size=9) | st.just([{"type": "text", "text": "x"}]),
+        lambda said, extra: {**extra, "role": said[0], "content": said[1]},
+        st.tuples(st.sampled_from(["assistant", "tool"]), st.none())
+        | st.tuples(
+            st.sampled_from(["system", "developer", "user", "assistant", "tool"]),
+            st.text(max_size=9) | st.just([{"type": "text", "text": "x"}]),
+        ),
         st.dictionaries(st.sampled_from(["name", "refusal", "reasoning_content"]), values),
     ),
     max_size=8,

@@ -51,7 +51,10 @@ async def test_requests_may_be_texts_messages_or_arguments() -> None:
     ]
 
 
-@pytest.mark.parametrize(("requests", "seats"), [("text", 1), ({"messages": "x"}, 1), (["x"], 0)])
+@pytest.mark.parametrize(
+    ("requests", "seats"),
+    [("text", 1), ({"messages": "x"}, 1), (["x"], 0), (["x"], "10"), (["x"], 2.5)],
+)
 async def test_many_wants_a_list_and_a_seat(requests: Any, seats: int) -> None:
     with pytest.raises(ConfigError):
         await Flashlite("mock/echo").complete_many(requests, max_concurrency=seats)
@@ -59,8 +62,44 @@ async def test_many_wants_a_list_and_a_seat(requests: Any, seats: int) -> None:
 
 async def test_a_request_without_messages_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        await Flashlite("mock/echo").complete_many([{"prompt": "Hi"}])
-    assert str(caught.value) == "a request needs messages; got prompt"
+        await Flashlite("mock/echo").complete_many(["Hi", {"prompt": "Hi"}])
+    assert str(caught.value) == "request 1: a request needs messages; got prompt"
+
+
+async def test_an_id_is_not_sent_as_a_message() -> None:
+    provider = ScriptedProvider([])
+    requests: Any = [("id1", "What?")]
+    with pytest.raises(ConfigError) as caught:
+        await Flashlite("m", provider=provider).complete_many(requests)
+    assert (str(caught.value), provider.requests) == (
+        "request 0: a tuple with texts is no request; got ('id1', 'What?'): leave out ids, because "
+        "answers come in the order of the requests; several messages are a list",
+        [],
+    )
+
+
+async def test_a_failure_says_which_request_it_is_of() -> None:
+    requests: list[Any] = ["Hi", {"messages": "Hi", "temprature": 0}]
+    with pytest.raises(ConfigError, match="did you mean 'temperature'") as caught:
+        await Flashlite("mock/echo").complete_many(requests)
+    assert caught.value.__notes__ == ["this is the failure of request 1, from 0 on"]
+
+
+async def test_no_number_of_workers_is_ten() -> None:
+    running = peak = 0
+
+    async def provider(request: CompletionRequest) -> CompletionResponse:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return CompletionResponse.of("x")
+
+    nothing: Any = None
+    client = Flashlite("m", provider=provider)
+    await client.complete_many(["x"] * 50, max_concurrency=nothing)
+    assert peak == 10
 
 
 async def test_no_more_than_max_concurrency_run_at_once() -> None:

@@ -121,13 +121,15 @@ _RETRIES = "retries are the client's: Flashlite(retry=RetryConfig(max_attempts=.
 _MINUTE = "write Flashlite(rate_limit=RateLimitConfig(requests_per_minute=...))"
 _BUDGET = "write Flashlite(budget_limit=...), in dollars"
 _SYSTEM = "write a system message first, or client.conversation(system=...)"
+_TURNS = "the turns of an agent are Agent(max_turns=...)"
 _ONE_CALL = "it is for one call: pass it to complete(...)"
 
 _ELSEWHERE = {
     **dict.fromkeys(("max_retries", "num_retries", "retries", "retry"), _RETRIES),
     **dict.fromkeys(("rpm", "tpm"), _MINUTE),
     **dict.fromkeys(("budget", "max_budget"), _BUDGET),
-    **dict.fromkeys(("system", "system_prompt"), _SYSTEM),
+    **dict.fromkeys(("instructions", "system", "system_msg", "system_prompt"), _SYSTEM),
+    **dict.fromkeys(("max_iterations", "max_steps", "max_turns"), _TURNS),
     **dict.fromkeys(("response_model", "sample", "template", "variables"), _ONE_CALL),
     "api_base": "write base_url=...",
     "functions": "write tools=[...]",
@@ -166,7 +168,7 @@ def _require(name: str, value: Any, kind: type, what: str) -> None:
 def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
     if values == ():
         return ()
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} is a list of texts; got {values!r:.80}")
     texts = tuple(values)
     for text in texts:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 OneInput: TypeAlias = MessageInput | Mapping[str, Any]
 """One request among many: the arguments of `complete` as a dict, or just its messages."""
 
+_WORKERS = 10  # if nothing is given
 _AT_FIRST = 100  # workers; more start while there is work for them
 
 
@@ -40,15 +41,18 @@ class Crowd:
         ask: Callable[..., Awaitable[Any]],
         requests: Iterable[OneInput] | AsyncIterable[OneInput],
         *,
-        workers: int,
+        workers: int | None,
         wire: OnWire,
     ) -> None:
         if isinstance(requests, str | Mapping):
             raise ConfigError("complete_many takes a list of requests; for one call complete()")
         if not isinstance(requests, Iterable | AsyncIterable):
             raise ConfigError(f"complete_many takes a list of requests; got {requests!r:.80}")
-        if workers < 1:
-            raise ConfigError(f"max_concurrency is at least 1; got {workers}")
+        workers = _WORKERS if workers is None else workers
+        if not isinstance(workers, int) or workers < 1:
+            raise ConfigError(
+                f"max_concurrency is a whole number of at least 1; got {workers!r:.80}"
+            )
         self._ask = ask
         self._wire = wire
         self._requests = numbered(requests)
@@ -78,7 +82,7 @@ class Crowd:
             await self._requests.aclose()
 
     def stop(self) -> None:
-        """Start no more requests and cancel unsent ones; sent ones finish, because they are billed."""
+        """Start no more requests and cancel unsent ones; sent ones are billed and may finish."""
         self._is_stopped = True
         for worker in self._workers:
             self._wire.end(worker)
@@ -100,15 +104,15 @@ class Crowd:
             if len(self._workers) < self._size and not self._is_stopped:
                 self._hire()
             number, request = item
-            self._outcomes.put_nowait((number, await self._outcome(request)))
+            self._outcomes.put_nowait((number, await self._outcome(number, request)))
             await self._taken.acquire()
 
-    async def _outcome(self, request: OneInput) -> Any:
+    async def _outcome(self, number: int, request: OneInput) -> Any:
         worker = asyncio.current_task()
         assert worker is not None
         self._wire.forget(worker)
         try:
-            return await self._ask(**arguments_of(request))
+            return await self._ask(**_arguments_at(number, request))
         except asyncio.CancelledError:
             if worker.cancelling():
                 raise
@@ -136,7 +140,9 @@ async def collect(
         async with aclosing(outcomes):
             async for number, outcome in outcomes:
                 if stop is not None and isinstance(outcome, Exception):
-                    failure = failure or outcome
+                    if failure is None:
+                        failure = outcome
+                        failure.add_note(f"this is the failure of request {number}, from 0 on")
                     stop()
                 else:
                     instance = getattr(outcome, "parsed", None)
@@ -151,11 +157,23 @@ async def collect(
 
 def arguments_of(request: OneInput) -> dict[str, Any]:
     """Return the arguments of `complete` that a request stands for."""
+    if isinstance(request, tuple) and any(isinstance(one, str) for one in request):
+        raise ConfigError(
+            f"a tuple with texts is no request; got {request!r:.80}: leave out ids, because "
+            "answers come in the order of the requests; several messages are a list"
+        )
     if not isinstance(request, Mapping) or "role" in request:
         request = {"messages": request}
     if "messages" not in request and "template" not in request:
         raise ConfigError(f"a request needs messages; got {', '.join(map(str, request))}")
     return dict(request)
+
+
+def _arguments_at(number: int, request: OneInput) -> dict[str, Any]:
+    try:
+        return arguments_of(request)
+    except ConfigError as error:
+        raise ConfigError(f"request {number}: {error}") from error
 
 
 async def numbered(

@@ -284,6 +284,22 @@ async def test_a_client_with_a_logger_writes_its_calls_into_the_sample_they_belo
     assert [second.input, second.output.completion] == ["outside", "outside"]
 
 
+async def test_calls_after_the_log_is_closed_are_answered_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = InspectLogger(tmp_path, "sums")
+    client = Flashlite("mock/echo", inspect_logger=logger)
+    await client.complete("logged")
+    await logger.aclose()
+    answers = [(await client.complete(text)).content for text in ("late", "later")]
+    assert answers == ["late", "later"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the log of 'sums' is closed, so a call is not logged, nor are later ones: close the "
+        "logger after the last call"
+    ]
+    assert [sample.input for sample in samples(tmp_path)] == ["logged"]
+
+
 def test_a_client_without_a_logger_says_so() -> None:
     with pytest.raises(ConfigError, match="this client has no inspect_logger"):
         Flashlite("mock/echo").log_sample("a")

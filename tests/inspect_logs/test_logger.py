@@ -243,6 +243,80 @@ def test_a_sample_that_runs_when_the_log_is_closed_is_cancelled(tmp_path: Path) 
         logger.log("Hi", "there")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"metadata": ["x"]}, "metadata is a dict; got ['x']"),
+        ({"tags": "abc"}, "tags is a list of texts; got 'abc'"),
+        ({"config": "a"}, "config is a dict; got 'a'"),
+    ],
+)
+def test_a_logger_with_a_wrong_argument_is_not_created(
+    tmp_path: Path, arguments: Any, sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        InspectLogger(tmp_path, **arguments)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"response": 5}, "an answer is a CompletionResponse or a text; got 5"),
+        (
+            {"response": {"content": "a"}},
+            "an answer is a CompletionResponse or a text; got {'content': 'a'}",
+        ),
+        ({"error": "bad"}, "an error is an exception; got 'bad'"),
+        ({"response": "a", "metadata": ["x"]}, "metadata is a dict; got ['x']"),
+        (
+            {"response": "a", "target": {"a": 1}},
+            "target is a text, a number or a list of these; got {'a': 1}",
+        ),
+    ],
+)
+def test_a_call_that_cannot_be_logged_takes_no_number(
+    tmp_path: Path, arguments: Any, sentence: str
+) -> None:
+    with InspectLogger(tmp_path) as logger:
+        with pytest.raises(ConfigError) as caught:
+            logger.log("q", **arguments)
+        logger.log("q", "a")
+    assert str(caught.value) == sentence
+    assert [sample.id for sample in samples(tmp_path)] == [1]
+
+
+def test_what_is_no_error_is_not_told_to_a_sample(tmp_path: Path) -> None:
+    wrong: Any = "bad"
+    wrong_answer: Any = 5
+    with InspectLogger(tmp_path) as logger, logger.sample("s") as sample:
+        with pytest.raises(ConfigError, match="an error is an exception; got 'bad'"):
+            sample.error(wrong)
+        with pytest.raises(ConfigError, match="an answer is a CompletionResponse or a text; got 5"):
+            sample.model("q", wrong_answer)
+    assert samples(tmp_path)[0].error is None
+
+
+def test_a_number_is_a_target_as_its_text(tmp_path: Path) -> None:
+    targets: list[Any] = [5, 0, 2.5, [5, "six"]]
+    with InspectLogger(tmp_path) as logger:
+        for target in targets:
+            logger.log("q", "a", target=target)
+    assert [sample.target for sample in samples(tmp_path)] == ["5", "0", "2.5", ["5", "six"]]
+
+
+def test_a_score_outside_of_the_block_is_refused(tmp_path: Path) -> None:
+    with InspectLogger(tmp_path) as logger:
+        sample = logger.sample("s")
+        with pytest.raises(ConfigError, match=r"'s' is not begun, .*: score inside the with block"):
+            sample.score("right", True)
+        with sample:
+            sample.model("q", "a")
+        with pytest.raises(ConfigError, match=r"'s' is over, .*: score inside the with block"):
+            sample.score("right", True)
+    assert samples(tmp_path)[0].scores is None
+
+
 def test_two_runs_of_one_name_are_two_logs(tmp_path: Path) -> None:
     for _ in range(2):
         with InspectLogger(tmp_path, "same") as logger:

@@ -1,4 +1,4 @@
-"""Agents: someone who can take a turn, with tools, memory and a client."""
+"""Agents: a model that can take turns, with tools, memory and a client."""
 
 from .agent import Agent
 from .config import AgentConfig

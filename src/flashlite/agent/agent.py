@@ -1,4 +1,4 @@
-"""Someone who can take a turn."""
+"""An agent, which can take turns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any, Self
 
 from ..conversation import Conversation
+from ..conversation.arguments import check_client, check_kind, check_options
 from ..conversation.config import one_of
 from ..errors import CompletionError, ConfigError
 from ..saved import options_in
@@ -26,16 +27,17 @@ from .session import Session
 
 
 class Agent:
-    """A model with a system message, tools and a memory; a persona where it is in a chat.
+    """A model with a system message, tools and a memory; in a chat, a persona.
 
-    `client` (or `provider`) is anything that completes; in a chat the chat lends one.
-    `conversation` is the memory to go on with: its client, model and options serve where none are
-    given, and its limits stay unless there are `max_tokens`. `max_turns` and `max_tokens` (how long
-    a prompt may be) are short for those of `config`. The rest are call options for every turn. The
-    `name` is the agent's account in the cost report. What `around` returns is around every run.
+    `client` (or `provider`) is any `Completer`; in a chat, an agent without one uses the chat's.
+    `conversation` is a memory to continue: its client, model and options apply if none are given
+    here, and so do its limits unless `max_tokens` is set. `max_turns` and `max_tokens` (the length
+    of a prompt) override those of `config`. All other arguments are call options for every
+    turn. `name` is also the agent's account in the cost report. The attribute `around`, if set, is
+    called for each run (on a stream, for each event) and returns a context manager to run it in.
 
-    An agent does one thing at a time: a second run meanwhile is a ConfigError, as is a change of
-    its memory, and `fork()` makes somebody to do it.
+    An agent does one thing at a time: starting a second run or changing the memory during a run
+    raises ConfigError. Use `fork()` to run several at once.
     """
 
     def __init__(
@@ -54,11 +56,15 @@ class Agent:
         max_tokens: int | None = None,
         **options: Any,
     ) -> None:
+        check_options(options, Agent, _OTHER_NAMES)
+        check_kind("config", config, AgentConfig)
+        check_kind("conversation", conversation, Conversation)
         shortcuts = {"max_turns": max_turns, "max_tokens": max_tokens}
         given: dict[str, Any] = {key: n for key, n in shortcuts.items() if n is not None}
         self.name, self.tools, self.options = name, ToolRegistry.of(tools), options
         self.config = replace(config or AgentConfig(), **given)
         self.client = one_of("client", client, "provider", provider)
+        check_client(self.client)
         self.model = model
         self.around: Around | None = None
         system = one_of("system_prompt", system_prompt, "system_message", system_message)
@@ -66,7 +72,7 @@ class Agent:
 
     @property
     def system_prompt(self) -> Any:
-        """What the system message says, None if there is none."""
+        """The content of the system message, None if there is none."""
         return self.conversation.system_message
 
     system_message = system_prompt
@@ -82,13 +88,14 @@ class Agent:
     ) -> AgentResult:
         """Let the model call tools and read their results until it answers.
 
-        Without a prompt it goes on where the history ends: after an error, or when the turns ran
-        out. `approve` says which calls may be run. Every other option is one of a call.
+        Without a prompt, the run continues where the history ends: after an error, or when the
+        turns ran out. `approve` decides which tool calls may run. All other options are call
+        options.
 
-        What the model and its tools do wrong is in the result's `status`; a call to the model that
-        fails is raised, so that it is never taken for an answer. The memory then has all that was
-        answered, and nothing where nothing was; `error.messages` has the history and `error.usage`
-        what was used.
+        Mistakes of the model and its tools are reported in the result's `status`. If a call to the
+        model fails, its error is raised, so that it is never mistaken for an answer. The memory
+        then has the turns that were answered, and without any not even the prompt;
+        `error.messages` has the history and `error.usage` what was used.
         """
         running = self._running(prompt, max_turns, response_model, approve, options)
         with inside(self.around), running as run:
@@ -108,15 +115,15 @@ class Agent:
         """Do what `run` does and yield it piece by piece; the last event is DONE, with the result.
 
         META events are dicts: `{"event": "turn_start", "turn"}`, counted from 1, and, as soon as a
-        result is there, `{"event": "tool_result", "tool_name", "tool_call_id", "content",
-        "success", "error"}`. A reader who may stop early wraps the call in `contextlib.aclosing`:
-        tools that run are then cancelled, and the memory has the turns so far.
+        tool call has a result, `{"event": "tool_result", "tool_name", "tool_call_id", "content",
+        "success", "error"}`. To stop early, wrap the call in `contextlib.aclosing`: running tools
+        are then cancelled, and the memory keeps the turns so far.
         """
         events = self._events(prompt, max_turns, response_model, approve, options)
         return within(self.around, events)
 
     async def chat(self, prompt: Any, **options: Any) -> str:
-        """Run and return the text of the answer; raises CompletionError where there is none."""
+        """Run and return the text of the answer; raises CompletionError if there is none."""
         result = await self.run(prompt, **options)
         last = result.turns[-1].response
         is_filtered = last.finish_reason == "content_filter"
@@ -128,7 +135,7 @@ class Agent:
         raise failure
 
     def fork(self) -> Self:
-        """Return a copy that goes its own way, with a copy of the memory."""
+        """Return an independent copy of the agent, with a copy of its memory."""
         other = copy(self)
         other.conversation = self.conversation.fork()
         other.tools, other.options = type(self.tools)(self.tools), dict(self.options)
@@ -139,10 +146,10 @@ class Agent:
         self.conversation.clear()
 
     def save_session(self, path: str | os.PathLike[str]) -> None:
-        """Write memory, config and the names of the tools to a file, as JSON.
+        """Write the memory, the config and the names of the tools to a file, as JSON.
 
-        Call options are written as far as they say what to answer (`temperature`, …); keys, headers
-        and addresses never are.
+        Call options that are JSON (`temperature`, …) are written too; keys, headers and addresses
+        never are.
         """
         self._session().write(path)
 
@@ -156,10 +163,10 @@ class Agent:
         tools: Tools = (),
         **options: Any,
     ) -> Self:
-        """Read what `save_session` wrote; the tools are given again, and there may be new ones.
+        """Read what `save_session` wrote; `tools` must have all saved tools, and may have more.
 
-        `options` go before those that were saved, `model` too. Raises ConfigError where tools are
-        missing or the file is no session, StoreError where it cannot be read.
+        `options`, such as `model`, override those that were saved. Raises ConfigError if tools are
+        missing or the file is not a session, StoreError if it cannot be read.
         """
         asked = one_of("client", client, "provider", provider)
         return cls._restored(Session.read(path), client=asked, tools=tools, **options)
@@ -302,6 +309,12 @@ class Agent:
                 yield StreamEvent(StreamEventType.META, _tool_result_event(result))
 
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("system", "system_msg", "instructions"), "write system_prompt=..."),
+    **dict.fromkeys(("max_steps", "max_iterations", "max_rounds"), "write max_turns=..."),
+    "max_tool_calls": "write config=AgentConfig(max_tool_calls_per_turn=...)",
+    "response_model": "it is for one run: run(..., response_model=...)",
+}
 _CALLS = frozenset(
     {
         StreamEventType.TOOL_CALL_START,

@@ -1,10 +1,11 @@
-"""How an agent goes about its work."""
+"""The limits and settings of an agent's runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..context import check_limits
+from ..conversation.arguments import check_count
 from ..errors import ConfigError
 from ..tools.tool import checked_timeout
 
@@ -13,17 +14,17 @@ from ..tools.tool import checked_timeout
 class AgentConfig:
     """How long an agent works, how it runs tools, and how much it reads.
 
-    A run has at most `max_turns` answers of the model; the calls of the last one are not run, for
-    nobody would read what came of them. Of one answer at most `max_tool_calls_per_turn` calls are
-    run, each for `tool_timeout` seconds unless the tool has a timeout of its own.
+    A run has at most `max_turns` answers of the model; tool calls in the last one are not run,
+    because the model would not read their results. At most `max_tool_calls_per_turn` calls of one
+    answer are run, each for at most `tool_timeout` seconds unless the tool has its own timeout.
 
-    `max_tokens` is how long a prompt may be, less `reserve_tokens` that are left to the answer;
-    where there are more, the conversation leaves out some. It is not the length of an answer, which
-    is an option of a run.
+    A prompt has at most `max_tokens`, less the `reserve_tokens` left for the answer; the
+    conversation leaves out messages beyond that. This is not the length of an answer, which is an
+    option of a run.
 
     `stop_on_tool_error` ends a run at the first failed call. Without
-    `include_tool_errors_in_context` the model reads that a call failed, and not how. Without
-    `stream_tool_calls` a stream has no TOOL_CALL events.
+    `include_tool_errors_in_context`, the model reads only that a call failed, not why. Without
+    `stream_tool_calls`, a stream has no TOOL_CALL events.
     """
 
     max_turns: int = 10
@@ -38,8 +39,7 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         for name in ("max_turns", "max_tool_calls_per_turn"):
-            if (most := getattr(self, name)) < 1:
-                raise ConfigError(f"{name} is at least 1; got {most}")
+            check_count(name, getattr(self, name), 1)
         checked_timeout(self.tool_timeout)
         check_limits(self.max_tokens, self.reserve_tokens)
         if self.max_tokens is not None and self.max_tokens <= self.reserve_tokens:

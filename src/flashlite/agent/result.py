@@ -1,4 +1,4 @@
-"""What came of a run."""
+"""The result of a run."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from ..types import CompletionResponse, ToolCall, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
-    """One answer of the model, and what came of the calls in it, in their order."""
+    """One answer of the model, with the results of its tool calls in their order."""
 
     response: CompletionResponse
     tool_results: list[ToolResult]
 
     @property
     def content(self) -> str:
+        """The text of the answer."""
         return self.response.content
 
     @property
     def tool_calls(self) -> list[ToolCall]:
+        """The tool calls of the answer."""
         return self.response.tool_calls or []
 
     @property
     def usage(self) -> Usage | None:
+        """What the answer used, None if unknown."""
         return self.response.usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentResult:
-    """What came of a run; `conversation` is the agent's memory, which goes on with it.
+    """The result of a run; `conversation` is the agent's memory itself, which later runs extend.
 
-    `status` is "success" where the model answered, "max_turns" where it wanted to go on, "error"
-    where a failed call was to end the run or no answer fits the `response_model`; `error` then says
-    what it was. `total_usage` and `total_cost` (US dollars) are those of all turns, None if that of
-    any is unknown.
+    `status` is "success" if the model answered, "max_turns" if it still called tools when the turns
+    ran out, and "error" if a tool call failed under `stop_on_tool_error` or the last answer is no
+    instance of the `response_model`. Unless it is "success", `error` says why. `total_usage` and
+    `total_cost` (US dollars) are the sums of all turns, None if those of any turn are unknown.
     """
 
     turns: list[TurnResult]
@@ -59,14 +62,16 @@ class AgentResult:
 
     @property
     def num_turns(self) -> int:
+        """The number of the model's answers."""
         return len(self.turns)
 
     @property
     def all_tool_calls(self) -> list[ToolCall]:
+        """The tool calls of all turns, in their order."""
         return [call for turn in self.turns for call in turn.tool_calls]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a reader of the stream is told: neither the memory nor what tools raised."""
+        """Return the result as plain JSON for readers of a stream, without memory and turns."""
         usage = self.total_usage
         return {
             "content": self.content,

@@ -1,4 +1,4 @@
-"""One run of an agent, by the turn."""
+"""One run of an agent, turn by turn."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import aclosing, contextmanager
 from typing import Any, Literal
 
 from ..conversation import Conversation
+from ..conversation.arguments import check_count
 from ..conversation.events import events_of
 from ..conversation.history import message_of
 from ..errors import ConfigError
@@ -17,10 +18,10 @@ from .result import AgentResult, TurnResult
 
 
 class Run:
-    """A tool loop on a conversation, which gains every turn as soon as it is whole.
+    """A tool loop on a conversation, to which every turn is added as soon as it is complete.
 
-    What is said goes into the conversation together with its first answer, so that a run without
-    any leaves no trace.
+    The prompt is added together with the first answer, so that a run without any answer leaves the
+    conversation unchanged.
     """
 
     def __init__(
@@ -35,8 +36,7 @@ class Run:
         response_model: type[Any] | None,
         options: dict[str, Any],
     ) -> None:
-        if max_turns < 1:
-            raise ConfigError(f"max_turns is at least 1; got {max_turns}")
+        check_count("max_turns", max_turns, 1)
         if "tools" in options:
             raise ConfigError("tools belong to the agent: Agent(tools=[...])")
         self._conversation, self._known = conversation, len(conversation)
@@ -57,7 +57,7 @@ class Run:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep the conversation to this run; what is raised inside gets what there is so far."""
+        """Reserve the conversation for this run, and add the history and the usage to errors."""
         with self._conversation.answering(), self._loop.kept():
             yield
 
@@ -78,7 +78,7 @@ class Run:
                 yield event
 
     async def take(self, response: CompletionResponse) -> None:
-        """Run the calls of an answer; the conversation gains both, also if this is cancelled."""
+        """Run the calls of an answer and add both to the conversation, even if cancelled."""
         try:
             results = await self._loop.take(response)
         finally:
@@ -89,7 +89,7 @@ class Run:
     async def results(
         self, response: CompletionResponse, told: asyncio.Queue[ToolResult | None]
     ) -> AsyncGenerator[ToolResult]:
-        """Take an answer and yield the results, as the runner tells them, when they are there."""
+        """Take an answer and yield each tool result as soon as the runner puts it into `told`."""
         task = asyncio.create_task(self.take(response))
         task.add_done_callback(lambda _: told.put_nowait(None))
         try:
@@ -101,7 +101,7 @@ class Run:
         task.result()
 
     def result(self) -> AgentResult:
-        """Return what came of it."""
+        """Return the result of the run."""
         status, error = self._outcome()
         loop = self._loop.result()
         return AgentResult(
@@ -137,7 +137,7 @@ class Run:
 
 
 def _to_answer(conversation: Conversation, prompt: Any) -> list[Message]:
-    """Return the history and what is said: a text, parts or a message, None for nothing."""
+    """Return the history with the prompt added: a text, parts, a message, or None for none."""
     messages = conversation.messages
     if prompt is not None:
         messages.append(message_of(prompt))

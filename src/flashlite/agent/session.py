@@ -1,4 +1,4 @@
-"""Sessions: an agent as a value, to go on another day."""
+"""Sessions: an agent saved as a value, to continue later."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..errors import ConfigError
 from .config import AgentConfig
 
 VERSION = 1
-"""The form that is written; every older one is read."""
+"""The version of the format written; all older versions can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """All of an agent but its client and its tools, of which there are the names, as JSON."""
+    """An agent as JSON, without its client, and with only the names of its tools."""
 
     conversation: dict[str, Any]
     config: dict[str, Any]
@@ -30,14 +30,14 @@ class Session:
 
     @classmethod
     def from_dict(cls, found: Any) -> Self:
-        """Read what `to_dict()` wrote; raises ConfigError where that is something else."""
+        """Read what `to_dict()` returned; raises ConfigError for anything else."""
         if not isinstance(found, Mapping) or not _is_whole(found):
             raise no_saved("session", found)
         return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a file that `write` wrote; raises ConfigError where it is something else."""
+        """Read a file that `write` wrote; raises ConfigError for any other file."""
         content = saved.read_file(path)
         try:
             found = saved.from_json(content, what="session")
@@ -49,7 +49,7 @@ class Session:
             raise ConfigError(f"{path}: {error}") from error
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, whole or not at all; raises ConfigError for what JSON cannot say."""
+        """Write a file, whole or not at all; raises ConfigError for values that are not JSON."""
         session = {"flashlite_session": VERSION, **self.to_dict()}
         saved.write_file(path, saved.to_json(session, what="session"))
 
@@ -58,7 +58,7 @@ class Session:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def arguments(self, tools: Iterable[str]) -> dict[str, Any]:
-        """Return what makes the agent again, with tools of these names; raises ConfigError."""
+        """Return the arguments for the agent; raises ConfigError if `tools` lacks a saved tool."""
         if missing := sorted(set(self.tools) - set(tools)):
             raise ConfigError(
                 f"{self.name or 'the agent'} had tools that are not given: {', '.join(missing)}: "

@@ -1,4 +1,4 @@
-"""Chats of several agents: who says what, to whom, and who reads it."""
+"""Chats between several agents, with public and private messages."""
 
 from .chat import MultiAgentChat
 from .policies import Policy, Stop, at_random, chosen_by, in_turn, says, spent

@@ -1,4 +1,4 @@
-"""A chat of several agents: who takes a turn, and what comes of it."""
+"""A chat of several agents that take turns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, overload
 
 from ..agent import Agent
 from ..conversation import Summary
+from ..conversation.arguments import check_client, check_count, check_options
 from ..errors import ConfigError
 from ..saved import options_in
 from ..streaming.around import Around, inside
@@ -21,7 +22,7 @@ from ..tools.calls import tell
 from ..tools.loop import Tools, fatal_of
 from ..types import Completer, CompletionResponse
 from .names import Audience, readers
-from .policies import Policy, Stop, in_turn
+from .policies import Policy, Stop, check_ends, in_turn
 from .prompt import INTRODUCTION
 from .room import Room
 from .state import ChatState, Source, read_state
@@ -33,29 +34,30 @@ T = TypeVar("T")
 
 
 class MultiAgentChat(Room):
-    """Agents that talk to one another, and to whoever else puts a message in.
+    """A chat between agents, and anybody else who adds a message.
 
         chat = MultiAgentChat(client)
         chat.add_agent(Agent(name="Optimist", system_prompt="You see the positive side."))
         chat.add_message("Moderator", "Will AI help or hurt jobs?")
         print(await chat.speak("Optimist"))
 
-    The transcript has all that was said; each agent reads what is for everybody or for it (see
-    `views.py` for the form, and for what is promised to hold against agents that lie about who
-    says what). What was said in private is in no view of a third one. An agent's own tool calls
-    and their results are its own memory; with `share_tools` they are read by whoever reads its
-    answer. A turn that fails or is cancelled leaves no trace.
+    The transcript has everything that was said. Each agent reads what is addressed to everybody or
+    to it (`views.py` describes the format, and its guarantees against agents that lie about who
+    said what); nobody else sees a private message. An agent's tool calls and their results are
+    visible only to itself; with `share_tools`, everybody who reads its answer sees them too. A turn
+    that fails or is cancelled leaves the chat unchanged.
 
-    A turn is asked of the agent's own client or else of `client`, anything that completes; its
-    `model` and its options come before those of the chat. `options` are call options for every
-    turn; `max_iterations`, how many rounds of tool calls a turn has, goes before the agents'
-    configs. An agent's own memory plays no part and stays as it is.
+    A turn uses the agent's own client, or else `client`, which is any `Completer`; the agent's
+    `model` and options override those of the chat. `options` are call options for every turn;
+    `max_iterations`, the number of rounds of tool calls in a turn, overrides the agents' configs.
+    An agent's own memory is not used and does not change.
 
     A system prompt may be a template with `name`, `others` (a list), `turn` (the number of the
     agent's turn, from 1) and the chat's `variables`; so may the `introduction` that follows it, ""
-    for none. `on_turn` is told of each entry that a turn adds, `on_message` of each that is put in;
-    `around_turn` is called with an agent's name and returns an async context manager in which its
-    turn is taken. What `around` returns is around a whole `run`, with what its policy asks.
+    for none. `on_turn` is called with each entry that a turn adds, the attribute `on_message` with
+    each that `add_message` adds; `around_turn` is called with an agent's name and returns an async
+    context manager for its turn. The attribute `around`, if set, is called for each `run` and
+    returns a context manager for all of it, including what its policy asks.
     """
 
     def __init__(
@@ -74,11 +76,10 @@ class MultiAgentChat(Room):
         metadata: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        if client is not None and not hasattr(client, "complete"):
-            raise ConfigError(
-                f"a client is what completes, such as Flashlite(...); got {client!r:.80}; agents "
-                "are the second argument: MultiAgentChat(client, agents)"
-            )
+        check_client(client, "; agents are the second argument: MultiAgentChat(client, agents)")
+        check_options(options, MultiAgentChat, _OTHER_NAMES)
+        if max_iterations is not None:
+            check_count("max_iterations", max_iterations, 0)
         super().__init__(
             agents,
             introduction=introduction,
@@ -102,15 +103,15 @@ class MultiAgentChat(Room):
     async def speak(self, name: str, **options: Any) -> Any:
         """Let an agent take a turn, and return what it says.
 
-        With a `response_model`, return the instance; the transcript has the model's JSON. Only
-        those in `visible_to` read the turn, beside the agent. `additional_context` is read by the
-        agent in this turn only, `metadata` is kept with the entry, and other options go to
-        `Agent.run`.
+        With a `response_model`, return the instance; the transcript has the model's JSON. If
+        `visible_to` is given, only these names and the agent itself read the turn.
+        `additional_context` is shown to the agent in this turn only, `metadata` is kept with the
+        entry, and other options go to `Agent.run`.
         """
         return (await self._spoken(name, **options)).value
 
     async def ask(self, name: str, **options: Any) -> CompletionResponse:
-        """Do what `speak` does, and return the model's last answer as it came."""
+        """Do what `speak` does, but return the model's last response."""
         return (await self._spoken(name, **options)).response
 
     async def speak_sequence(self, names: Iterable[str], **options: Any) -> list[Any]:
@@ -120,7 +121,8 @@ class MultiAgentChat(Room):
     async def round_robin(
         self, rounds: int = 1, names: Iterable[str] | None = None, **options: Any
     ) -> list[Any]:
-        """Let all agents speak in the order in which they joined, or in that of `names`."""
+        """Let all agents speak in the order in which they joined, or the agents in `names`."""
+        check_count("rounds", rounds, 0)
         order = self._require_agents() if names is None else self._known(names)
         return await self.speak_sequence(order * rounds, **options)
 
@@ -131,12 +133,12 @@ class MultiAgentChat(Room):
         answered: Mapping[int, Turn] | None = None,
         **options: Any,
     ) -> list[Any]:
-        """Let agents speak at once, none knowing what the others say; return it in their order.
+        """Let agents speak at once, without reading each other, and return what they say in order.
 
-        The round is kept whole or not at all. When a turn fails the others are waited for, and the
-        failure is raised with them in its `answers`, by position: what was paid for is not asked
-        again by `simultaneous(names, answered=error.answers)`. So has the CancelledError of a round
-        that is cancelled the turns that were over.
+        Either all turns of the round are kept or none. If a turn fails, the others finish, and the
+        failure is raised with them in its `answers`, by position. To retry without paying for them
+        again, call `simultaneous(names, answered=error.answers)`. If the round is cancelled, the
+        CancelledError has the finished turns in the same way.
         """
         order = self._require_agents() if names is None else self._known(names)
         known = answered or {}
@@ -149,7 +151,7 @@ class MultiAgentChat(Room):
         }
         try:
             taken = await asyncio.gather(*tasks.values(), return_exceptions=True)
-        except asyncio.CancelledError as error:  # by now all of them have ended
+        except asyncio.CancelledError as error:  # all tasks have ended by now
             error.answers = {**known, **taken_in(tasks)}  # type: ignore[attr-defined]
             raise
         every: dict[int, Any] = {**known, **dict(zip(tasks, taken, strict=True))}
@@ -167,19 +169,23 @@ class MultiAgentChat(Room):
         stop: Stop | None = None,
         **options: Any,
     ) -> list[Any]:
-        """Let the agents speak until it is enough, and return what they say.
+        """Let the agents speak until the chat ends, and return what they say.
 
-        A `policy` says who speaks next (see `policies.py`); without one they take turns. The end
-        comes after `max_turns` turns of this run (a round that a policy asks for is finished), when
-        `stop`, asked before every turn, says so, or when the policy returns None.
+        A `policy` decides who speaks next (see `policies.py`); without one, the agents take turns.
+        The chat ends after `max_turns` turns of this run (a parallel round is always finished),
+        when `stop`, which is called before every turn, returns true, or when the policy returns
+        None.
         """
         if policy is None and max_turns is None and stop is None:
             raise ConfigError("say when the chat ends: run(max_turns=...) or run(stop=...)")
+        check_ends(policy, stop)
+        if max_turns is not None:
+            check_count("max_turns", max_turns, 0)
         with inside(self.around):
             return await self._run(policy or in_turn, max_turns, stop, options)
 
     def fork(self) -> Self:
-        """Return a chat that begins like this one and goes its own way."""
+        """Return an independent copy of the chat."""
         other = copy(self)
         other._agents = {name: agent.fork() for name, agent in self._agents.items()}
         other._entries, other._summaries = deepcopy(self._entries), dict(self._summaries)
@@ -188,9 +194,9 @@ class MultiAgentChat(Room):
         return other
 
     def save(self, path: str | os.PathLike[str] | None = None) -> ChatState:
-        """Return the state of the chat, and write it to a file if one is named.
+        """Return the state of the chat, and write it to a file if a `path` is given.
 
-        Clients, callbacks and what tools do are not saved, nor are keys and headers.
+        Clients, callbacks, the code of tools, keys and headers are not saved.
         """
         state = ChatState(
             agents=[agent.to_dict() for agent in self._agents.values()],
@@ -216,9 +222,9 @@ class MultiAgentChat(Room):
         tools: Tools = (),
         **given: Any,
     ) -> Self:
-        """Read what `save()` returned or wrote; `given` are options of the chat, over those saved.
+        """Read what `save()` returned or wrote; the arguments `given` override those saved.
 
-        Raises ConfigError where the agents had tools that are not among `tools`.
+        Raises ConfigError if the agents had tools that are not among `tools`.
         """
         state = read_state(source)
         saved: dict[str, Any] = {
@@ -270,7 +276,7 @@ class MultiAgentChat(Room):
         response_model: type[Any] | None = None,
         **options: Any,
     ) -> Turn:
-        """Take a turn that is not in the transcript yet; all turns happen here."""
+        """Take a turn without adding it to the transcript; all turns are taken here."""
         (name,) = self._known([name])
         agent, client = self._agents[name], self._client_of(name)
         if client is None:
@@ -300,6 +306,17 @@ class MultiAgentChat(Room):
     def _client_of(self, name: str) -> Completer | None:
         own = self._agents[name].client
         return self.client if own is None else own
+
+
+_OTHER_NAMES = {
+    **dict.fromkeys(("max_rounds", "rounds"), "write chat.round_robin(rounds)"),
+    **dict.fromkeys(
+        ("system", "system_prompt", "system_message", "instructions"),
+        "write Agent(system_prompt=...) for one agent, introduction=... for all",
+    ),
+    **dict.fromkeys(("policy", "stop_condition"), "write chat.run(policy, stop=...)"),
+    "response_model": "it is for one turn: speak(..., response_model=...)",
+}
 
 
 async def _settled(answer: Any) -> Any:

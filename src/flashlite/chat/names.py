@@ -1,4 +1,4 @@
-"""Names in a chat: whom one may be called, and who may be addressed."""
+"""Names in a chat: which are allowed, and who can be addressed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..errors import ConfigError
 from .views import CHAT
 
 Audience = str | Iterable[str] | None
-"""To whom something is said: a name, or several; None is everybody."""
+"""Who a message is for: a name or several names; None means everybody."""
 
 
 def checked_name(name: str | None, known: Iterable[str]) -> str:
-    """Return a name that a head can hold and nobody takes for another's; else ConfigError."""
+    """Return the name; raises ConfigError if it does not fit a head or is too like another name."""
     is_text = isinstance(name, str) and name.isprintable() and name == name.strip() != ""
     if not name or not is_text or "[" in name or "]" in name:
         raise ConfigError(f"a name is one line of text without brackets; got {name!r:.80}")
@@ -26,13 +26,13 @@ def checked_name(name: str | None, known: Iterable[str]) -> str:
 
 
 def _are_alike(one: str, other: str) -> bool:
-    """Whether a head with one name may be read as a head of the other, as in `[Ann to Bob]:`."""
+    """Return whether a head with one name can be mistaken for the other's, as `[Ann to Bob]:`."""
     short, long = sorted((normalize("NFKC", name).casefold() for name in (one, other)), key=len)
     return short == long or long.startswith((f"{short} to ", f"{short}, with tools", f"{short}:"))
 
 
 def readers(visible_to: Audience, known: Collection[str]) -> tuple[str, ...] | None:
-    """Return who may read something, None for everybody; raises ConfigError for strangers."""
+    """Return who may read a message, None for everybody; raises ConfigError for unknown names."""
     if visible_to is None:
         return None
     names = (visible_to,) if isinstance(visible_to, str) else tuple(dict.fromkeys(visible_to))

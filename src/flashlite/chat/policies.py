@@ -1,9 +1,9 @@
-"""Who speaks next, and when it is enough.
+"""Who speaks next in a chat, and when it ends.
 
-A policy takes the chat and returns the name of the next speaker, several names for a round in
-parallel, or None to end; it may be a coroutine function. A stop condition takes the chat and
-returns whether to end. Those here ask only the transcript, so that a chat that was loaded, forked
-or broken off goes on as it would have.
+A policy takes the chat and returns the name of the next speaker, several names for a parallel
+round, or None to end; it may be a coroutine function. A stop condition takes the chat and returns
+whether to end. Those in this module look only at the transcript, so that a chat that was loaded,
+forked or interrupted continues as it would have without that.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Protocol, TypeAlias
 
+from ..conversation.arguments import check_client, check_count
 from ..errors import CompletionError, ConfigError
 from ..tools import Completer
 from ..types import Message, asking
@@ -19,7 +20,7 @@ from .transcript import AgentStats, ChatEntry
 
 
 class Chat(Protocol):
-    """What a policy may ask of a chat."""
+    """What a policy can use of a chat."""
 
     @property
     def agents(self) -> Mapping[str, Any]: ...
@@ -36,7 +37,7 @@ Stop: TypeAlias = Callable[[Any], bool | Awaitable[bool]]
 
 
 def in_turn(chat: Chat) -> str | None:
-    """Let the agents speak in the order in which they joined, again and again."""
+    """Return the next agent in the order in which they joined, starting again at the end."""
     names = list(chat.agents)
     last = _last_speaker(chat)
     place = names.index(last) + 1 if last in names else 0
@@ -44,7 +45,7 @@ def in_turn(chat: Chat) -> str | None:
 
 
 def at_random(seed: int | str) -> Policy:
-    """Return a policy that draws the next speaker, nobody twice in a row if there are others."""
+    """Return a policy that picks a random speaker, if possible not the one who spoke last."""
 
     def drawn(chat: Chat) -> str | None:
         names, last = list(chat.agents), _last_speaker(chat)
@@ -63,11 +64,11 @@ def chosen_by(
     tries: int = 3,
     **options: Any,
 ) -> Policy:
-    """Return a policy by which a model chooses the next speaker, or ends the chat.
+    """Return a policy in which a model chooses the next speaker or ends the chat.
 
-    It reads what `name` may read: a moderator is no party to what others say in private. Its
-    answers are not part of the transcript or its statistics. Raises CompletionError when it names
-    no agent in so many `tries`; `options` go to `client.complete`.
+    The model reads what `name` may read, so a moderator does not see other agents' private
+    messages. Its answers are not part of the transcript or its statistics. The policy raises
+    CompletionError if it names no agent in so many `tries`; `options` go to `client.complete`.
     """
 
     async def chosen(chat: Chat) -> str | None:
@@ -86,16 +87,16 @@ def chosen_by(
         failure.messages = tuple(messages)
         raise failure
 
-    if tries < 1:
-        raise ConfigError(f"tries is at least 1; got {tries}")
+    check_client(client)
+    check_count("tries", tries, 1)
     return chosen
 
 
 def says(phrase: str) -> Stop:
-    """Return a condition that ends a chat once an agent's turn, the last entry, has a phrase.
+    """Return a condition that ends a chat when its last entry is a turn that contains a phrase.
 
-    Of a round in parallel any turn will do. What `add_message` puts in does not count, so a
-    moderator may name the phrase.
+    In a parallel round, any of the turns may contain it. Messages from `add_message` do not count,
+    so a moderator may mention the phrase.
     """
 
     def is_said(chat: Chat) -> bool:
@@ -108,10 +109,10 @@ def says(phrase: str) -> Stop:
 
 
 def spent(*, tokens: int | None = None, cost: float | None = None) -> Stop:
-    """Return a condition that ends a chat once its turns used so many tokens or US dollars.
+    """Return a condition that ends a chat once its turns have used so many tokens or US dollars.
 
-    Raises ConfigError where that cannot be told, because a provider does not say its usage or a
-    price is unknown.
+    The condition raises ConfigError if that is unknown, because a provider does not report its
+    usage or a price is unknown.
     """
 
     def is_spent(chat: Chat) -> bool:
@@ -127,6 +128,17 @@ def spent(*, tokens: int | None = None, cost: float | None = None) -> Stop:
     if tokens is None and cost is None:
         raise ConfigError("spent takes tokens=, cost= or both")
     return is_spent
+
+
+def check_ends(policy: Any, stop: Any) -> None:
+    """Raise ConfigError if a policy or a stop condition that is given cannot be called."""
+    if policy is not None and not callable(policy):
+        raise ConfigError(
+            "a policy is a function of the chat, such as in_turn or at_random(seed); "
+            f"got {policy!r:.80}"
+        )
+    if stop is not None and not callable(stop):
+        raise ConfigError(f"stop is a function of the chat, such as says('DONE'); got {stop!r:.80}")
 
 
 def _known(name: str, used: float | None) -> float:
@@ -146,7 +158,7 @@ def _question(chat: Chat, name: str, instruction: str) -> list[Message]:
 
 
 def _bare(name: str) -> str:
-    """Return a name without what a model puts around it."""
+    """Return a name in lower case, without the punctuation that models put around it."""
     return name.strip("[]:.*\"'` \t\n").casefold()
 
 

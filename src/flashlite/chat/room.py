@@ -1,4 +1,4 @@
-"""Agents, what was said between them, and what each of them reads of it."""
+"""Agents and the transcript of what they said, as each of them reads it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .views import Cue, check_parts, formatted, view_of
 
 
 class Room:
-    """Agents and a transcript: all of a chat that needs no model."""
+    """Agents and a transcript: the part of a chat that needs no model."""
 
     def __init__(
         self,
@@ -45,16 +45,16 @@ class Room:
 
     @property
     def transcript(self) -> list[ChatEntry]:
-        """All that was said, private messages too."""
+        """All entries, including private ones."""
         return list(self._entries)
 
     @property
     def stats(self) -> dict[str, AgentStats]:
-        """Turns, tool calls, tokens and dollars of each agent, as the transcript has them."""
+        """The turns, tool calls, tokens and dollars of each agent in the transcript."""
         return {name: AgentStats.of(self._entries_of(name)) for name in self._agents}
 
     def add_agent(self, agent: Agent) -> None:
-        """Let an agent join; it reads what was said to everybody before."""
+        """Add an agent; it can read everything said to everybody before it joined."""
         if not isinstance(agent, Agent):
             raise ConfigError(f"an agent is Agent(...); got {agent!r:.80}")
         name = checked_name(agent.name, self._names())
@@ -69,10 +69,10 @@ class Room:
         visible_to: Audience = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> ChatEntry:
-        """Put in what somebody says: a moderator, a person, or an agent that is made to say it.
+        """Add a message from anybody: a moderator, a person, or an agent without asking its model.
 
-        `text` may be a list of parts. `visible_to` are those who read it beside its author: agents,
-        or others who said something already. Raises ConfigError for any other name.
+        `text` may be a list of parts. `visible_to` names who may read it beside its author: agents,
+        or others who have said something already. Raises ConfigError for any other name.
         """
         if not text or isinstance(text, Mapping):
             raise ConfigError(f"a message is a text or a list of parts; got {text!r:.80}")
@@ -91,23 +91,23 @@ class Room:
         return entry
 
     def get_messages_for(self, name: str) -> list[Message]:
-        """Return what an agent would be sent if it were its turn, or what anybody else may read."""
+        """Return what an agent would be sent on its turn, or what anybody else may read."""
         if name in self._agents:
             return self._request(name, Cue())
         return view_of(self._entries, name, share_tools=self.share_tools)
 
     def format_transcript(self, viewer: str | None = None) -> str:
-        """Return the transcript as text: all of it, or what one may read."""
+        """Return the transcript as text: all of it, or what `viewer` may read."""
         return formatted(self._entries, viewer, share_tools=self.share_tools)
 
     def clear(self) -> None:
-        """Forget all that was said; the agents stay."""
+        """Delete all entries; the agents stay."""
         self._entries.clear()
 
     def rewind(self, turns: int = 1) -> list[ChatEntry]:
-        """Take back the last turns and what was said after the first of them; return all that.
+        """Remove the last turns and all messages after the first of them; return what was removed.
 
-        A round in parallel is as many turns as there were speakers.
+        A parallel round counts as one turn for each speaker.
         """
         places = [place for place, entry in enumerate(self._entries) if entry.is_turn]
         if not 0 <= turns <= len(places):
@@ -140,7 +140,7 @@ class Room:
         return known
 
     def _require_agents(self) -> list[str]:
-        """Return the names of all agents; raises ConfigError where there are none."""
+        """Return the names of all agents; raises ConfigError if there are none."""
         if not self._agents:
             raise ConfigError("there are no agents in this chat: add_agent(Agent(name=...))")
         return list(self._agents)

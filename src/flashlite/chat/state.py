@@ -1,4 +1,4 @@
-"""A chat as a value: what is written down and read back."""
+"""A chat as a value that can be saved and loaded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..conversation.state import no_saved
 from ..errors import ConfigError
 
 VERSION = 1
-"""The form that is written; every older one is read."""
+"""The version of the format written; all older versions can be read."""
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatState:
-    """All of a chat but clients, callbacks and tools, of which there are the names, as JSON."""
+    """A chat as JSON, without clients and callbacks, and with only the names of tools."""
 
     agents: list[dict[str, Any]]
     entries: list[dict[str, Any]]
@@ -35,7 +35,7 @@ class ChatState:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `model_dump()` wrote; raises ConfigError where that is something else."""
+        """Read what `model_dump()` returned; raises ConfigError for anything else."""
         if not isinstance(data, Mapping) or "agents" not in data:
             raise no_saved("chat", data)
         saved.check_version(data.get("version"), VERSION, what="chat")
@@ -46,7 +46,7 @@ class ChatState:
         return cls(**{one.name: data[one.name] for one in fields(cls) if one.name in data})
 
     def check_tools(self, given: Iterable[str]) -> None:
-        """Raise ConfigError for tools that agents had and that are not among those given."""
+        """Raise ConfigError if the agents had tools that are not among those given."""
         if missing := {name for agent in self.agents for name in agent["tools"]} - set(given):
             raise ConfigError(
                 f"the agents had tools that are not given: {', '.join(sorted(missing))}: "
@@ -54,11 +54,11 @@ class ChatState:
             )
 
     def model_dump(self) -> dict[str, Any]:
-        """Return the state as a dict that is JSON."""
+        """Return the state as a dict of plain JSON."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """Return the state as JSON text; raises ConfigError where something in it is no JSON."""
+        """Return the state as JSON text; raises ConfigError for values that JSON cannot hold."""
         return saved.to_json(self.model_dump(), what="chat")
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -67,7 +67,7 @@ class ChatState:
 
 
 def read_state(source: Source | ChatState) -> ChatState:
-    """Return the state in a file or in a dict."""
+    """Return the state from a file or a dict, or the state itself."""
     if isinstance(source, ChatState):
         return source
     if isinstance(source, Mapping):

@@ -1,4 +1,4 @@
-"""What was said in a chat: by whom, to whom, and how it came about."""
+"""The entries of a chat: who said what to whom, and how it came about."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from ..types import Message, ToolCall, Usage
 class ChatEntry:
     """One thing that was said.
 
-    `content` is what others read: text, or a list of parts in OpenAI's wire form. `visible_to` are
-    those who read it beside its author; None is everybody, also who joins later.
+    `content` is what others read: text, or a list of parts in OpenAI's wire form. `visible_to`
+    names who may read it beside its author; None means everybody, including those who join later.
 
-    An agent's turn has `messages` too: all that its model said and the results of its calls, as
-    the agent itself reads them later. `seen` is how many entries the transcript had when the turn
-    began, so that a view can tell what its author did not know yet. `usage` and `cost` (US dollars,
-    None if any part is unknown) are those of all answers of the turn. `finish_reason` is that of
-    the last one: "tool_calls" where the model wanted to go on. `time` is in seconds since 1970.
+    An agent's turn also has `messages`: everything that its model said and the results of its tool
+    calls, as the agent itself reads them later. `seen` is the number of entries in the transcript
+    when the turn began, so that views can tell what its author did not know yet. `usage` and `cost`
+    (US dollars, None if any part is unknown) are the sums over all answers of the turn.
+    `finish_reason` is that of the last answer: "tool_calls" if the model wanted to go on. `time` is
+    in seconds since 1970.
     """
 
     author: str
@@ -39,28 +40,31 @@ class ChatEntry:
 
     @property
     def is_turn(self) -> bool:
-        """Whether a model said this; False for what `add_message` put in."""
+        """Whether a model said this; False for messages from `add_message`."""
         return bool(self.messages)
 
     @property
     def text(self) -> str:
+        """The text of the content, without other parts."""
         return Message(content=self.content).text
 
     @property
     def tool_calls(self) -> list[ToolCall]:
+        """The tool calls of the turn, in their order."""
         return [call for message in self.messages for call in message.tool_calls or ()]
 
     @property
     def tool_results(self) -> list[Message]:
-        """The results of the calls, as the model read them, in the order of the calls."""
+        """The results of the tool calls, as the model read them, in the order of the calls."""
         return [message for message in self.messages if message["role"] == "tool"]
 
     @property
     def reasoning(self) -> str | None:
-        """What the model thought before its last answer, where the provider shows it."""
+        """The model's reasoning before its last answer, if the provider shows it."""
         return self.messages[-1].get("reasoning_content") if self.messages else None
 
     def is_visible_to(self, name: str) -> bool:
+        """Return whether somebody of this name may read the entry."""
         return self.visible_to is None or name == self.author or name in self.visible_to
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,7 +77,7 @@ class ChatEntry:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `to_dict()` wrote; names that this version does not know are left out."""
+        """Read what `to_dict()` returned; fields that this version does not know are ignored."""
         known = {spec.name: data[spec.name] for spec in fields(cls) if spec.name in data}
         known["messages"] = tuple(map(Message.from_dict, data.get("messages", ())))
         if "visible_to" in data:
@@ -85,9 +89,9 @@ class ChatEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStats:
-    """What an agent's turns in a transcript come to.
+    """The totals of an agent's turns in a transcript.
 
-    `tokens` and `cost` (US dollars) are None where those of any turn are unknown.
+    `tokens` and `cost` (US dollars) are None if those of any turn are unknown.
     """
 
     turns: int = 0

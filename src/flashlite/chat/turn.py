@@ -1,4 +1,4 @@
-"""One turn of an agent, and what comes of it."""
+"""One turn of an agent, and its result."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from ..agent import Agent, AgentResult
 from ..conversation import Conversation, Summary
+from ..conversation.arguments import check_count
 from ..errors import CompletionError, StructuredOutputError
 from ..middleware import fitting
 from ..types import Completer, CompletionResponse, Message, Role
@@ -18,7 +19,7 @@ from .views import Cue, without_own_head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A turn that was taken: its entry for the transcript and the model's last answer."""
+    """A finished turn: its entry for the transcript and the model's last answer."""
 
     entry: ChatEntry
     response: CompletionResponse
@@ -40,10 +41,12 @@ async def run_agent(
     options: Mapping[str, Any],
     summaries: dict[str | None, Summary | None],
 ) -> AgentResult:
-    """Let an agent answer messages that are not its own memory, which stays as it is.
+    """Let an agent answer these messages instead of its own memory, which does not change.
 
-    Where it sums them up, that is kept in `summaries` by its name, for its next turn.
+    A summary of them is kept in `summaries` under the agent's name, for its next turn.
     """
+    if max_iterations is not None:
+        check_count("max_iterations", max_iterations, 0)
     own = agent.fork()
     own.client, own.model, own.options = client, agent.model or model, {}
     own.conversation = Conversation(messages=messages, config=agent.conversation.config)
@@ -64,7 +67,7 @@ async def run_agent(
 def turn_of(
     name: str, result: AgentResult, sent: int, cue: Cue, seen: int, metadata: Mapping[str, Any]
 ) -> Turn:
-    """Return the turn that came of a run whose first `sent` messages are what the agent read."""
+    """Return the turn of a run; its first `sent` messages are what the agent read."""
     said = tuple(_without_head(message, name) for message in result.conversation.messages[sent:])
     answer = next(message for message in reversed(said) if message.role is Role.ASSISTANT)
     response = result.turns[-1].response
@@ -85,7 +88,7 @@ def turn_of(
 
 
 def taken_in(tasks: Mapping[int, Future[Turn]]) -> dict[int, Turn]:
-    """Return the turns that were taken in tasks which have ended."""
+    """Return the turns of the tasks that finished without an error."""
     return {
         place: task.result()
         for place, task in tasks.items()
@@ -94,11 +97,11 @@ def taken_in(tasks: Mapping[int, Future[Turn]]) -> dict[int, Turn]:
 
 
 def failure_of(outcomes: Sequence[Turn | BaseException]) -> BaseException | None:
-    """Return the first failure of a round, with the turns that were taken in its `answers`."""
+    """Return the first failure of a round, with the finished turns in its `answers`, or None."""
     failure = next((one for one in outcomes if isinstance(one, BaseException)), None)
     if failure is None:
         return None
-    if isinstance(failure, CancelledError):  # of a turn, while nobody cancelled the round
+    if isinstance(failure, CancelledError):  # a turn was cancelled, but not the round
         failure = CompletionError("a turn was cancelled from inside, by a tool or a provider")
     failure.answers = {  # type: ignore[attr-defined]
         place: turn for place, turn in enumerate(outcomes) if isinstance(turn, Turn)
@@ -107,10 +110,10 @@ def failure_of(outcomes: Sequence[Turn | BaseException]) -> BaseException | None
 
 
 def _heard(content: Any) -> Any:
-    """Return what others get of an answer: its texts, and media that are in it.
+    """Return the part of an answer that others read: its texts and its inline media.
 
-    To others it is a user's message, in which an address would be opened: no model is to decide
-    which file or server this machine reads. Traces of a provider's own tools stay with the speaker.
+    Others get it in a user message, where media addresses are opened; a model must not decide which
+    file or server this machine reads. Parts from a provider's own tools are left out too.
     """
     if content is None or isinstance(content, str):
         return content

@@ -1,7 +1,7 @@
-"""What somebody reads of a chat, and as which messages.
+"""What each member of a chat reads, as messages.
 
-To a model, its own turns are assistant messages, as they came. All else is in user messages, where
-everything that is said begins with a head:
+To a model, its own turns are assistant messages, as they came. Everything else is in user messages,
+where each entry begins with a head:
 
     [Moderator]: Will AI help or hurt jobs?
 
@@ -9,15 +9,15 @@ everything that is said begins with a head:
 
     [Chat]: It is your turn, Optimist.
 
-A provider need not know names, and roles alternate: what stands between two of its own turns is one
-message, and where nothing does, the chat says whose turn it is. What a model was sent for a turn is
-later the beginning of what it is sent for the next, so that prompt caches are of use.
+A provider does not need to support names, and roles alternate: everything between two turns of an
+agent is one user message, and if there is nothing, the chat says whose turn it is. What a model is
+sent for one turn is the beginning of what it is sent for its next, so that prompt caches work.
 
-What is promised about heads: in a user message, a line that begins with `[…]:` is a head that the
-chat wrote. A line of somebody's text that begins so is quoted: it gets `> ` in front, also where it
-has marks, blanks or invisible characters before its bracket, or brackets and colons of another
-script. So nobody can speak in the name of another or of the chat. What a model makes of a text that
-claims such a thing in other words is not promised.
+The guarantee about heads: in a user message, every line that begins with `[…]:` is a head that the
+chat wrote. A line of an entry's text that begins like this is quoted with `> `, even if marks,
+blanks or invisible characters precede its bracket, or if its brackets and colon are those of
+another script. So nobody can speak in the name of another or of the chat. A text that claims such a
+thing in other words may still mislead a model.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from ..types import Message, text_part
 from .transcript import ChatEntry
 
 CHAT = "Chat"
-"""The name under which the chat itself speaks."""
+"""The name that the chat itself uses in heads."""
 
 Parts: TypeAlias = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What the chat says to an agent before its turn, beside that it is its turn."""
+    """What the chat tells an agent before its turn, beside whose turn it is."""
 
     visible_to: tuple[str, ...] | None = None
     additional_context: str | None = None
@@ -51,7 +51,7 @@ def view_of(
 ) -> list[Message]:
     """Return what `viewer` reads, as messages without the system message.
 
-    With a `cue` the messages end with one of the user role, ready to be answered.
+    With a `cue`, the last message is a user message, ready to be answered.
     """
     messages: list[Message] = []
     heard: list[Parts] = []
@@ -70,14 +70,14 @@ def view_of(
 def formatted(
     entries: Sequence[ChatEntry], viewer: str | None = None, *, share_tools: bool = False
 ) -> str:
-    """Return a transcript as text: all of it, or what one may read of it."""
+    """Return a transcript as text: all of it, or what `viewer` may read."""
     readable = [entry for entry in entries if viewer is None or entry.is_visible_to(viewer)]
     blocks = [block for entry in readable for block in _blocks_for_others(entry, share_tools)]
     return "\n\n".join(_in_words(part) for block in blocks for part in block)
 
 
 def without_own_head(content: Any, name: str) -> Any:
-    """Return what an agent said without the head that it may have copied from others."""
+    """Return what an agent said without its own head, which it may have copied from others."""
     if isinstance(content, str):
         head = re.match(rf"\s*(?:\[{re.escape(name)}(?: to [^\]\n]*)?\]:\s*)+", content)
         return content[head.end() :] if head else content
@@ -88,16 +88,16 @@ def without_own_head(content: Any, name: str) -> Any:
 
 
 def check_parts(content: str | Parts) -> None:
-    """Refuse parts in which a head could stand that nobody looks for."""
+    """Raise ConfigError for parts with text where heads are not looked for."""
     for part in () if isinstance(content, str) else content:
         if (part.get("type") == "text") is not isinstance(part.get("text"), str):
             raise ConfigError(f"text is a part of type 'text' with a 'text'; got {part!r:.80}")
 
 
 def _as_lived(entries: Sequence[ChatEntry], viewer: str) -> list[ChatEntry]:
-    """Return what one may read in the order in which he came to know it.
+    """Return the entries that `viewer` may read, in the order in which it learned of them.
 
-    What was said while his own turn was under way comes after that turn: he did not know it yet.
+    Entries added while the viewer's own turn was running come after that turn.
     """
     known = [
         ((entry.seen, 0) if entry.author == viewer else (place, 1), entry)
@@ -114,7 +114,7 @@ def _own(entry: ChatEntry) -> list[Message]:
 
 
 def _cues(name: str, cue: Cue, *, is_due: bool) -> Iterator[Parts]:
-    """Yield what the chat says before a turn; that it is a turn only where nothing else does."""
+    """Yield what the chat says before a turn; whose turn it is, only if `is_due`."""
     if is_due:
         yield _block(CHAT, f"It is your turn, {name}.")
     if cue.visible_to is not None:
@@ -125,7 +125,7 @@ def _cues(name: str, cue: Cue, *, is_due: bool) -> Iterator[Parts]:
 
 
 def _blocks_for_others(entry: ChatEntry, share_tools: bool) -> Iterator[Parts]:
-    """Yield what others read of an entry."""
+    """Yield the blocks that others read of an entry."""
     if share_tools:
         for call, result in zip(entry.tool_calls, entry.tool_results, strict=False):
             used = f"{call.name}({call.arguments_json})\n{result.text}"
@@ -139,7 +139,7 @@ def _blocks_for_others(entry: ChatEntry, share_tools: bool) -> Iterator[Parts]:
 
 def _block(head: str, content: str | Parts) -> Parts:
     parts = [text_part(content)] if isinstance(content, str) else deepcopy(content)
-    # Texts that follow each other are read as one, so they are looked through as one.
+    # Adjacent texts are read as one, so they are searched for heads as one.
     parts = [
         {**part, "text": _quoted(part["text"])} if part.get("type") == "text" else part
         for part in _joined(parts, "")
@@ -154,7 +154,7 @@ def _merged(blocks: Iterable[Parts]) -> Message:
 
 
 def _joined(parts: Iterable[dict[str, Any]], between: str) -> Parts:
-    """Return the parts with those made one that are texts and follow each other."""
+    """Return the parts with adjacent texts joined into one."""
     joined: Parts = []
     for part in parts:
         if joined and part.get("type") == joined[-1].get("type") == "text":
@@ -166,7 +166,7 @@ def _joined(parts: Iterable[dict[str, Any]], between: str) -> Parts:
 
 _OPEN, _CLOSED = r"\[［【〔⟦", r"\]］】〕⟧"
 _HEAD = re.compile(
-    # Marks and blanks (some blanks count as letters), but no quote: `> [Bob]: …` is one already.
+    # Marks and blanks (some count as letters), but not `>`: `> [Bob]: …` is already quoted.
     rf"(?:[^\w>{_OPEN}]|[_\u115f\u1160\u3164\uffa0])*"
     rf"[{_OPEN}].*?[{_CLOSED}][\W_]{{0,8}}?[:：﹕︰∶꞉]",
     re.DOTALL,

@@ -1,4 +1,4 @@
-"""Conversations: a history that can answer, be forked, saved and cut to a model's window."""
+"""Conversations: a history that a model answers, and that can be forked, saved and truncated."""
 
 from .config import ConversationConfig
 from .conversation import Conversation

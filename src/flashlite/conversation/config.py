@@ -22,11 +22,11 @@ TruncationStrategy: TypeAlias = Strategy | Literal["summarize"]
 class ConversationConfig:
     """How much of a conversation the model gets to read.
 
-    A prompt has at most `max_tokens`, and at most what the model's context window takes as far as
-    that is known, less the `reserve_tokens` that are left to the answer. `truncation_strategy` says
-    which messages are left out when there are more (see `context/truncation.py`); "summarize"
-    leaves out what "sliding" does, and puts a summary in its place that the model writes, or
-    `summary_model` where one is named.
+    A prompt has at most `max_tokens`, and no more than the model's context window if that is known,
+    less the `reserve_tokens` left for the answer. `truncation_strategy` decides which messages are
+    left out beyond that (see `context/truncation.py`); "summarize" leaves out the same as "sliding"
+    and puts a summary in their place, written by `summary_model`, or without one by the model that
+    answers.
     """
 
     max_tokens: int | None = None
@@ -44,7 +44,7 @@ class ConversationConfig:
             )
 
     def window(self, model: str | None, counter: TokenCounter) -> ContextManager | None:
-        """Return the room that a model's prompts have, None where nothing limits them."""
+        """Return the limits of a model's prompts, None if there are none."""
         if window_of(model, self.max_tokens) is None:
             return None
         cut = self.truncation_strategy
@@ -58,7 +58,7 @@ class ConversationConfig:
 
 
 def one_of(name: str, value: Any, other_name: str, other: Any) -> Any:
-    """Return what was given under either of two names; raises ConfigError for both."""
+    """Return the value given under either of two names; raises ConfigError if both are given."""
     if value is not None and other is not None:
         raise ConfigError(f"{name} and {other_name} are the same: give one of them")
     return other if value is None else value

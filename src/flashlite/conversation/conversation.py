@@ -1,4 +1,4 @@
-"""A history that can answer."""
+"""A history with a client that answers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ..types import (
     asking,
 )
 from ..types.ids import new_id
+from .arguments import check_client, check_kind, check_options
 from .config import ConversationConfig, TruncationStrategy, one_of
 from .events import events_of
 from .history import History, message_of
@@ -35,23 +36,24 @@ from .summary import Summary, abridged, summarize
 
 T = TypeVar("T")
 Said = str | Sequence[Mapping[str, Any]] | Mapping[str, Any] | None
-"""What is said next: a user's text or list of parts, or a whole message; None says nothing."""
+"""What to say next: a user's text or list of parts, or a whole message; None adds nothing."""
 
 
 class Conversation(History):
-    """A history that can answer, if it has a client.
+    """A history of messages that a client answers.
 
         conversation = client.conversation(system="You are a tutor.")
         answer = await conversation.say("What is 2 + 2?")
 
     Prompts are cut to fit the `ConversationConfig`; the history itself stays whole. `max_tokens`,
-    `truncation_strategy` and `reserve_tokens` win over `config`. `client` is anything that
-    completes. `options` are call options for every answer; since `max_tokens` is the length of a
-    prompt here, that of an answer is `max_completion_tokens`, or said to `say`. `metadata` is the
-    caller's and is kept with the conversation. What `around` returns is around every answer.
+    `truncation_strategy` and `reserve_tokens` override `config`. `client` is any `Completer`.
+    `options` are call options for every answer. Here `max_tokens` limits the prompt; to limit an
+    answer, pass `max_completion_tokens`, or pass `max_tokens` to `say`. `metadata` is for the
+    caller and is saved with the conversation. The attribute `around`, if set, is called for each
+    answer (on a stream, for each event) and returns a context manager for it.
 
-    One answer at a time: to ask two things at once, `fork()`. An answer that fails, is cancelled or
-    is not read to its end leaves no trace.
+    A conversation gives one answer at a time; to ask two things at once, `fork()` it. An answer
+    that fails, is cancelled or is not read to its end leaves the history unchanged.
     """
 
     def __init__(
@@ -72,6 +74,9 @@ class Conversation(History):
         super().__init__(messages)
         if "response_model" in options:
             raise ConfigError("a response_model is for one answer: say(..., response_model=...)")
+        check_options(options, Conversation, _OTHER_NAMES)
+        check_client(client)
+        check_kind("config", config, ConversationConfig)
         limits: dict[str, Any] = {
             "max_tokens": max_tokens,
             "truncation_strategy": truncation_strategy,
@@ -83,7 +88,7 @@ class Conversation(History):
         self.model, self.client, self.options = name_of(model), client, options
         self._counter = TokenCounter()
         self.around: Around | None = None
-        self.summary: Summary | None = None  # the latest there was need for
+        self.summary: Summary | None = None  # the latest one that was needed
         prompt = one_of("system_message", system_message, "system", system)
         if prompt is not None:
             self.system_message = prompt
@@ -99,12 +104,12 @@ class Conversation(History):
     async def say(
         self, content: Said = None, *, response_model: type[Any] | None = None, **options: Any
     ) -> Any:
-        """Say something and return the answer; the history gains both.
+        """Say something, return the answer and add both to the history.
 
-        Without content the model goes on from the history as it is, as after `add_tool_result`. An
-        answer may call tools: it is one answer, and nothing is run. With a `response_model`, return
-        the answer as an instance of it. Raises ConfigError where the calls of an earlier answer
-        have no results, or what has to be in the prompt does not fit.
+        Without content, the model continues from the history as it is, as after `add_tool_result`.
+        An answer may call tools, but they are not run. With a `response_model`, return the answer
+        as an instance of it. Raises ConfigError if calls of an earlier answer have no results, or
+        if the messages that must be in the prompt do not fit.
         """
         response = await self._answer(content, response_model, options, must_fit=True)
         return response if response_model is None else response.parsed
@@ -112,7 +117,7 @@ class Conversation(History):
     async def ask(
         self, content: Said = None, *, response_model: type[Any] | None = None, **options: Any
     ) -> CompletionResponse:
-        """Do what `say` does, and return the whole response: the instance is its `parsed`."""
+        """Do what `say` does, but return the whole response, with the instance in its `parsed`."""
         return await self._answer(content, response_model, options, must_fit=False)
 
     def stream(
@@ -120,17 +125,17 @@ class Conversation(History):
     ) -> AsyncGenerator[StreamEvent]:
         """Say something and yield the answer piece by piece; the last event is DONE.
 
-        The history gains both before DONE is handed out. A client that has no stream gives the
-        answer whole. A reader who may stop early wraps the call in `contextlib.aclosing`.
+        Both are added to the history before DONE is yielded. If the client has no `stream`, the
+        whole answer is yielded as events. To stop early, wrap the call in `contextlib.aclosing`.
         """
         return within(self.around, self._events(content, response_model, options))
 
     def get_messages(
         self, model: str | ModelProfile | None = None, *, tools: Any = ()
     ) -> list[Message]:
-        """Return what a model would read now: what fits of the history, beside the `tools`.
+        """Return what a model would read now: the messages that fit beside the `tools`.
 
-        Nobody is asked for a summary here: the one there is stands in, and more is left out.
+        No new summary is written here: the existing one is used, and what does not fit is left out.
         """
         summary = self.summary if self.summary and self.summary.fits(self._history) else None
         asked = name_of(model) or self.model or _default_model(self.client)
@@ -144,9 +149,10 @@ class Conversation(History):
     async def view(
         self, messages: list[Message], given: Mapping[str, Any], *, client: Completer
     ) -> list[Message]:
-        """Return what a model reads of messages that go on from here, with these call options.
+        """Return the part of `messages`, which extend this history, that fits the model's window.
 
-        `client` is who will be asked with them, and is asked for a summary where one is due.
+        `given` are the call options, and `client` is what will be asked; it also writes a summary
+        if one is needed.
         """
         model = given.get("model") or self.model or _default_model(client)
         window, tools = self.config.window(model, self._counter), given.get("tools")
@@ -165,16 +171,16 @@ class Conversation(History):
         return abridged(messages, self.summary)
 
     def count_tokens(self, model: str | ModelProfile | None = None) -> int:
-        """Return how many tokens the whole history takes as a prompt."""
+        """Return the number of tokens of the whole history as a prompt."""
         asked = name_of(model) or self.model or _default_model(self.client)
         return self._counter.count(self._history, asked)
 
     def fork(self) -> Self:
-        """Return a copy with an id of its own that goes its own way."""
+        """Return an independent copy with its own id."""
         return self.branch(len(self._history))
 
     def branch(self, from_index: int) -> Self:
-        """Return a copy that has only the first so many messages."""
+        """Return an independent copy that has only the first `from_index` messages."""
         if not 0 <= from_index <= len(self._history):
             raise ConfigError(f"from_index is 0 to {len(self._history)}; got {from_index}")
         other = self._restored(self._state(), self.client, self.options)
@@ -183,14 +189,14 @@ class Conversation(History):
         return other
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the conversation as a dict that is JSON; see `ConversationState`."""
+        """Return the conversation as a dict of plain JSON; see `ConversationState`."""
         return self.save().model_dump()
 
     @classmethod
     def from_dict(
         cls, data: Mapping[str, Any], *, client: Completer | None = None, **options: Any
     ) -> Self:
-        """Read what `to_dict()` wrote; `options` are added to those that were saved."""
+        """Read what `to_dict()` returned; `options` override those that were saved."""
         return cls._restored(ConversationState.from_dict(data), client, options)
 
     def to_json(self) -> str:
@@ -201,7 +207,7 @@ class Conversation(History):
     def from_json(
         cls, text: str | bytes, *, client: Completer | None = None, **options: Any
     ) -> Self:
-        """Read what `to_json()` wrote."""
+        """Read what `to_json()` returned."""
         return cls._restored(ConversationState.from_json(text), client, options)
 
     def save(self, path: str | os.PathLike[str] | None = None) -> ConversationState:
@@ -215,7 +221,7 @@ class Conversation(History):
     def load(
         cls, path: str | os.PathLike[str], *, client: Completer | None = None, **options: Any
     ) -> Self:
-        """Read what `save(path)` wrote; raises ConfigError where that is something else."""
+        """Read what `save(path)` wrote; raises ConfigError for any other file."""
         return cls._restored(ConversationState.read(path), client, options)
 
     def _state(self) -> ConversationState:
@@ -283,7 +289,7 @@ class Conversation(History):
                     else:
                         yield event
         if done is not None:
-            yield done  # with the history open again
+            yield done  # now that the history can be changed again
 
     async def _request(
         self, said: Sequence[Message], options: Mapping[str, Any]
@@ -291,7 +297,7 @@ class Conversation(History):
         """Return what the model reads, and the options of the call."""
         given = {"model": self.model, **self.options, **options}
         given["model"] = name_of(given["model"]) or self.model
-        if isinstance(given.get("tools"), Iterator):  # it is read here too
+        if isinstance(given.get("tools"), Iterator):  # it is also read here
             given["tools"] = list(given["tools"])
         given = {name: value for name, value in given.items() if value is not None}
         view = await self.view([*self._history, *said], given, client=self._require_client())
@@ -307,6 +313,7 @@ class Conversation(History):
 
 
 _DELIVERY = DeliveryOptions.__annotations__.keys()
+_OTHER_NAMES = dict.fromkeys(("system_prompt", "system_msg", "instructions"), "write system=...")
 
 
 def _as_messages(content: Said) -> list[Message]:

@@ -1,4 +1,4 @@
-"""An answer piece by piece, by whoever gives it."""
+"""The events of an answer from any client."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ async def events_of(
     options: Mapping[str, Any],
     response_model: type[Any] | None = None,
 ) -> AsyncGenerator[StreamEvent]:
-    """Yield the events of an answer; DONE is the last, and comes when the stream is closed.
+    """Yield the events of an answer; DONE is the last, yielded after the stream is closed.
 
-    A client that has no `stream` gives the answer whole. Raises CompletionError for an ERROR event,
-    StreamInterruptedError where DONE never comes.
+    If the client has no `stream`, its whole answer is yielded as events. Raises CompletionError for
+    an ERROR event, StreamInterruptedError if the stream ends without DONE.
     """
     stream: Callable[..., Any] | None = getattr(client, "stream", None)
     if stream is None:

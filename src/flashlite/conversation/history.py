@@ -1,4 +1,4 @@
-"""What was said: the messages of a conversation, and the ways to read and change them."""
+"""The messages of a conversation, with methods to read and change them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..types import Message, Role, ToolCall, normalize_messages
 class History:
     """Messages in order, the system message first if there is one.
 
-    Whatever comes in becomes a `Message`. Nothing can be changed while an answer is under way,
-    since it would answer something else than what it stands behind.
+    Every message that is added becomes a `Message`. Nothing can be changed while an answer is
+    pending, because the answer would then follow messages that it does not answer.
     """
 
     def __init__(self, messages: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -25,12 +25,12 @@ class History:
 
     @property
     def messages(self) -> list[Message]:
-        """All messages, as a list of your own."""
+        """All messages, as a new list."""
         return list(self._history)
 
     @property
     def _messages(self) -> list[Message]:
-        """All messages; a list that is set without a system message keeps the one there is."""
+        """All messages; setting a list without a system message keeps the current one."""
         return self._history
 
     @_messages.setter
@@ -41,7 +41,7 @@ class History:
 
     @property
     def system_message(self) -> Any:
-        """What the system message says, None if there is none; setting None removes it."""
+        """The content of the system message, None if there is none; setting None removes it."""
         return self._history[0].content if head_length(self._history) else None
 
     @system_message.setter
@@ -56,7 +56,7 @@ class History:
         self._open().append(_own(message))
 
     def extend(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        """Add several messages, or none of them if one is no message."""
+        """Add several messages, or none of them if one is invalid."""
         self._open()
         self.gain(messages)
 
@@ -69,11 +69,11 @@ class History:
     def add_assistant(
         self, content: str | Sequence[Mapping[str, Any]] | None, **extra: Any
     ) -> None:
-        """Add an answer; `extra` is what else it has, as in `Message.assistant`."""
+        """Add an answer; `extra` has its other fields, as in `Message.assistant`."""
         self.add(Message.assistant(content, **extra))
 
     def add_system(self, content: str | Sequence[Mapping[str, Any]]) -> None:
-        """Add a system message where the history now ends."""
+        """Add a system message at the end of the history."""
         self.add(Message.system(content))
 
     def add_assistant_with_tools(
@@ -89,28 +89,28 @@ class History:
         *,
         name: str | None = None,
     ) -> None:
-        """Add what a called tool returned."""
+        """Add the result of a tool call."""
         self.add(Message.tool_result(tool_call_id, content, name=name))
 
     def get_last_message(self) -> Message | None:
-        """Return the latest message, None if there is none."""
+        """Return the last message, None if there is none."""
         return self._history[-1] if self._history else None
 
     def get_last_user_message(self) -> Message | None:
-        """Return the latest message of a user, None if there is none."""
+        """Return the last user message, None if there is none."""
         return self._last(Role.USER)
 
     def get_last_assistant_message(self) -> Message | None:
-        """Return the latest answer, None if there is none."""
+        """Return the last assistant message, None if there is none."""
         return self._last(Role.ASSISTANT)
 
     @property
     def iteration(self) -> int:
-        """How many answers there are."""
+        """The number of answers (assistant messages)."""
         return sum(message["role"] == Role.ASSISTANT for message in self._history)
 
     def rollback(self, turns: int = 1) -> list[Message]:
-        """Take back the last turns, each from a user's message on; return what is taken back."""
+        """Remove and return the last turns; a turn starts at a user message."""
         history = self._open()
         starts = [n for n, message in enumerate(history) if message["role"] == Role.USER]
         if not 0 <= turns <= len(starts):
@@ -125,15 +125,15 @@ class History:
         del history[head_length(history) :]
 
     def format_history(self, max_messages: int | None = None) -> str:
-        """Return the last messages, or all, as text to read: `role: what was said`."""
+        """Return the last `max_messages`, or all, as readable text: `role: what was said`."""
         start = 0 if max_messages is None else max(0, len(self) - max_messages)
         return "\n".join(map(as_text, self._history[start:]))
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Let nobody change the history before it is answered, but with `gain`.
+        """Block all changes of the history inside the block, except by `gain`.
 
-        Raises ConfigError where an answer is under way already, and where calls have no results.
+        Raises ConfigError if another answer is pending or if tool calls have no results.
         """
         if missing := open_calls(self._open()):
             raise ConfigError(
@@ -147,14 +147,14 @@ class History:
             self._is_answering = False
 
     def gain(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        """Add what was said and answered, also while the history is closed to everybody else."""
+        """Add what was said and answered, even while other changes are blocked."""
         self._history.extend([_own(message) for message in messages])
 
     def __len__(self) -> int:
         return len(self._history)
 
     def __bool__(self) -> bool:
-        return True  # also one in which nothing was said yet
+        return True  # true even if it is empty
 
     def __getitem__(self, index: int) -> Message:
         return self._history[index]
@@ -163,7 +163,7 @@ class History:
         return next((m for m in reversed(self._history) if m["role"] == role), None)
 
     def _open(self) -> list[Message]:
-        """Return the messages for a change."""
+        """Return the messages for a change; raises ConfigError while an answer is pending."""
         if self._is_answering:
             raise ConfigError(
                 "this conversation waits for an answer: await it first, close its stream "
@@ -176,14 +176,14 @@ class History:
 
 
 def message_of(said: Any) -> Message:
-    """Return what somebody says as a message: a user's text or parts, or a whole message."""
+    """Return a message from a user's text, a list of parts, or a whole message."""
     if isinstance(said, Mapping) and "role" in said:
         return Message.from_dict(said)
     return Message.from_dict({"role": Role.USER.value, "content": said})
 
 
 def as_text(message: Message) -> str:
-    """Return a message as text to read: who said what, with calls, and kinds of media."""
+    """Return a message as readable text: the role, the text, the calls and the kinds of media."""
     content = message.get("content")
     parts = [] if content is None or isinstance(content, str) else content
     said = [content] if isinstance(content, str) else [_as_text(part) for part in parts]
@@ -198,7 +198,7 @@ def _as_text(part: Mapping[str, Any]) -> str:
 
 
 def _own(message: Any) -> Message:
-    """Return what somebody gave for a message as one that nobody else has."""
+    """Return a caller's message as a `Message` that shares nothing with the original."""
     [read] = normalize_messages([message])
     return _copy(read)
 

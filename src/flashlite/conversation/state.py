@@ -1,4 +1,4 @@
-"""A conversation as a value: what is written down and read back."""
+"""A conversation as a value that can be saved and loaded."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .. import saved
 from ..errors import ConfigError
 
 VERSION = 1
-"""The form that is written; every older one is read."""
+"""The version of the format written; all older versions can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationState:
-    """All of a conversation but its client, as JSON.
+    """A conversation as JSON, without its client.
 
-    `messages` are all messages, with the system message; `system_prompt` is what that says.
-    `config` are the fields of a `ConversationConfig`, `options` the call options that are JSON:
-    tools, keys and addresses have to be given again.
+    `messages` are all messages, including the system message; `system_prompt` is the content of
+    that. `config` has the fields of a `ConversationConfig`, `options` the call options that are
+    JSON: tools, keys and addresses are not saved and have to be given again.
     """
 
     id: str = ""
@@ -35,7 +35,7 @@ class ConversationState:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `model_dump()` wrote; raises ConfigError where that is something else."""
+        """Read what `model_dump()` returned; raises ConfigError for anything else."""
         if not isinstance(data, Mapping) or not isinstance(data.get("messages"), list):
             raise no_saved("conversation", data)
         saved.check_version(data.get("version", VERSION), VERSION, what="conversation")
@@ -48,7 +48,7 @@ class ConversationState:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read what `to_json()` wrote."""
+        """Read what `to_json()` returned."""
         return cls.from_dict(saved.from_json(text, what="conversation"))
 
     @classmethod
@@ -65,16 +65,16 @@ class ConversationState:
         saved.write_file(path, self.to_json())
 
     def model_dump(self) -> dict[str, Any]:
-        """Return the state as a dict that is JSON."""
+        """Return the state as a dict of plain JSON."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """Return the state as JSON text; raises ConfigError where something in it is no JSON."""
+        """Return the state as JSON text; raises ConfigError for values that JSON cannot hold."""
         return saved.to_json(self.model_dump(), what="conversation")
 
 
 def no_saved(what: str, data: Any) -> ConfigError:
-    """Return the error for something saved that is of another kind, and say who reads that."""
+    """Return the error for saved data of another kind, naming what reads that kind."""
     for key, (kind, reader) in _READERS.items():
         if kind != what and isinstance(data, Mapping) and key in data:
             return ConfigError(f"this is a saved {kind}, not a {what}: {reader} reads it")
@@ -86,4 +86,4 @@ _READERS = {
     "tools": ("session", "Agent.load_session"),
     "messages": ("conversation", "Conversation.load"),
 }
-"""Kinds by a key that no other one has."""
+"""Kinds of saved data, by a key that only they have."""

@@ -1,4 +1,4 @@
-"""A summary in the place of messages that no longer fit."""
+"""A summary that replaces messages that no longer fit."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ takes its place: what was asked and decided, facts, names and numbers, results o
 is still open. Use at most {words} words. Write the summary only."""
 _HEADING = "Summary of the conversation so far:"
 
-# A summary makes room for a while: what is left out to make one leaves this part of the window.
+# After a summary, messages take at most this part of the window, so that the next one can wait.
 _LEFT = 0.5
-_PASSAGE = 0.75  # of the window, for what is summed up at once; the rest is for what was before
+_PASSAGE = 0.75  # of the window, for messages summed up at once; the rest is for the last summary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """A text, and the messages it stands for.
 
-    These are given by their positions in `beginning`, the part of a history that they come from: a
-    history that begins differently has no use for the summary.
+    `covered` has the positions of these messages in `beginning`, the part of a history that they
+    come from; the summary is not used for a history that begins differently.
     """
 
     text: str
@@ -38,21 +38,21 @@ class Summary:
 
     @property
     def message(self) -> Message:
-        """The summary as a message of the user; not every provider takes system messages here."""
+        """The summary as a user message, since not every provider takes system messages here."""
         return Message.user(f"{_HEADING}\n\n{self.text}")
 
     def fits(self, history: Sequence[Message]) -> bool:
-        """Whether this is the summary of what the history begins with."""
+        """Return whether the history starts with the messages that this summary was made from."""
         return tuple(history[: len(self.beginning)]) == self.beginning
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary as JSON, but for the messages, which are in the history."""
+        """Return the summary as JSON without the messages, which are in the history."""
         covered = sorted(self.covered)
         return {"text": self.text, "length": len(self.beginning), "covered": covered}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], history: Sequence[Message]) -> Self:
-        """Read what `to_dict()` wrote beside the history it was written with."""
+        """Read what `to_dict()` returned, with the history it was saved with."""
         try:
             beginning = tuple(history[: int(data["length"])])
             covered = frozenset(range(len(beginning))) & frozenset(map(int, data["covered"]))
@@ -62,7 +62,7 @@ class Summary:
 
 
 def abridged(history: Sequence[Message], summary: Summary | None) -> list[Message]:
-    """Return the history with a summary in the place of what it stands for."""
+    """Return the history with the covered messages replaced by the summary."""
     return [
         summary.message if summary and place is None else history[place or 0]
         for place in _places(history, summary)
@@ -77,9 +77,9 @@ async def summarize(
     *,
     tools: Any = (),
 ) -> Summary | None:
-    """Return the summary with which the history fits: the one there is as long as it will do.
+    """Return the summary with which the history fits: the current one if that is enough.
 
-    Raises ConfigError where the rest does not fit even so.
+    Raises ConfigError if the history does not fit even with a summary.
     """
     summary = summary if summary and summary.fits(history) else None
     shown = abridged(history, summary)
@@ -101,7 +101,7 @@ async def summarize(
 
 
 def _places(history: Sequence[Message], summary: Summary | None) -> list[int | None]:
-    """Return the positions of what is shown of a history; the summary's is None."""
+    """Return the positions of the messages that are shown, with None for the summary."""
     if summary is None:
         return list(range(len(history)))
     shown = [place for place in range(len(history)) if place not in summary.covered]
@@ -110,7 +110,7 @@ def _places(history: Sequence[Message], summary: Summary | None) -> list[int | N
 
 
 def _passages(messages: Iterable[Message], window: ContextManager) -> Iterator[str]:
-    """Yield messages as text, in passages that a window takes beside a summary."""
+    """Yield messages as text, in passages that fit the window together with a summary."""
     lines: list[str] = []
     size = 0
     for message in messages:

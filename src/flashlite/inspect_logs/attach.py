@@ -1,4 +1,4 @@
-"""Conversations, agents and chats that record all they do, each in a sample."""
+"""Attaching conversations, agents and chats to samples that record all they do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .samples import Log
 
 @runtime_checkable
 class Talk(Protocol):
-    """What is asked of a conversation."""
+    """The part of a conversation that is used here."""
 
     around: Around | None
 
@@ -29,7 +29,7 @@ class Talk(Protocol):
 
 @runtime_checkable
 class Actor(Protocol):
-    """What is asked of an agent."""
+    """The part of an agent that is used here."""
 
     around: Around | None
 
@@ -39,7 +39,7 @@ class Actor(Protocol):
 
 @runtime_checkable
 class Chat(Protocol):
-    """What is asked of a chat."""
+    """The part of a chat that is used here."""
 
     around: Around | None
     around_turn: Callable[[str], AbstractAsyncContextManager[Any]] | None
@@ -63,7 +63,7 @@ Attachable: TypeAlias = Talk | Actor | Chat
 
 
 def check_attachable(thing: object) -> None:
-    """Raise ConfigError for what is neither a conversation, an agent nor a chat."""
+    """Raise ConfigError for anything but a conversation, an agent or a chat."""
     if not isinstance(thing, Talk | Actor | Chat):
         raise ConfigError(
             "attach() takes a Conversation, an Agent or a MultiAgentChat, and a client is given "
@@ -72,7 +72,7 @@ def check_attachable(thing: object) -> None:
 
 
 def attach(thing: Attachable, sample: HearingSample) -> None:
-    """Begin a sample, and have it hear all that something does until it is over."""
+    """Begin a sample that records all that a thing does, until the sample ends."""
     _detach(thing, sample.log)
     sample.transcript.is_private = isinstance(thing, Chat)
     sample.open()
@@ -82,16 +82,16 @@ def attach(thing: Attachable, sample: HearingSample) -> None:
 
 
 def _detach(thing: Attachable, log: Log) -> None:
-    """Let go of what is over or in the same log; a thing's own sample ends with that."""
+    """Remove hooks whose sample is over or in the same log; end the thing's own sample."""
     for hooks in list(_attached_to(thing)):
         if hooks.sample.is_over or hooks.sample.log is log:
             if hooks.thing is thing:
                 hooks.sample.end()
-            hooks.let_go(thing)  # of a fork too, which has the hooks of what it was forked from
+            hooks.let_go(thing)  # also of a fork, which has its original's hooks
 
 
 def _attached_to(thing: Attachable) -> Iterator[_Hooks]:
-    """Yield what hears a thing, the latest first."""
+    """Yield the hooks of a thing, the latest first."""
     hooks = thing.around
     while isinstance(hooks, _Hooks):
         yield hooks
@@ -99,14 +99,14 @@ def _attached_to(thing: Attachable) -> Iterator[_Hooks]:
 
 
 class _Hooks:
-    """What is around the answers of something: its sample, inside of whatever was there before."""
+    """The `around` hook that runs a thing in its sample, inside any hook it had before."""
 
     def __init__(self, thing: Attachable, sample: HearingSample) -> None:
         self.thing, self.sample = thing, sample
         self._hooks: dict[str, tuple[Any, Any]] = {}
 
     def begin(self) -> None:
-        """Hear the thing, until its sample ends."""
+        """Set the hooks, which stay until the sample ends."""
         self._known = len(self._history())
         self._set(around=self)
         self.sample.at_end += [self._end, self.conclude]
@@ -117,17 +117,17 @@ class _Hooks:
             yield
 
     def before(self, name: str) -> Any:
-        """Return what was there before."""
+        """Return the hook that was there before."""
         return self._hooks[name][1]
 
     def let_go(self, thing: Attachable) -> None:
-        """Put back what was there before, where nobody has put something else."""
+        """Restore the hooks that were there before, unless they were replaced since."""
         for name, (ours, before) in self._hooks.items():
             if getattr(thing, name) is ours:
                 setattr(thing, name, before)
 
     def _end(self) -> None:
-        """Be gone, also from behind those who came later."""
+        """Remove the hooks, also from those that later hooks call."""
         for later in _attached_to(self.thing):
             for name, (ours, before) in later._hooks.items():
                 if name in self._hooks and before is self._hooks[name][0]:
@@ -135,7 +135,7 @@ class _Hooks:
         self.let_go(self.thing)
 
     def conclude(self) -> None:
-        """Let the whole history speak for the sample, where its last prompt may have been cut."""
+        """Use the whole history as the sample's messages; the last prompt may be truncated."""
         if not self.sample.messages and len(self._history()) > self._known:
             self.sample.messages = list(self._history())
 
@@ -151,14 +151,14 @@ class _Hooks:
 
 
 class _ChatHooks(_Hooks):
-    """What a sample has of a chat: turns on lanes, what was said, and the transcript."""
+    """The hooks of a chat: they record turns on lanes, messages and the transcript."""
 
     def __init__(self, chat: Chat, sample: HearingSample) -> None:
         super().__init__(chat, sample)
         self._chat, self._has_begun = chat, False
 
     def begin(self) -> None:
-        """Hear the chat, until its sample ends; what was said before is told first."""
+        """Record the messages so far, then set the hooks, which stay until the sample ends."""
         for entry in self._chat.transcript:
             self._tell(entry)
         self._set(
@@ -170,9 +170,10 @@ class _ChatHooks(_Hooks):
         self.sample.at_end += [self._end, self.conclude]
 
     def conclude(self) -> None:
-        """Say what all comes to; what was said in private is in the store and the events only.
+        """Set the sample's messages, output and store from the chat.
 
-        Whoever reads the messages, such as a judge, is no party to that.
+        Private messages are only in the store and the events, so that readers of the sample's
+        messages, such as judges, do not see them.
         """
         chat, sample = self._chat, self.sample
         sample.messages = sample.messages or list(_spoken(chat))
@@ -208,12 +209,12 @@ class _ChatHooks(_Hooks):
             on_message(entry)
 
     def _tell(self, entry: Any) -> None:
-        """Show what was said, and to whom; in the form of the logs of our evals."""
+        """Record a message and its audience, in the same form as chats inside evals."""
         self.sample.info(as_markdown(entry), source="flashlite", metadata=as_json(entry))
 
 
 def _spoken(chat: Chat) -> Generator[Message]:
-    """Yield what everybody in a chat reads; tool calls and their results where they are shared."""
+    """Yield the public messages of a chat, with tool calls and results if they are shared."""
     for entry in chat.transcript:
         if entry.visible_to is None:
             say = Message.assistant if entry.is_turn else Message.user

@@ -1,8 +1,7 @@
-"""How a cache knows an answer that is in a log, so that it can be imported from there.
+"""The cache keys of a logged call, so that its answer can be imported from the log.
 
-A log holds the messages of a call once for all calls, and Inspect has no word for all that decides
-an answer, nor for all that is in one: keys prove that what was put together again is what was asked
-and what was answered.
+A log stores messages once for all calls, and Inspect's format lacks some of what decides an answer
+or is in one. The keys prove that a request and an answer rebuilt from a log equal the originals.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ def cached_as(
 ) -> dict[str, Any] | None:
     """Return the keys of a request and of its answer, and what a log has no other place for.
 
-    That is the request but for its messages, and the calls of tools letter by letter. None for an
-    answer that comes from a cache or must not go there, and for what is no JSON, as in any cache.
+    That is the request without its messages, and the exact text of its tool calls. None for an
+    answer that comes from a cache or must not go there, or if the request is not JSON.
     """
     if response.cached or request.cache == "off":
         return None
@@ -37,7 +36,7 @@ def cached_as(
 
 
 def answer_key(response: CompletionResponse) -> str:
-    """Return a key of all that was answered; a message that has nothing may say so in two ways."""
+    """Return a key of an answer; empty and missing fields of a message give the same key."""
     said = [
         [{k: v for k, v in choice.message.items() if v}, choice.finish_reason, choice.logprobs]
         for choice in response.choices
@@ -46,6 +45,6 @@ def answer_key(response: CompletionResponse) -> str:
 
 
 def request_of(known: Mapping[str, Any], messages: Sequence[Message]) -> bytes | None:
-    """Return the canonical request of an answer, None where it had other messages."""
+    """Return the canonical request of an answer, None if it was asked with other messages."""
     request = written({**known["request"], "messages": messages})
     return request if key_of(request) == known["key"] else None

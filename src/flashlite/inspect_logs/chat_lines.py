@@ -1,6 +1,6 @@
-"""What was said in a chat, as a log has it: Markdown for its readers, facts for programs.
+"""Chat messages in a log: Markdown for readers, and JSON for programs.
 
-Both doors to a log write it so: `InspectLogger`, and chats inside of an eval.
+`InspectLogger` and chats inside an eval both write them in this form.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Said(Protocol):
-    """What is asked of an entry of a chat; `visible_to` is None for what everybody reads."""
+    """The part of a chat entry that is used here; `visible_to` is None if it is public."""
 
     @property
     def author(self) -> str: ...
@@ -24,11 +24,11 @@ class Said(Protocol):
 
 
 def as_markdown(entry: Said) -> str:
-    """Return `**Ann:** text`, or `**Ann → Ben, Cy:** text` where it is private.
+    """Return `**Ann:** text`, or `**Ann → Ben, Cy:** text` for a private message.
 
-    One line stands behind the head, where `#` or ``` open nothing; several stand below it, as the
-    Markdown that models write. A line such as `[Ben]: No.` would vanish, being a link's address:
-    its colon is escaped.
+    A single line follows the head, where `#` or ``` have no effect; several lines go below it, as
+    the Markdown that models write. The colon of a line such as `[Ben]: No.` is escaped, because the
+    line would vanish as a link definition.
     """
     lines = entry.text.strip().splitlines()
     text = _LINK_ADDRESS.sub(r"\1\\:", "\n".join(lines))
@@ -49,11 +49,11 @@ def _who(entry: Said) -> str:
 
 
 def _audience(entry: Said) -> list[str]:
-    """Return who reads what is private, beside its author."""
+    """Return who else than the author may read a private message."""
     return [name for name in entry.visible_to or () if name != entry.author]
 
 
 _LINK_ADDRESS = re.compile(r"^([ \t\d>*+.)-]*\[(?:[^\]\\\n]|\\.)*\]):", re.MULTILINE)
 
-_SIGN = re.compile(r"[\\`*_~$|#!]")  # in a name; those that HTML has stay: viewers escape them
+_SIGN = re.compile(r"[\\`*_~$|#!]")  # in a name; viewers escape HTML themselves
 _ESCAPED = r"\\\g<0>"

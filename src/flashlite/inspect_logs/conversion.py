@@ -39,22 +39,22 @@ def convert(
     task: str | None = None,
     sample_tag: str = "sample:",
 ) -> Path:
-    """Write what a `StructuredLogger` wrote down as an `.eval` log, and return where that is.
+    """Convert the file of a `StructuredLogger` to an `.eval` log, and return the log's path.
 
-    Each call becomes a sample. Calls with the same tag, such as `sample:q7` (it begins with
-    `sample_tag`), become one sample `q7`, in which each agent has a lane. Embeddings are left out.
-    Several processes may have written the file. A call without an end is an error, and the status
-    of the log is then "error". Texts that were not recorded are "<not recorded>", and listed in the
-    sample's metadata. The log cannot be imported into a cache (`import_logs`): it does not hold the
-    whole requests.
+    Each call becomes a sample. Calls with the same tag that begins with `sample_tag`, such as
+    `sample:q7`, become one sample `q7`, in which each agent has a lane. Embeddings are left out.
+    Several processes may have written the file. A call without an end counts as an error, and the
+    status of the log is then "error". Texts that were not recorded are "<not recorded>", and listed
+    in the sample's metadata. The log cannot be imported into a cache (`import_logs`), because it
+    does not hold the whole requests.
 
     Raises ConfigError for a file without calls, or with a record that cannot be read; no log is
-    left behind then. Raises it too where the folder has the log of this file already, even if the
-    file grew or was moved since: whoever reads the folder would count every sample twice. The file
-    is known by its first record, from which the log's `task_id` follows.
+    left behind then. Also raises ConfigError if the folder already has a log of this file, even if
+    the file grew or was moved since, because readers of the folder would count every sample twice.
+    The file is identified by its first record, from which the log's `task_id` is derived.
 
-    Memory holds only the calls that have not ended, the samples whose last call is still to come,
-    and the list of all samples.
+    Memory holds only the calls that have not ended, the samples with calls still to come, and the
+    list of all samples.
     """
     path = Path(lines).expanduser()
     try:
@@ -88,7 +88,7 @@ def _convert(path: Path, folder: Path, task: str | None, sample_tag: str) -> Pat
 
 
 def _require_new(path: Path, folder: Path, id: str) -> None:
-    """Raise ConfigError where a folder has a file's log; one that was killed halfway is removed."""
+    """Raise ConfigError if a folder has a log of the file; remove one left by a killed run."""
     for found in folder.glob(f"*_{id}*"):
         if not found.name.startswith("."):
             raise ConfigError(
@@ -104,14 +104,14 @@ def _require_new(path: Path, folder: Path, id: str) -> None:
 
 @dataclass
 class _Survey:
-    """What has to be known before the first sample is written."""
+    """What must be known about a file before the first sample is written."""
 
     id: str = ""
-    """A name that no other file's calls have."""
+    """The id of the file, derived from its first record."""
     began: float = inf
     calls: int = 0
     left: Counter[str] = field(default_factory=Counter[str])
-    """How many calls of a sample are still to come, by its name."""
+    """The number of calls still to come, by sample name."""
     shows_answers: bool = False
 
 
@@ -130,12 +130,12 @@ def _survey(path: Path, sample_tag: str) -> _Survey:
 
 
 def _id(first: Record) -> str:
-    """Return what follows from a first record alone, which has a time and a request's own id."""
+    """Return an id derived from the first record, which has a time and a unique request id."""
     return blake2b(json.dumps(first, sort_keys=True).encode(), digest_size=_ID_BYTES).hexdigest()
 
 
 def _is_known(record: Record) -> bool:
-    """Whether a record is of a call; a file may have others, which are nobody's business here."""
+    """Whether a record is of a call; a file may have others, which are ignored."""
     kind, when = record.get("type"), record.get("time")
     return (kind == _BEGIN or kind in _END) and isinstance(when, str) and "request_id" in record
 
@@ -148,7 +148,7 @@ def _sample_name(record: Record, sample_tag: str) -> str | None:
 class _Conversion:
     """Takes records, one after the other, and writes each sample when it is over.
 
-    It is what its samples are written to, and their clock: it is always then.
+    It is the samples' log, and their clock: the time is that of the current record.
     """
 
     def __init__(self, file: LogFile, task: str, survey: _Survey, sample_tag: str) -> None:
@@ -161,7 +161,7 @@ class _Conversion:
         self._unended = 0
 
     def take(self, record: Record) -> None:
-        """Take a record; an end without a beginning, which another file has, is a call too."""
+        """Take a record; an end whose beginning is in another file is a call too."""
         if not _is_known(record):
             return
         id = str(record["request_id"])
@@ -186,10 +186,10 @@ class _Conversion:
         self._file.finish("error" if error else "success", error, ended=self._last)
 
     def follow(self, sample: Sample) -> None:
-        """Samples are over as soon as they are written."""
+        """Do nothing: samples are written only when they are over."""
 
     def note(self, sample: Sample) -> None:
-        """Nothing is to be shown before the end."""
+        """Do nothing: nothing is shown before the end."""
 
     def write(
         self,
@@ -243,7 +243,7 @@ class _Conversion:
 
 
 def _beginning_of(ended: Record) -> Record:
-    """Return the beginning of a call as far as its end tells it."""
+    """Return the beginning of a call as far as it is known from its end."""
     began = seconds(ended) - ended.get("latency_ms", 0.0) / 1000
     same = {name: ended[name] for name in ("request_id", "model") if name in ended}
     return {**same, "time": timestamp(began)}

@@ -1,4 +1,4 @@
-"""Where we are: the sample and the agent that what happens now belongs to."""
+"""The sample and the agent that the current task or thread is in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..types.holding import holding
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A span of a sample, whose turn it is there, and where it was entered from."""
+    """A span of a sample, the agent whose turn it is, and the place it was entered from."""
 
     sample: object
     span: str
@@ -26,14 +26,14 @@ _place: ContextVar[Place | None] = ContextVar("flashlite_inspect_logs_place", de
 
 
 def current_place() -> Place | None:
-    """Return where this task or thread is, None outside of all samples."""
+    """Return the place of this task or thread, None outside all samples."""
     return next(places(), None)
 
 
 def places() -> Iterator[Place]:
-    """Yield where this task or thread is, and what is around it; a fork is nowhere.
+    """Yield the place of this task or thread and those around it, innermost first.
 
-    What a fork has of a sample is a copy that nobody will write.
+    A forked process has none, because its copy of a sample is never written.
     """
     place = _place.get()
     while place is not None and place.process == os.getpid():
@@ -43,6 +43,6 @@ def places() -> Iterator[Place]:
 
 @contextmanager
 def at(place: Place | None) -> Generator[None]:
-    """Be somewhere for a while; tasks that begin meanwhile are there too, to their end."""
+    """Set the current place during the block; tasks that begin inside keep it to their end."""
     with holding(_place, place):
         yield

@@ -1,4 +1,4 @@
-"""A sample as Inspect's logs have it, and its line in their lists (`inspect_ai/log/_log.py`)."""
+"""A sample and its summary in the form of Inspect's logs (`inspect_ai/log/_log.py`)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def to_document(
     total_time: float,
     **more: Any,
 ) -> dict[str, Any]:
-    """Spell an EvalSample; `more` is what it has beside its transcript, None where it has not.
+    """Return an EvalSample; `more` are fields beside its transcript, None for absent ones.
 
-    It is JSON for `plain.encode`: events and the pools are written already.
+    It is JSON for `plain.encode`, in which events and pools are already encoded.
     """
     messages = more.pop("messages", None) or transcript.conversation()
     output = more.pop("output", None) or transcript.output
@@ -49,7 +49,7 @@ def to_document(
 
 
 def to_summary(document: Mapping[str, Any], *, completed: bool = True) -> dict[str, Any]:
-    """Spell the EvalSampleSummary of a sample."""
+    """Return the EvalSampleSummary of a sample."""
     error = document.get("error")
     summary = {
         **{name: document[name] for name in _SAME if name in document},
@@ -105,7 +105,7 @@ def _thin_score(score: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _thin(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what is short; a long text is cut, another long value left out."""
+    """Return metadata with long texts truncated and other long values left out."""
     cut = {
         name: _cut(value, _LONGEST_EXTRA) if isinstance(value, str) else value
         for name, value in metadata.items()

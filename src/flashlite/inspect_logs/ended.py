@@ -1,4 +1,4 @@
-"""Samples that are over, as they are written, and those that wait for room on the disk."""
+"""Samples that are over, in encoded form, and the backlog of those that could not be written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 256 << 20  # bytes that wait in memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A sample that is over: its place in the log, its JSON, and its line in the lists."""
+    """A sample that is over: its name in the log, its JSON, and its summary."""
 
     uuid: str
     name: str
@@ -32,8 +32,8 @@ class Ended:
         summary: Mapping[str, Any],
         secrets: tuple[str, ...],
     ) -> Self:
-        """Write a sample as JSON, without these secrets."""
-        # Media are texts that may look like anything, so no secret is looked for in them.
+        """Return a sample as JSON, without these secrets."""
+        # Base64 may contain any short text by chance, so secrets are not searched for in media.
         media = Fragment(encode(document["attachments"]))
         return cls(
             uuid=sample.uuid,
@@ -45,15 +45,15 @@ class Ended:
 
     @property
     def size(self) -> int:
-        """How many bytes of memory it takes."""
+        """The bytes of memory it takes."""
         return len(self.document) + len(self.summary)
 
 
 class Backlog:
     """Samples that could not be written so far.
 
-    They wait in memory, up to `most` bytes of them; those beyond are counted only. One thread at a
-    time calls it.
+    They wait in memory, up to `most` bytes; further ones are dropped and only counted. It may be
+    called by one thread at a time.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -68,8 +68,8 @@ class Backlog:
         return "1 sample" if len(self) == 1 else f"{len(self):,} samples"
 
     def keep(self, ended: Ended, reason: Exception) -> None:
-        """Take a sample that could not be written, for this reason."""
-        self._reason = str(reason)  # without its frames, which hold samples
+        """Keep a sample that could not be written, for this reason."""
+        self._reason = str(reason)  # not the error, whose frames hold samples
         if self._size + ended.size > self._most:
             self._dropped += 1
         else:
@@ -77,14 +77,14 @@ class Backlog:
             self._size += ended.size
 
     def write(self, add: Callable[[Ended], None], *, give_up: bool = True) -> None:
-        """Write what waits; raises the error of `add` when it fails, or when all were tried."""
+        """Write what waits; raises the error of `add` at once, or after trying all of them."""
         failure: OSError | None = None
         for _ in range(len(self._waiting)):
             ended = self._waiting.popleft()
             try:
                 add(ended)
             except OSError as error:
-                self._waiting.append(ended)  # the next time another one is tried first
+                self._waiting.append(ended)  # so another one is tried first next time
                 failure = error
                 if give_up:
                     break
@@ -94,10 +94,10 @@ class Backlog:
             raise failure
 
     def loss(self) -> StoreError | None:
-        """Say what is missing where nothing more can be written; None if nothing is."""
+        """Return an error that says what is missing from the log, None if nothing is."""
         return StoreError(f"{self} could not be written: {self._reason}") if self else None
 
 
 def member_name(id: str | int, epoch: int) -> str:
-    """Return where a sample is in a log."""
+    """Return the name of a sample's member in a log."""
     return f"samples/{id}_epoch_{epoch}.json"

@@ -1,4 +1,4 @@
-"""Where the files of a log are, and whose they are while it is made."""
+"""Where the files of a log are, and which process owns them while it is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PART, _LOG = ".eval.part", ".eval"
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one log: all but the log itself are gone when it is finished."""
+    """The files of one log: all but the log itself are removed when it is finished."""
 
     folder: Path
     stem: str
@@ -30,7 +30,7 @@ class Paths:
 
     @property
     def journal(self) -> Path:
-        """What running samples have so far."""
+        """The journal of what running samples have so far."""
         return self.folder / f".{self.stem}.running.jsonl"
 
     @property
@@ -40,19 +40,19 @@ class Paths:
 
 
 def in_the_making(folder: Path) -> Iterator[Paths]:
-    """Yield the logs in a folder that nobody finished so far."""
+    """Yield the logs in a folder that are not finished."""
     for part in sorted(folder.glob(f".*{_PART}")):
         yield Paths(folder, part.name[1 : -len(_PART)])
 
 
 def hold(path: Path) -> BinaryIO:
-    """Make a file that is this process's own until it closes it or dies."""
+    """Create a file that this process owns until it closes the file or dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Under its name it appears locked: nobody may take it for one that was left behind.
+    # It gets its name only when locked, so that it is never taken for one left behind.
     draft = path.with_name(f"{path.name}.new")
     file = draft.open("x+b")
     try:
-        with suppress(OSError):  # a file system without locks: nobody takes over anything there
+        with suppress(OSError):  # a file system without locks: nothing is ever taken over there
             _lock(file)
         draft.rename(path)
     except OSError:
@@ -63,10 +63,10 @@ def hold(path: Path) -> BinaryIO:
 
 
 def take_over(path: Path) -> BinaryIO | None:
-    """Open a file that its owner left behind; None while it has an owner."""
+    """Open and own a file that its owner left behind; None while it has an owner."""
     try:
         file = path.open("r+b")
-    except OSError:  # it is finished by now, or another user's
+    except OSError:  # it was finished meanwhile, or belongs to another user
         return None
     with suppress(OSError):  # it has an owner, or another process was faster
         _lock(file)

@@ -1,4 +1,4 @@
-"""What a log says of itself: before the first sample, and when all are in it."""
+"""The header of a log: what is known before the first sample, and at the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def new_name() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one file is about. Its ids are new each time: logs that share one hide one another."""
+    """The run that one log file is about; its ids are unique, else one log would hide another."""
 
     task: str
     label: str
@@ -43,12 +43,12 @@ class Run:
 
     @property
     def file_name(self) -> str:
-        """The log's name without its suffix, as Inspect reads it: when, what, and an id."""
+        """The log's name without its suffix, in Inspect's form: time, task and id."""
         parts = (self.created, self.task[:80], self.task_id)
         return "_".join(re.sub(r"[^\w.-]|_", "-", part) for part in parts)
 
     def start(self) -> dict[str, Any]:
-        """Say what is known at the beginning (`_journal/start.json`)."""
+        """Return what is known at the beginning (`_journal/start.json`)."""
         config = plain(self.config)
         spec: dict[str, Any] = {
             "eval_id": new_name(),
@@ -72,7 +72,7 @@ class Run:
 
 @dataclass
 class Sum:
-    """What all samples of a log come to; it takes their summaries, one by one."""
+    """The totals over all samples of a log; it takes their summaries, one by one."""
 
     results: Results = field(default_factory=Results)
     model_usage: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -81,7 +81,7 @@ class Sum:
     epochs: int = 1
 
     def add(self, summary: Mapping[str, Any]) -> None:
-        """Count a sample in."""
+        """Add a sample's summary to the totals."""
         self.results.add(summary)
         self.ids[str(summary["id"])] = summary["id"]
         self.epochs = max(self.epochs, summary["epoch"])
@@ -101,7 +101,7 @@ def header(
     ended: str,
     error: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Say what is known at the end (`header.json`); no value of it is null."""
+    """Return what is known at the end (`header.json`), without null values."""
     spec = dict(named(start, total.model_usage)["eval"])
     spec["dataset"] = {
         **spec["dataset"],
@@ -127,7 +127,7 @@ def header(
 
 
 def named(start: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
-    """Put the only model that answered where none is named."""
+    """Return a log's start with the only model that answered, if it names no model itself."""
     spec = start["eval"]
     only = buildable(next(iter(models))) if len(models) == 1 else NO_MODEL
     return {
@@ -137,15 +137,15 @@ def named(start: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
 
 
 def buildable(model: str) -> str:
-    """Return a model's name as Inspect can build the model from it, which it does to score a log.
+    """Return a name from which Inspect can build the model, as it does to score a log.
 
-    Providers that it does not know are ours: `flashlite/<model>`, as an eval names them.
+    A provider that Inspect does not know becomes ours: `flashlite/<model>`, as in an eval.
     """
     provider, slash, _ = model.partition("/")
     return model if slash and provider in _PROVIDERS else f"flashlite/{model}"
 
 
-# What Inspect has itself (`inspect_ai/model/_providers/providers.py`), and ours.
+# Inspect's own providers (`inspect_ai/model/_providers/providers.py`), and ours.
 _PROVIDERS = frozenset(
     {
         "anthropic", "azureai", "bedrock", "cloudflare", "deepseek", "fireworks", "flashlite",

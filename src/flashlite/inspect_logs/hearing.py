@@ -1,7 +1,7 @@
-"""Samples that have all that happens inside of them, whoever asks a model or runs a tool.
+"""Samples that record everything that happens inside them, whoever asks a model or runs a tool.
 
-Our clients record their own calls (see `layer.py`), since they know most of them: attempts, cache
-hits, what went over the wire. What others answer is recorded as conversations and agents see it.
+Our clients record their own calls (see `layer.py`), because they know most about them: attempts,
+cache hits, the raw request. Conversations and agents record the calls of other clients.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from .samples import Sample, current_samples
 
 
 class HearingSample(Sample):
-    """A sample that has every call inside of it, of any client and of any tool."""
+    """A sample that records every call made inside it, by any client and of any tool."""
 
     hears_all = True
 
     @contextmanager
     def inside(self) -> Generator[None]:
-        """Let what happens belong to the sample; once it is over, and in a fork, to nobody."""
+        """Record what happens in the block, unless the sample is over or this is a fork."""
         if self.is_over or self.process != os.getpid():
             yield
         else:
@@ -56,7 +56,7 @@ class HearingSample(Sample):
 
 
 def hearing_samples() -> list[Sample]:
-    """Return the samples to which all belongs that happens here: of each log the innermost."""
+    """Return the current samples that record everything, the innermost one of each log."""
     innermost: dict[int, Sample] = {}
     for sample in current_samples():
         if not sample.is_over:
@@ -65,7 +65,7 @@ def hearing_samples() -> list[Sample]:
 
 
 def say_recorded() -> None:
-    """Say that the call which is made here is recorded by who makes it."""
+    """Note that the client that makes the current call records it itself."""
     asked = _asked.get()
     while asked is not None:
         asked.is_recorded, asked = True, asked.outside
@@ -73,7 +73,7 @@ def say_recorded() -> None:
 
 @dataclass(eq=False)
 class _Asked:
-    """A call as conversations and agents make it."""
+    """A call that a conversation or an agent makes."""
 
     request: CompletionRequest
     place: Place | None = field(default_factory=current_place)
@@ -100,7 +100,7 @@ class _Asked:
             yield
 
     def end(self, response: Any, error: BaseException | None = None) -> None:
-        """Record the call, unless that was done."""
+        """Record the call, unless its client did."""
         if self.is_recorded:
             return
         answer = response if isinstance(response, CompletionResponse) else None
@@ -117,13 +117,13 @@ class _Asked:
                 sample.model_call(call)
 
 
-_WITH_SECRETS = ("api_key", "base_url", "extra_headers", "extra_body")  # to be struck out
+_WITH_SECRETS = ("api_key", "base_url", "extra_headers", "extra_body")  # removed from the log
 
 _asked: ContextVar[_Asked | None] = ContextVar("flashlite_inspect_logs_asked", default=None)
 
 
 class _CallRecorder:
-    """Records what happens in the samples where it happens."""
+    """Records calls of models and tools in the samples in which they happen."""
 
     async def complete(
         self, ask: Callable[..., Awaitable[Any]], messages: Any, **options: Any

@@ -1,6 +1,6 @@
-"""What samples that still run have so far, on disk: what is left of them when they are killed.
+"""A journal of running samples on disk, from which they are recovered if the process is killed.
 
-Lines of JSON beside the log, each what one sample gained. They are written soon, by a thread.
+It has lines of JSON beside the log, each with what one sample gained. A thread writes them soon.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .transcript import Transcript
 
 
 class Cursor:
-    """How far somebody has followed a transcript."""
+    """How far a reader has followed a transcript."""
 
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
         self._seen = {"events": 0, "messages": 0, "calls": 0, "attachments": 0}
 
     def gained(self) -> dict[str, list[Any]]:
-        """Return what is new: bytes of JSON, or pairs of a hash and a text for attachments."""
+        """Return what is new since the last call: JSON bytes; (hash, text) for attachments."""
         now: dict[str, list[Any]] = {
             "events": self._transcript.events,
             "messages": self._transcript.messages.items,
@@ -38,7 +38,7 @@ class Cursor:
 
 
 class Journal:
-    """Follows samples, from their beginning to their end."""
+    """Writes down what samples gain, from their beginning to their end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class Journal:
             self._write(sample.uuid, begin=sample.about(), is_private=is_private)
 
     def note(self, sample: Sample) -> None:
-        """Write down what a sample gained; whoever calls holds its lock."""
+        """Write down what a sample gained; the caller holds the sample's lock."""
         cursor = self._cursors.get(sample.uuid)
         if cursor is None:
             return
@@ -71,18 +71,18 @@ class Journal:
             self._write(sample.uuid, **line)
 
     def let_go(self, uuid: str) -> None:
-        """Follow a sample no more; it is not in the log, so its lines still count."""
+        """Stop following a sample that is not in the log; its lines stay valid."""
         if uuid in self._cursors:
             self._cursors[uuid] = None
 
     def end(self, uuid: str) -> None:
-        """Follow a sample no more: it is in the log."""
+        """Stop following a sample that is in the log; its lines no longer count."""
         if uuid in self._cursors:
             del self._cursors[uuid]
             self._write(uuid, end=True)
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the journal's file."""
         self._cursors.clear()
         self._lines.close()
         self.path.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the lines of samples that did not end, by their names; a torn line is left out."""
+    """Return the lines of samples that did not end, by their uuids; torn lines are skipped."""
     samples: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     if not path.is_file():
         return samples

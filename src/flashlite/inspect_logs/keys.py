@@ -1,4 +1,4 @@
-"""The names of samples in a log: an id and an epoch, each pair once."""
+"""The names of samples in a log: pairs of an id and an epoch, each unique."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from ..errors import ConfigError
 from .plain import LARGEST, plain
 
-_LONGEST = 1 << 15  # bytes; in an archive, names have less than twice as many
+_LONGEST = 1 << 15  # bytes; names in a zip archive have less than twice that
 
 
 class Keys:
-    """Gives out names, to any thread."""
+    """Gives out names; any thread may call it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,9 +21,9 @@ class Keys:
         self._count = 0
 
     def take(self, id: Any, epoch: int | None) -> tuple[str | int, int]:
-        """Return a name that is new: the next number for None, the next epoch of an id.
+        """Return a new name: by default the next number as id, and the id's next epoch.
 
-        Raises ConfigError for an epoch that the log has.
+        Raises ConfigError for an epoch that the log already has.
         """
         with self._lock:
             if id is None:

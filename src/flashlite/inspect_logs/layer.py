@@ -1,4 +1,4 @@
-"""The layer that puts every call of a client into a log."""
+"""The layer that records every call of a client in a log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .cached_as import cached_as
 from .current import at, current_place
 from .hearing import hearing_samples, say_recorded
 from .logger import InspectLogger
+from .messages import check_outcome
 from .model_events import ModelCall
 from .samples import current_sample
 
@@ -29,10 +30,11 @@ def record_model_call(
 ) -> None:
     """Record a call in the sample that this task or thread is in.
 
-    With a `logger`, it is the innermost one of that logger, and outside of all the call is a sample
-    of its own. `began` is in Unix seconds, `sent` the body that went over the wire, `cached_as`
-    says how a cache knows the answer.
+    With a `logger`, that is the logger's innermost sample; outside all of its samples the call
+    becomes a sample of its own. `began` is in Unix seconds, `sent` is the body that went over the
+    wire, `cached_as` has the answer's cache keys.
     """
+    check_outcome(response, error)
     known: dict[str, Any] = {"began": began, "sent": sent, "cached_as": cached_as}
     _record(ModelCall.just_ended(request, response, error=error, **known), logger)
 
@@ -43,12 +45,14 @@ def _record(call: ModelCall, logger: InspectLogger | None) -> None:
         sample.model_call(call)
     elif logger is not None and not logger.is_closed:
         logger.log_call(call)
+    elif logger is not None:
+        logger.warn_closed()
 
 
 class InspectLog:
-    """Record every call: answers, errors, streams, attempts, cache hits and what was sent.
+    """A layer that records every call: answer, error, stream, attempts, cache hits and raw request.
 
-    Without a logger, those only that are made in samples which hear all.
+    Without a logger, it records only the calls made inside samples with `hears_all`.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class InspectLog:
         except BaseException as error:
             call.fail(error)
             raise
-        # A plain function, so that an answer which is dropped unread is recorded too.
+        # A plain function, so that an answer that is dropped unread is recorded too.
         await response.on_complete(call.complete)
         return response
 
@@ -88,12 +92,12 @@ class _Call:
         target: Callable[[CompletionRequest], Target] | None,
     ) -> None:
         self._request, self._logger, self._target = request, logger, target
-        # A stream may end anywhere, even in the garbage collector: it belongs where it began.
+        # A stream may end anywhere, even in the garbage collector: the place it began in counts.
         self._began, self._place = time.time(), current_place()
         self._sent: Mapping[str, Any] | None = None
 
     def note_sent(self, body: Mapping[str, Any]) -> None:
-        """Keep what goes over the wire; of several attempts the last one."""
+        """Keep the body that goes over the wire; with several attempts, the last one."""
         self._sent = body
         if self._request.on_send is not None:
             self._request.on_send(body)
@@ -103,7 +107,7 @@ class _Call:
         self._record(response, error)
 
     def fail(self, error: BaseException) -> None:
-        """Record a call that brought no answer, or was ended from outside."""
+        """Record a call that failed or was cancelled."""
         self._record(None, error)
 
     def _record(self, response: CompletionResponse | None, error: BaseException | None) -> None:

@@ -1,8 +1,8 @@
-"""Samples while they run, where Inspect's viewer looks for them: `.buffer/<log>/`.
+"""Running samples, where Inspect's viewer looks for them: `.buffer/<log>/`.
 
-The format is that of logs that are shared over a file system
-(`inspect_ai/log/_recorders/buffer/filestore.py`): archives with what samples gained since the last
-one, and a manifest that lists them.
+The format is that of logs shared over a file system
+(`inspect_ai/log/_recorders/buffer/filestore.py`): archives, each with what samples gained since the
+one before, and a manifest that lists them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _COUNTERS = {
 
 @dataclass
 class _Shown:
-    """A running sample: what was shown of it, and in which archives."""
+    """A running sample: how far it was shown, and in which archives."""
 
     cursor: Cursor
     segments: list[int] = field(default_factory=list[int])
 
 
 class Live:
-    """Shows running samples; one thread at a time calls it."""
+    """Shows running samples; it may be called by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,9 +67,9 @@ class Live:
         self._drop_segments()
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove all files."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # another run shows samples there
+        with suppress(OSError):  # not empty: another run shows samples there
             self.folder.parent.rmdir()
 
     def _entry(self, sample: Sample) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Live:
         }
 
     def _drop_segments(self) -> None:
-        """Remove archives of which nothing is shown any more."""
+        """Remove archives that no shown sample uses."""
         used = {id for shown in self._shown.values() for id in shown.segments}
         for id in self._segments.keys() - used - {max(self._segments, default=0)}:
             del self._segments[id]

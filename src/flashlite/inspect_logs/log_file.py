@@ -1,4 +1,4 @@
-"""One log in the making: the files of one run in one process."""
+"""One log while it is written: the files of one run in one process."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _REST_OF_THE_END = 1 << 14  # bytes, beside the summaries and the directory, whi
 
 
 class LogFile:
-    """Writes samples to a file that grows, and shows what is there so far as a log.
+    """Writes samples to a growing file, and shows what is there so far as a log.
 
-    A sample is safe when `add` returns. `publish` makes the log that others see, `finish` the last
-    one. Everything may be called from any thread.
+    A sample is safe when `add` returns. `publish` writes the log that others see, `finish` its
+    final version. Everything may be called from any thread.
     """
 
     def __init__(self, paths: Paths, run: Run) -> None:
@@ -55,16 +55,16 @@ class LogFile:
             raise
 
     def follow(self, sample: Sample) -> None:
-        """Keep what a sample gains, until it is added."""
+        """Write down what a sample gains, until it is added."""
         self._journal.begin(sample)
 
     def note(self, sample: Sample) -> None:
-        """Keep what a sample gained, if it is followed."""
+        """Write down what a sample gained, if it is followed."""
         with sample.lock:
             self._journal.note(sample)
 
     def let_go(self, ended: Ended) -> None:
-        """Keep a sample that is over no more in memory; what the journal has of it stays."""
+        """Stop following a sample that is over but not added; its journal lines stay."""
         self._journal.let_go(ended.uuid)
 
     def add(self, ended: Ended) -> None:
@@ -81,7 +81,7 @@ class LogFile:
         self._journal.end(ended.uuid)
 
     def add_last(self, ended: Ended) -> None:
-        """Write a sample, unless there is too little room then for what closes the log."""
+        """Write a sample, unless too little room would be left for the end of the log."""
         end = self._stream.size_of_directory + self._size_of_summaries + _REST_OF_THE_END
         disk = os.fstatvfs(self._file.fileno())
         if disk.f_blocks and disk.f_bavail * disk.f_frsize < end + ended.size:
@@ -89,7 +89,7 @@ class LogFile:
         self.add(ended)
 
     def publish(self, running: Mapping[str, Sample], *, live: bool) -> None:
-        """Show what is there so far: whole samples in the log, running ones beside it."""
+        """Show what is there so far: finished samples in the log, running ones beside it."""
         with self._publishing:
             with self._lock:
                 self._require_open()
@@ -111,9 +111,9 @@ class LogFile:
         ended: float | None = None,
         lost: int = 0,
     ) -> None:
-        """Write what the samples come to, and close the log; it ended now, or at a Unix time.
+        """Write the totals and close the log; `ended` is in Unix seconds, by default now.
 
-        `lost` samples are in no file, but count. Where this fails, it may be called again.
+        `lost` samples are in no file, but are counted. If this fails, it may be called again.
         """
         with self._publishing, self._lock:
             self._write_summaries()
@@ -125,7 +125,7 @@ class LogFile:
         self._live.remove()
 
     def discard(self) -> None:
-        """Leave nothing behind of a log that is not finished."""
+        """Remove all files of a log that is not finished."""
         if not self._file.closed:
             self._file.close()
             self.paths.part.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ class LogFile:
             self._live.remove()
 
     def make_room(self) -> None:
-        """Remove what is in the record stream, or in memory, as well."""
+        """Free disk space: remove files whose content is also in the record stream or in memory."""
         with self._publishing:
             for copy in (self.paths.log, draft_of(self.paths.log)):
                 copy.unlink(missing_ok=True)
@@ -146,7 +146,7 @@ class LogFile:
             raise OSError("the log is closed")
 
     def _name_model(self) -> None:
-        """Say who answers, as far as it is known; of members with one name the last one counts."""
+        """Name the model once it is known; of members with the same name, the last one counts."""
         told = named(self._start, self._models)
         if told != self._told:
             self._stream.append(START, encode(told))
@@ -170,10 +170,10 @@ def write_end(
     ended: float | None = None,
     lost: int = 0,
 ) -> None:
-    """Write what closes a log; `summaries` are lists of them, as JSON."""
+    """Write the end of a log; `summaries` are JSON lists of summaries."""
     total, lines = Sum(Results(lost=lost)), list[bytes]()
     for text in summaries:
-        for summary in json.loads(text):  # orjson knows no NaN, which Inspect's scores may be
+        for summary in json.loads(text):  # not orjson: Inspect's scores may be NaN
             total.add(summary)
         lines.append(text[1:-1])
     completed = timestamp(time.time() if ended is None else ended)

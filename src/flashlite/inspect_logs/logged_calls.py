@@ -1,4 +1,4 @@
-"""Calls as `StructuredLogger` wrote them down, from their records (`middleware/records.py`)."""
+"""Reading calls from the records of `StructuredLogger` (`middleware/records.py`)."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def has_content(record: Record) -> bool:
 
 
 def to_call(begun: Record, ended: Record | None, *, shows_answers: bool) -> ModelCall:
-    """Return a call from the records of its beginning and of its end, None where there is none.
+    """Return a call from the records of its beginning and of its end, None if it has no end.
 
-    Where the log `shows_answers`, one without content is empty; else it was left out.
+    If the log `shows_answers`, an answer without content is empty; else it was not recorded.
     """
     if ended is None:
         error: BaseException | None = RuntimeError(_NO_END)
@@ -51,7 +51,7 @@ def to_call(begun: Record, ended: Record | None, *, shows_answers: bool) -> Mode
 
 
 def about(begun: Record, ended: Record | None, call: ModelCall) -> dict[str, Any]:
-    """Return what the records tell beside the call itself, and what they left out."""
+    """Return facts in the records beside the call itself, and what they left out."""
     both = {**begun, **(ended or {})}
     told = {name: both[name] for name in _TOLD if name in both}
     answers = call.response.choices if call.response is not None else ()
@@ -104,7 +104,7 @@ def _response(ended: Record, *, shows_answers: bool) -> CompletionResponse | Non
 
 
 def _choice(told: Record, place: int, shows_answers: bool) -> Choice:
-    """Return an answer; a call of a tool of which the name alone is known has no arguments."""
+    """Return an answer; a tool call of which only the name was recorded has no arguments."""
     calls = [
         call if isinstance(call, Mapping) else {"id": "", "function": {"name": str(call)}}
         for call in told.get("tool_calls") or ()
@@ -119,7 +119,7 @@ def _choice(told: Record, place: int, shows_answers: bool) -> Choice:
 
 
 def _error(ended: Record) -> BaseException | None:
-    """Return an error under its name; where it was raised is not recorded."""
+    """Return an error of the recorded name; its traceback was not recorded."""
     if ended["type"] == "cancelled":
         return CancelledError()
     if ended["type"] != "error":

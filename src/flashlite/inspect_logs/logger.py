@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,6 +16,7 @@ from ..types import CompletionRequest, CompletionResponse, MessageInput
 from .attach import Attachable, attach, check_attachable
 from .header import Run
 from .hearing import HearingSample
+from .messages import check_about, check_outcome
 from .model_events import ModelCall
 from .output import Output
 from .samples import Sample, current_samples
@@ -22,26 +24,28 @@ from .scores import to_scores
 from .transcript import Transcript
 from .writing import Format
 
+log = logging.getLogger("flashlite.inspect_logs")
+
 S = TypeVar("S", bound=Sample)
 
 
 class InspectLogger:
-    """Write what models are asked and answer as an `.eval` log, which all of Inspect's tools read.
+    """Write model calls to an `.eval` log, which all of Inspect's tools can read.
 
-    `eval_id` is a label, `task` the name that Inspect shows for it: two runs never share a file,
-    nor do two processes. `model` names the model of the run where that is not plain from its calls;
-    `config` is what the run was configured with. While it runs, the log is renewed every
-    `snapshot_interval` seconds or less often, and with `live` running samples are shown too.
-    `format` says what `close` leaves behind: "eval", "json" or "both".
+    `eval_id` is a label, `task` the name that Inspect shows (by default the label). Each run and
+    each process has a file of its own. `model` names the model of the run, by default the only one
+    that answered; `config` is what the run was configured with. During the run, the log is updated
+    every `snapshot_interval` seconds or less often, and `live` shows running samples too. `format`
+    says what `close` leaves behind: "eval", "json" or "both".
 
-    `log_images=False` leaves media out, `log_raw=False` the bodies that went over the wire. A
-    sample is safe, even if the process is killed, when `log` or its block returns. Runs that were
-    killed are recovered by the next one in their folder, or by `recover`.
+    `log_images=False` leaves out media, `log_raw=False` the raw bodies of requests and answers. A
+    sample is safe, even if the process is killed, once `log` or its block returns. Killed runs are
+    recovered by the next run in their folder, or by `recover`.
 
-    A sample that cannot be written, as on a full disk, is reported once and waits in memory, up to
-    256 MB of them; it is written with the next sample that can be. What could not be written when
-    the log is closed is counted in it: its status is then "error". With `strict=True` either raises
-    StoreError.
+    If a sample cannot be written, for example because the disk is full, a warning is logged once,
+    and the sample waits in memory (up to 256 MB) until the next one that can be written. Samples
+    still unwritten when the log is closed are counted in it, and its status is "error". With
+    `strict=True` both cases raise StoreError.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class InspectLogger:
     ) -> None:
         if format not in ("eval", "json", "both"):
             raise ConfigError(f'format is "eval", "json" or "both"; got {format!r}')
+        _check_run(metadata, tags, config)
         run = Run(
             task=str(task or eval_id),
             label=str(eval_id),
@@ -80,11 +85,11 @@ class InspectLogger:
             strict=strict,
         )
         self._log_images, self._log_raw = log_images, log_raw
-        self.is_closed = False
+        self.is_closed, self._has_warned = False, False
 
     @property
     def path(self) -> Path:
-        """Where this process's log is; there is none before the first sample."""
+        """The path of this process's log; nothing is written before the first sample."""
         return self._output.writing().path
 
     def log(
@@ -101,9 +106,10 @@ class InspectLogger:
     ) -> None:
         """Write one call as one sample.
 
-        Without a `sample_id` samples are counted from 1; an id that comes again is its next epoch.
-        `score` is a number, a truth value, "C" or "I", or a dict of several scores by their names.
+        Without a `sample_id`, samples are numbered from 1; a repeated id gets the next epoch.
+        `score` is a number, a boolean, "C" or "I", or a dict from names to such scores.
         """
+        check_outcome(response, error)
         call = ModelCall.just_ended(request, response, error=error)
         options: dict[str, Any] = {"epoch": epoch, "target": target, "metadata": metadata}
         self.log_call(call, sample_id, score=score, **options)
@@ -118,7 +124,7 @@ class InspectLogger:
         score: Any = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Do what `log` does for a call whose times are known."""
+        """Write one call whose times are known as one sample; see `log`."""
         scores = {} if score is None else to_scores(score)
         sample = self._sample(
             Sample,
@@ -149,10 +155,10 @@ class InspectLogger:
     ) -> Sample:
         """Return a block for one sample: `with logger.sample("id", input=…, target=…) as s:`.
 
-        `with` and `async with` both do. What is recorded inside, also in tasks that begin there, is
-        shown while it runs. Ids and epochs are as in `log`. With `hears_all` it has every call made
-        inside, of any client and of the tools of agents and tool loops; else those of clients that
-        have this logger, and what the sample is told.
+        `async with` works too. What is recorded in the block, and in tasks that begin there, is
+        shown while it runs. Ids and epochs are as in `log`. With `hears_all`, the sample records
+        every call made inside, by any client and of the tools of agents and tool loops; otherwise
+        only the calls of clients with this logger, and what its own methods record.
         """
         about = {"epoch": epoch, "input": input, "target": target, "metadata": metadata}
         return self._sample(HearingSample if hears_all else Sample, id, **about)
@@ -167,18 +173,18 @@ class InspectLogger:
         target: str | Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Sample:
-        """Record all that a conversation, an agent or a chat does from now on, in one sample.
+        """Record all that a conversation, an agent or a chat does from now on in one sample.
 
             sample = logger.attach(chat, "debate", target="yes")
             await chat.round_robin(3)
             sample.score("agreed", 1.0)
 
-        It has every call of a model and of a tool, whichever client makes it, in whatever task or
-        thread; of a chat each turn on its agent's lane, all that was said as info events, also in
-        private, and the transcript in the store. The input, messages and output of a chat's sample,
-        which judges read, are what everybody read. The sample ends with `sample.end()`, as a block
-        (`with logger.attach(chat) as sample:`), when the same thing is attached anew, or with the
-        log. Forks are recorded in the same sample until they are attached themselves.
+        The sample has every call of a model and of a tool, by any client and in any task or thread.
+        For a chat, each turn is on its agent's lane, all messages (also private ones) are info
+        events, and the transcript is in the store. The input, messages and output of a chat's
+        sample, which judges read, have only what is public. The sample ends with `sample.end()`, at
+        the end of a block (`with logger.attach(chat) as sample:`), when the same thing is attached
+        again, or with the log. Forks are recorded in the same sample until they are attached.
         """
         check_attachable(thing)
         about = {"epoch": epoch, "input": input, "target": target, "metadata": metadata}
@@ -187,32 +193,32 @@ class InspectLogger:
         return sample
 
     def flush(self) -> None:
-        """Show everything so far as a log; on an event loop rather `await aflush()`."""
+        """Update the log with everything so far; on an event loop use `await aflush()`."""
         self._output.publish()
 
     async def aflush(self) -> None:
-        """Do what `flush` does without blocking the loop."""
+        """Update the log like `flush`, without blocking the event loop."""
         await asyncio.to_thread(self.flush)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Finish the log: its status is "success", or what an `error` makes of it.
+        """Finish the log, with status "success" unless `error` or a sample changes it.
 
-        An Exception makes it "error", any other (KeyboardInterrupt, CancelledError) and samples
-        that still run make it "cancelled"; samples that could not be written make it "error". When
-        the process ends, what is open is closed. A log that could not be finished, as on a full
-        disk, may be closed again.
+        An `error` that is an Exception makes the status "error"; any other (KeyboardInterrupt,
+        CancelledError), or a sample that still runs, makes it "cancelled". Samples that could not
+        be written make it "error". Open logs are closed when the process ends. If a log cannot be
+        finished, for example because the disk is full, it may be closed again.
         """
         self.is_closed = True
         self._output.close(error)
 
     async def aclose(self, error: BaseException | None = None) -> None:
-        """Do what `close` does without blocking the loop."""
+        """Finish the log like `close`, without blocking the event loop."""
         await asyncio.to_thread(self.close, error)
 
     def results(self) -> Any:
-        """Return a pandas DataFrame with a row for each sample that is over.
+        """Return a pandas DataFrame with a row for each finished sample.
 
-        A warning says how many are missing, where some could not be written.
+        If some samples could not be written, a warning says how many are missing.
         """
         return self._output.results()
 
@@ -221,8 +227,18 @@ class InspectLogger:
         return next(filter(self.has, current_samples()), None)
 
     def has(self, sample: Sample) -> bool:
-        """Return whether a sample is one of this logger's."""
+        """Return whether a sample belongs to this logger."""
         return sample.log is self._output
+
+    def warn_closed(self) -> None:
+        """Warn once that calls are not logged because the log is closed."""
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "the log of %r is closed, so a call is not logged, nor are later ones: close the "
+                "logger after the last call",
+                self._output.task,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -249,6 +265,15 @@ class InspectLogger:
     def _sample(self, kind: type[S], id: str | int | None, *, epoch: Any, **about: Any) -> S:
         if self.is_closed:
             raise ConfigError("the log is closed: make another InspectLogger")
+        check_about(metadata=about["metadata"], target=about["target"])
         id, epoch = self._output.writing().keys.take(id, epoch)
         transcript = Transcript(keep_media=self._log_images, with_raw=self._log_raw)
         return kind(self._output, id, epoch=epoch, transcript=transcript, **about)
+
+
+def _check_run(metadata: Any, tags: Any, config: Any) -> None:
+    check_about(metadata=metadata)
+    if isinstance(tags, str | Mapping) or not isinstance(tags, Iterable):
+        raise ConfigError(f"tags is a list of texts; got {tags!r:.80}")
+    if not isinstance(config or {}, Mapping):
+        raise ConfigError(f"config is a dict; got {config!r:.80}")

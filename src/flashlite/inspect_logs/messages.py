@@ -1,20 +1,23 @@
 """From our messages to Inspect's, as JSON (`inspect_ai/model/_chat_message.py`).
 
-A message's id follows from what it says and from all that was said before it. So the same history,
-sent again with each turn, is the same messages: Inspect's viewer shows the new ones only. Each
-sample begins with something of its own, since Inspect's tables have a row for an id once in a log.
+A message's id is derived from its content and from all messages before it. So when a history is
+sent again with each turn, its messages keep their ids, and Inspect's viewer shows only the new
+ones. Each sample has a seed of its own, because Inspect's tables have one row per id and log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from numbers import Number
 from typing import Any
 
 import orjson
 
+from ..errors import ConfigError
 from ..types import (
     REMOVED,
+    CompletionResponse,
     Message,
     MessageInput,
     Part,
@@ -37,14 +40,14 @@ _SIGNED = frozenset({"thinking", "redacted_thinking"})
 
 
 class Attachments(dict[str, str]):
-    """Media by their hash: each is in a sample once, whoever refers to it."""
+    """Media by their hash: each is stored once per sample."""
 
     def __init__(self, *, keep: bool = True) -> None:
         super().__init__()
         self._keep = keep
 
     def attach(self, uri: str) -> str:
-        """Return what stands for a data URI in a message; an address stands for itself."""
+        """Store a data URI and return its reference; any other URI is returned as it is."""
         if not uri.startswith("data:"):
             return uri
         if not self._keep:
@@ -73,7 +76,7 @@ def _bytes(message: Mapping[str, Any]) -> bytes:
 def to_messages(
     given: Iterable[Mapping[str, Any] | str], *, attachments: Attachments, before: str = ""
 ) -> list[dict[str, Any]]:
-    """Spell a history; a text is a user's. `before` is what its ids begin with."""
+    """Return a history in Inspect's form; strings are user messages, `before` seeds the ids."""
     messages = [m if isinstance(m, Mapping) else Message.user(str(m)) for m in given]
     return [
         to_message(message, id=id, attachments=attachments)
@@ -82,7 +85,7 @@ def to_messages(
 
 
 def to_input(given: MessageInput, *, attachments: Attachments, before: str = "") -> Any:
-    """Spell what a sample begins with: a single text as it stands, anything else as messages."""
+    """Return a sample's input in Inspect's form: one text as a string, else as messages."""
     if isinstance(given, str):
         return plain(given)
     are_messages = isinstance(given, tuple) and all(isinstance(m, Message) for m in given)
@@ -92,17 +95,36 @@ def to_input(given: MessageInput, *, attachments: Attachments, before: str = "")
     return to_messages(messages, attachments=attachments, before=before)
 
 
-def to_target(target: str | Sequence[str] | None) -> str | list[str]:
-    """Spell what a sample's answer should be, "" for nothing."""
+def to_target(target: str | float | Sequence[str | float] | None) -> str | list[str]:
+    """Return a sample's target in Inspect's form, "" for None."""
     if target is None or isinstance(target, str):
         return str(plain(target or ""))
+    if isinstance(target, Number):
+        return str(target)
+    if isinstance(target, Mapping) or not isinstance(target, Iterable):
+        raise ConfigError(f"target is a text, a number or a list of these; got {target!r:.80}")
     return [plain(str(text)) for text in target]
+
+
+def check_about(*, metadata: Any, target: Any = None) -> None:
+    """Raise ConfigError for a sample's metadata or target of the wrong type."""
+    to_target(target)
+    if not isinstance(metadata or {}, Mapping):
+        raise ConfigError(f"metadata is a dict; got {metadata!r:.80}")
+
+
+def check_outcome(response: Any, error: Any) -> None:
+    """Raise ConfigError for a call's answer or error of the wrong type."""
+    if not isinstance(response, CompletionResponse | str | None):
+        raise ConfigError(f"an answer is a CompletionResponse or a text; got {response!r:.80}")
+    if not isinstance(error, BaseException | None):
+        raise ConfigError(f"an error is an exception; got {error!r:.80}")
 
 
 def to_message(
     message: Mapping[str, Any], *, id: str, attachments: Attachments, model: str | None = None
 ) -> dict[str, Any]:
-    """Spell a message; `model` is who wrote it, when it is an answer of this call."""
+    """Return a message in Inspect's form; `model` is the author of an answer of this call."""
     role = _ROLES.get(str(message.get("role")), "user")
     spelled: dict[str, Any] = {"id": id, "role": role, "content": _content(message, attachments)}
     if role == "assistant":
@@ -129,7 +151,7 @@ def _calls(message: Mapping[str, Any]) -> list[ToolCall]:
 
 
 def to_call(call: ToolCall) -> dict[str, Any]:
-    """Spell a call."""
+    """Return a tool call in Inspect's form."""
     spelled = {
         "id": str(call.id),
         "function": str(call.name),
@@ -140,7 +162,7 @@ def to_call(call: ToolCall) -> dict[str, Any]:
 
 
 def text_of(content: str | Sequence[Mapping[str, Any]]) -> str:
-    """Return the text of content that is spelled already."""
+    """Return the text of content in Inspect's form."""
     if isinstance(content, str):
         return content
     return "\n".join(part["text"] for part in content if part["type"] == "text")
@@ -196,7 +218,7 @@ def _document(held: Mapping[str, Any], attachments: Attachments) -> dict[str, An
 
 
 def _reasoning(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Spell what an answer's author thought; a signature is kept, as Inspect keeps Claude's."""
+    """Return an answer's reasoning in Inspect's form; Claude's signatures are kept."""
     text, blocks = message.get("reasoning_content"), message.get("thinking_blocks")
     if isinstance(blocks, list) and all(_is_signed(block) for block in blocks) and blocks:
         return [to_thought(block) for block in blocks]
@@ -208,9 +230,9 @@ def _is_signed(block: Any) -> bool:
 
 
 def to_thought(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell one of Claude's blocks of thinking as Inspect's own provider does.
+    """Return one of Claude's thinking blocks in the form of Inspect's own provider.
 
-    The signature is the `reasoning`, and what can be read the `summary`.
+    The signature is the `reasoning`, and the readable text the `summary`.
     """
     if block["type"] == "redacted_thinking":
         return {"type": "reasoning", "reasoning": str(block.get("data") or ""), "redacted": True}
@@ -223,11 +245,11 @@ def to_thought(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def authored(message: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a spelled answer as a transcript of several speakers shows it."""
+    """Return an answer in Inspect's form with its author's name in front."""
     return {**message, "content": headed(message["content"], name), "metadata": {"agent": name}}
 
 
 def headed(content: str | Sequence[Part], author: str) -> str | list[Part]:
-    """Return content, spelled or not, with who said it in front."""
-    head = f"[{author}]"  # no colon: as Inspect has it
+    """Return content, in our form or in Inspect's, with its author's name in front."""
+    head = f"[{author}]"  # no colon, as in Inspect
     return f"{head} {content}" if isinstance(content, str) else [text_part(head), *content]

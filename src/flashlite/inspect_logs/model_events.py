@@ -1,4 +1,4 @@
-"""A call of a model, as Inspect's ModelEvent (`inspect_ai/event/_model.py`)."""
+"""A model call, as Inspect's ModelEvent (`inspect_ai/event/_model.py`)."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ STOP_REASONS: Mapping[str, StopReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-"""Why an answer ended, and Inspect's word for it; any other reason is "unknown"."""
+"""Inspect's stop reason for each finish reason; any other is "unknown"."""
 
 NO_MODEL = "none/none"
-"""Inspect's own name for no model: one that it can build without a key."""
+"""Inspect's own name for no model, which it can build without a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
-    """What was asked and what came of it: an answer, or an error; a broken stream may be both.
+    """A request and its answer or error; a broken stream may have both.
 
     `began` and `ended` are Unix seconds, `sent` is the JSON body of the last attempt, `cached_as`
-    what `cached_as.py` tells of the answer.
+    has the cache keys that `cached_as.py` returns.
     """
 
     request: CompletionRequest
@@ -71,7 +71,7 @@ class ModelCall:
         sent: Mapping[str, Any] | None = None,
         cached_as: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return what is known of a call that just ended; it lasted as long as its answer says."""
+        """Return a call that ends now; without `began`, its answer says how long it took."""
         if isinstance(response, str):
             response = CompletionResponse.of(response)
         if response is None and error is None:
@@ -94,7 +94,7 @@ class ModelCall:
 
     @property
     def model(self) -> str:
-        """Who was asked, as Inspect names models: `openai/gpt-4o`."""
+        """The requested model in Inspect's form: `openai/gpt-4o`."""
         request, response = self.request, self.response
         if request.target is not None:
             return request.target.full_name
@@ -107,7 +107,7 @@ class ModelCall:
 def to_event(
     call: ModelCall, *, ids: Sequence[str], attachments: Attachments, with_raw: bool
 ) -> dict[str, Any]:
-    """Spell a call whose messages have these ids; they are not in it, they go to a pool."""
+    """Return the event of a call whose messages have these ids; a pool holds the messages."""
     request, response = call.request, call.response
     worked = response.latency if response is not None and not response.cached else None
     event: dict[str, Any] = {
@@ -135,9 +135,9 @@ def to_event(
 
 
 def to_usage(usage: Usage) -> dict[str, Any]:
-    """Spell tokens as Inspect counts them: its `input_tokens` leaves out cached ones.
+    """Return usage in Inspect's form, whose `input_tokens` leaves out cached ones.
 
-    A count that JSON cannot tell is the largest that it can, and such a cost is unknown.
+    A count too large for JSON's readers is the largest that they take; such a cost is left out.
     """
     cached, written = usage.input_tokens_cached, usage.input_tokens_cache_write
     cost = usage.total_cost
@@ -160,22 +160,22 @@ def _count(tokens: float) -> int:
 
 
 def to_error(error: BaseException) -> dict[str, Any]:
-    """Spell an error as Inspect's EvalError."""
+    """Return an error as Inspect's EvalError."""
     trace = "".join(traceback.format_exception(error))
     return {"message": message_of(error), "traceback": trace, "traceback_ansi": trace}
 
 
 def message_of(error: BaseException) -> str:
-    """Return an error in a sentence; Inspect knows a cancellation by its name."""
+    """Return an error's type and message; Inspect recognizes a cancellation by its name."""
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, Exception) else f"{name}({str(error)!r})"
 
 
 def to_output(call: ModelCall, ids: Sequence[str], attachments: Attachments) -> dict[str, Any]:
-    """Spell an answer; `ids` are those of the messages before it."""
+    """Return an answer as Inspect's ModelOutput; `ids` are those of the messages before it."""
     response = call.response
     if response is None:
-        used = getattr(call.error, "usage", None)  # by answers that were paid, and did not fit
+        used = getattr(call.error, "usage", None)  # of answers that were billed but did not fit
         return {"model": call.model, "choices": []} | (
             {"usage": to_usage(used)} if isinstance(used, Usage) else {}
         )
@@ -210,7 +210,7 @@ def _choice(choice: Choice, model: str, before: str, attachments: Attachments) -
 
 
 def _logprobs(tokens: Any) -> list[dict[str, Any]]:
-    """Spell log probabilities where each token has one."""
+    """Return log probabilities in Inspect's form, [] unless every token has one."""
     if not isinstance(tokens, list) or not all(map(_is_logprob, tokens)):
         return []
     return [
@@ -232,7 +232,7 @@ def _is_logprob(token: Any) -> bool:
         isinstance(token, Mapping)
         and isinstance(token.get("token"), str)
         and isinstance(token.get("logprob"), int | float)
-        and isfinite(token["logprob"])  # JSON has no word for others, and Inspect takes no null
+        and isfinite(token["logprob"])  # JSON has no infinity or NaN, and Inspect takes no null
     )
 
 
@@ -242,7 +242,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 
 def _raw(call: ModelCall) -> dict[str, Any] | None:
-    """Spell what went over the wire, as far as it is known."""
+    """Return what went over the wire, as far as it is known."""
     answer = call.response.raw if call.response is not None else None
     if answer is None and isinstance(call.error, Exception):
         body = getattr(call.error, "body", None)

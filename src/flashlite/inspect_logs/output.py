@@ -1,4 +1,4 @@
-"""What a logger writes, in whatever process and thread; what cannot be written is reported."""
+"""Where a logger writes, in any process and thread; write errors are reported or raised."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger("flashlite.inspect_logs")
 
 
 class Output:
-    """Takes samples. A fork has its own file, of the same run.
+    """Writes samples. A forked process has its own file of the same run.
 
     An error of the file system is raised as StoreError if `strict`, else logged once, and once more
-    if the log lacks something in the end.
+    if the log is incomplete when it is closed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Output:
         self._is_reported = False
 
     def writing(self) -> Writing:
-        """Return what this process writes."""
+        """Return this process's writer."""
         pid = os.getpid()
         if pid not in self._processes:
             writing = Writing(
@@ -61,17 +61,17 @@ class Output:
         return self._processes[pid]
 
     def follow(self, sample: Sample) -> None:
-        """Keep and show what a sample gains, from now on."""
+        """Write down and show what a sample gains, from now on."""
         writing = self.writing()
         try:
             with self._tolerance():
                 writing.follow(sample)
-        except StoreError:  # its block is not entered then
+        except StoreError:  # the sample's block is not entered
             writing.forget(sample)
             raise
 
     def note(self, sample: Sample) -> None:
-        """Keep what a sample gained, if it is followed."""
+        """Write down what a sample gained, if it is followed."""
         with self._tolerance():
             self.writing().note(sample)
 
@@ -87,12 +87,12 @@ class Output:
             self.writing().write(Ended.of(sample, document, summary, secrets))
 
     def publish(self) -> None:
-        """Show everything so far as a log."""
+        """Update the log with everything so far."""
         with self._tolerance():
             self.writing().publish()
 
     def results(self) -> Any:
-        """Return a table of the samples that are over, and warn if there are others."""
+        """Return a table of the finished samples, and warn if some could not be written."""
         writing = self.writing()
         ended = writing.ended
         self.publish()
@@ -126,5 +126,5 @@ class Output:
 
 
 def _is_last(error: Exception) -> bool:
-    """Whether an error says what is missing in a log that is closed."""
+    """Whether an error says what is missing from a closed log."""
     return isinstance(error, StoreError)

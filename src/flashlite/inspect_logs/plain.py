@@ -1,4 +1,4 @@
-"""Values as JSON that every reader of a log can take, whatever a caller or a model sent."""
+"""Values as JSON that every reader of a log can parse, whatever a caller or a model sent."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import orjson
 from ..types import ToolCall
 
 Fragment = orjson.Fragment
-"""JSON that is written already and goes into a document as it stands."""
+"""JSON that is already encoded and goes into a document unchanged."""
 
 LARGEST = 2**53
-"""The largest whole number that all readers of JSON agree on, browsers too."""
+"""The largest integer that all readers of JSON agree on, including browsers."""
 
-_DEEPEST = 100  # nested values; Inspect's models give up somewhere beyond 200
+_DEEPEST = 100  # levels; Inspect's pydantic models fail somewhere beyond 200
 _STRUCK = "***"
 _ATOMS = frozenset({bool, type(None), Fragment})
 _CONTAINERS = frozenset({dict, list, tuple})
 
 
 def plain(value: Any, *, secrets: tuple[str, ...] = ()) -> Any:
-    """Copy a value as JSON: what is none is named by its type, and nothing is endless.
+    """Return a copy of a value as JSON; a value of any other type becomes the type's name.
 
-    Halves of emojis are written as escapes, numbers that JSON does not know as texts, and what is
-    nested too deeply, or in itself, as a note.
+    Lone surrogates (half an emoji) become escapes, numbers that JSON lacks become texts, and what
+    is nested too deeply, or in itself, becomes a note. `secrets` are replaced by ***.
     """
     if not secrets and type(value) is str and value.isascii():
         return value
@@ -34,19 +34,19 @@ def plain(value: Any, *, secrets: tuple[str, ...] = ()) -> Any:
 
 
 def encode(value: Any, *, secrets: tuple[str, ...] = ()) -> bytes:
-    """Write a value as JSON, without these secrets."""
+    """Return a value as JSON bytes, without these secrets."""
     try:
         line = orjson.dumps(value)
-    except TypeError:  # half an emoji: JSON cannot say it
+    except TypeError:  # half an emoji, which JSON cannot hold
         return orjson.dumps(plain(value, secrets=secrets))
-    # What JSON escapes looks otherwise in a line.
+    # A secret that JSON escapes would not be found in the line.
     if secrets and any("\\" in word or word.encode("utf-8", "replace") in line for word in secrets):
         return orjson.dumps(plain(value, secrets=secrets))
     return line
 
 
 class _Copy:
-    """Copies values, and knows inside of which it is."""
+    """Copies values, and tracks those that it is inside of."""
 
     __slots__ = ("_inside", "_secrets")
 
@@ -80,7 +80,7 @@ class _Copy:
         self._inside.append(id(value))
         try:
             if isinstance(value, dict | Mapping):
-                # Lists are made in one step: another thread may change what we read.
+                # list() copies in one step: another thread may change the value meanwhile.
                 members = list(value.items())
                 return {self._text(str(name)): self.of(member) for name, member in members}
             return [self.of(member) for member in list(value)]

@@ -1,4 +1,4 @@
-"""A thread that does something again and again, while there is reason to."""
+"""A thread that publishes again whenever there is something new."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
 
-_SHARE = 20  # it may take one twentieth of the time
+_SHARE = 20  # publishing may take one twentieth of the time
 
 
 class Publisher:
-    """Calls `publish` soon after `wake`, but neither often nor for long; first of all `prepare`."""
+    """Calls `prepare` once, then `publish` soon after each `wake`, but not too often.
+
+    Between two calls it waits for `interval` seconds, or longer if publishing is slow.
+    """
 
     def __init__(
         self, publish: Callable[[], None], prepare: Callable[[], None], *, interval: float
@@ -23,12 +26,12 @@ class Publisher:
             self._thread.start()
 
     def wake(self) -> None:
-        """Say that there is something new."""
+        """Note that there is something new to publish."""
         if not self._wake.is_set():
             self._wake.set()
 
     def end(self) -> None:
-        """Return when the thread has ended."""
+        """End the thread and wait for it."""
         self._end.set()
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():

@@ -1,4 +1,4 @@
-"""What a finished or running log holds, without Inspect."""
+"""Reading a finished or running log without Inspect."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..errors import ConfigError
 from ..whole_file import whole_file
 from .documents import to_summary
 
-_LAST = ("stats", "error")  # what Inspect has behind the results, in the order of its own files
+_LAST = ("stats", "error")  # Inspect's own files have these after the results
 
 
 def summaries(path: Path) -> list[dict[str, Any]]:
-    """Return one dict for each sample of a log, in the order in which they ended."""
+    """Return the summaries of a log's samples, in the order in which they ended."""
     if path.suffix == ".json":
         return [to_summary(sample) for sample in json.loads(path.read_bytes())["samples"]]
     with zipfile.ZipFile(path) as log:
@@ -38,7 +38,7 @@ def table(path: Path | None) -> Any:
 
 
 def write_json(path: Path) -> Path:
-    """Write an `.eval` log as `.json` beside it, sample by sample; return where."""
+    """Write an `.eval` log as `.json` beside it, sample by sample; return the new path."""
     target = path.with_suffix(".json")
     with zipfile.ZipFile(path) as log, whole_file(target) as file:
         header = json.loads(log.read("header.json"))

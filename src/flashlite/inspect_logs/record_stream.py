@@ -1,8 +1,8 @@
-"""A zip archive that only grows: record after record, and no directory until it is asked for.
+"""A zip archive that only grows, record after record; its directory is made on request.
 
 Each record is a member's local header and data (PKWARE's APPNOTE, 4.3.7), written in one go. A
-process that is killed leaves whole records and at most a torn last one, which `scan` finds by its
-length and checksum. The same bytes with `directory()` behind them are an archive.
+killed process leaves whole records and at most a torn last one, which `scan` detects by its length
+and checksum. The same bytes followed by `directory()` are a zip archive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A whole record of a stream: where it begins, and what it holds."""
+    """A whole record of a stream: its name, its offset and its data."""
 
     name: str
     offset: int
@@ -34,7 +34,7 @@ class Record:
 
 
 class RecordStream:
-    """Appends records to a file that this process alone writes; one thread at a time."""
+    """Appends records to a file that only this process writes, by one thread at a time."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -43,7 +43,7 @@ class RecordStream:
         self._directory = bytearray()
 
     def append(self, name: str, data: bytes) -> int:
-        """Write a record and return where it begins; it is safe when this returns.
+        """Write a record and return its offset; the record is safe when this returns.
 
         A write that fails leaves the stream as it was.
         """
@@ -57,7 +57,7 @@ class RecordStream:
         return offset
 
     def adopt(self, record: Record, end: int) -> None:
-        """Take up a record that a stream of an earlier process wrote, up to `end`."""
+        """Add a record that an earlier process wrote and that ends at `end`."""
         path = record.name.encode()
         packed = end - record.offset - _LOCAL.size - len(path)
         facts = (zlib.crc32(record.data), packed, len(record.data), len(path))
@@ -65,7 +65,7 @@ class RecordStream:
         self.size = end
 
     def read(self, offset: int) -> bytes:
-        """Return what the record at an offset holds."""
+        """Return the data of the record at an offset."""
         record, _ = _read_record(self.file.fileno(), offset) or (None, 0)
         if record is None:
             raise OSError("a log in the making was changed by somebody else")
@@ -73,11 +73,11 @@ class RecordStream:
 
     @property
     def size_of_directory(self) -> int:
-        """How many bytes `directory()` has, at least, and at most a hundred more."""
+        """The bytes of `directory()`, too low by at most a hundred."""
         return len(self._directory)
 
     def directory(self) -> bytes:
-        """Return what makes an archive of all records so far, to be written right behind them."""
+        """Return the zip directory of all records so far, to be written right after them."""
         size, count, start = len(self._directory), self._count, self.size
         end = _END.pack(
             b"PK\5\6", 0, 0, *[min(count, _MAX_16)] * 2, min(size, _MAX_32), min(start, _MAX_32), 0
@@ -89,7 +89,7 @@ class RecordStream:
         return bytes(self._directory) + end
 
     def seal(self) -> None:
-        """Write the directory behind the records; the next record takes its place."""
+        """Write the directory after the records; the next record overwrites it."""
         self._write(self.directory())
 
     def _write(self, content: bytes) -> int:
@@ -113,7 +113,7 @@ class RecordStream:
 
 
 def scan(file: BinaryIO) -> Iterator[tuple[Record, int]]:
-    """Yield the whole records of a stream, each with the offset behind it."""
+    """Yield the whole records of a stream, each with the offset at which it ends."""
     end = 0
     while (found := _read_record(file.fileno(), end)) is not None:
         record, end = found
@@ -125,7 +125,7 @@ def _local(crc: int, packed: int, size: int, name: int) -> bytes:
 
 
 def _read_record(descriptor: int, offset: int) -> tuple[Record, int] | None:
-    """Return the record at an offset and where it ends; None where no whole one is."""
+    """Return the record at an offset and where it ends, None if there is no whole one."""
     head = os.pread(descriptor, _LOCAL.size, offset)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
         return None

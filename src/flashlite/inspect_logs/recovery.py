@@ -1,4 +1,4 @@
-"""Logs of processes that were killed: everything that they wrote, closed and marked as an error."""
+"""Recovering the logs of killed processes: all they wrote is kept and marked as an error."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _ERROR = {"message": _MESSAGE, "traceback": _MESSAGE, "traceback_ansi": _MESSAGE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What became of the logs that nobody had finished.
+    """The result of `recovery`: what happened to each unfinished log.
 
-    `recovered` has how many samples are in each. `running` are still being written, by their own
-    process, or are another user's; `failed` are as they were, and why.
+    `recovered` maps logs to their number of samples. `running` logs are still being written by
+    their process, or belong to another user; `failed` ones are unchanged, with the reason.
     """
 
     recovered: dict[Path, int] = field(default_factory=dict[Path, int])
@@ -43,10 +43,11 @@ class Recovery:
 
 
 def recover(log_dir: str | os.PathLike[str]) -> list[Path]:
-    """Close the logs in a folder whose processes were killed, and return them.
+    """Close the logs in a folder whose processes were killed, and return their paths.
 
-    Samples that were written are whole; those that were running have what happened so far, and an
-    error. Logs that are still being written are left alone. A file stands for that log only.
+    Finished samples are complete; those that were running have what happened so far, and an error.
+    Logs that are still being written are left alone. If `log_dir` is a log's file, only that log is
+    recovered.
     """
     found = recovery(log_dir)
     for path, samples in found.recovered.items():
@@ -57,7 +58,7 @@ def recover(log_dir: str | os.PathLike[str]) -> list[Path]:
 
 
 def recovery(path: str | os.PathLike[str]) -> Recovery:
-    """Do what `recover` does, and return what became of each log instead of logging it."""
+    """Recover logs like `recover`, but return the result for each one instead of logging it."""
     found, done = Path(path).expanduser(), Recovery()
     is_one = found.is_file()
     for paths in in_the_making(found.parent if is_one else found):
@@ -70,7 +71,7 @@ def recovery(path: str | os.PathLike[str]) -> Recovery:
         with file:
             try:
                 samples = _close(file, paths)
-            except (KeyError, TypeError, ValueError) as error:  # whole, but not as we write it
+            except (KeyError, TypeError, ValueError) as error:  # readable, but not in our form
                 done.failed[paths.part] = repr(error)
             else:
                 if samples is not None:
@@ -79,7 +80,7 @@ def recovery(path: str | os.PathLike[str]) -> Recovery:
 
 
 def _close(file: BinaryIO, paths: Paths) -> int | None:
-    """Finish a log, and return how many samples are in it; None if nothing was ever written."""
+    """Finish a log and return its number of samples, None if nothing was ever written."""
     stream, start, summaries, is_finished = _read(file)
     if start is None:
         paths.part.unlink()
@@ -98,12 +99,12 @@ def _close(file: BinaryIO, paths: Paths) -> int | None:
 def _read(
     file: BinaryIO,
 ) -> tuple[RecordStream, Mapping[str, Any] | None, list[dict[str, Any]], bool]:
-    """Take up the whole records of a stream: what it says of itself, and of its samples."""
+    """Return a file's stream, its start, its samples' summaries, and whether it is finished."""
     stream, start, is_finished = RecordStream(file), None, False
     summaries: list[dict[str, Any]] = []
     for record, end in scan(file):
         stream.adopt(record, end)
-        if record.name == START:  # the first one has what the run itself said of its model
+        if record.name == START:  # the first one has the model that the run was given
             start = start or json.loads(record.data)
         elif record.name.startswith("samples/"):
             summaries.append(to_summary(json.loads(record.data)))
@@ -113,7 +114,7 @@ def _read(
 
 
 def _add_running(stream: RecordStream, paths: Paths, written: set[str]) -> Iterator[dict[str, Any]]:
-    """Add the samples that were running, as far as they came."""
+    """Add the samples that were running, as far as they got, and yield their summaries."""
     for uuid, lines in read_journal(paths.journal).items():
         begins = [line["begin"] for line in lines if "begin" in line]
         if begins and uuid not in written:
@@ -148,7 +149,7 @@ def _rebuilt(about: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> di
 
 
 def _opening(transcript: Transcript) -> Any:
-    """Return what was asked first, which nobody may have known when the sample began."""
+    """Return the first call's input, for a sample that began without one."""
     messages = [json.loads(message) for message in transcript.opening()]
     is_text = len(messages) == 1 and isinstance(messages[0]["content"], str)
     return messages[0]["content"] if is_text else messages or ""

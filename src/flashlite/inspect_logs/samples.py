@@ -1,4 +1,4 @@
-"""A sample while it runs: what is recorded in it, span by span, until it is written."""
+"""A running sample: it records events, span by span, until it is written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..types.ids import new_id
 from ..types.moments import timestamp
 from .current import places
 from .documents import to_document, to_summary
-from .messages import to_input, to_messages, to_target
+from .messages import check_outcome, to_input, to_messages, to_target
 from .model_events import ModelCall, to_error, to_output
 from .plain import plain
 from .scores import to_score
@@ -26,16 +26,16 @@ from .transcript import Transcript
 
 
 class Log(Protocol):
-    """What a sample is written to."""
+    """The log that a sample is written to."""
 
     task: str
 
     def follow(self, sample: Sample) -> None:
-        """Keep and show what a sample gains, from now on."""
+        """Write down and show what a sample gains, from now on."""
         ...
 
     def note(self, sample: Sample) -> None:
-        """Keep what a sample gained, if it is followed."""
+        """Write down what a sample gained, if it is followed."""
         ...
 
     def write(
@@ -50,18 +50,18 @@ class Log(Protocol):
 
 
 class Sample(Spans):
-    """One sample of a log, from its beginning to its end: a conversation, a simulation, a call.
+    """One sample of a log, such as a conversation, a simulation or a single call.
 
-    It is used with `with` or `async with`; what happens inside of the block belongs to it, also in
+    Use it with `with` or `async with`; what happens in the block belongs to the sample, also in
     tasks that begin there and in `asyncio.to_thread`. An exception ends it as the sample's error.
-    What it is told is on disk some hundredths of a second later, and shown while it runs.
+    What is recorded is on disk some hundredths of a second later, and shown while the sample runs.
 
-    `messages` is what stands for the whole sample; left empty, it is the history of the last call.
-    `output` is the answer that scorers read, `store` and `metadata` whatever else is to be kept.
+    `messages` are the messages of the whole sample, by default the history of its last call.
+    `output` is the answer that scorers read; `store` and `metadata` keep any other values.
     """
 
     hears_all = False
-    """Whether it has every call made inside of it, also of clients that have no logger."""
+    """Whether it records every call made inside it, also by clients without a logger."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Sample(Spans):
         self._blocks = ExitStack()
 
     def begin(self) -> Self:
-        """Write how the sample begins; `with` does."""
+        """Record the beginning of the sample; `with` does this."""
         place, _ = self._here(self._began)
         del place["span_id"]
         self._add({**place, "event": "sample_init", "sample": self._as_given(), "state": {}})
@@ -104,7 +104,7 @@ class Sample(Spans):
         return self
 
     def open(self) -> Self:
-        """Begin, and be shown from now on; `with` does, and one that is open it leaves so."""
+        """Begin the sample and show it from now on; `with` does this unless it is open."""
         if self._is_followed:
             raise ConfigError("a sample is one block: ask the logger for another one")
         self._is_followed, self._began = True, self._clock()
@@ -112,7 +112,7 @@ class Sample(Spans):
         return self.begin()
 
     def begin_with(self, input: MessageInput | None) -> None:
-        """Say what the sample begins with, unless that is known."""
+        """Set the sample's input, unless it has one."""
         if self._input is None and input is not None:
             self._input = to_input(input, **self.transcript.spelling)
 
@@ -123,11 +123,12 @@ class Sample(Spans):
         *,
         error: BaseException | None = None,
     ) -> None:
-        """Record a call of a model: its answer, or the error that it ended with."""
+        """Record a model call: its answer, or the error that it ended with."""
+        check_outcome(response, error)
         self.model_call(ModelCall.just_ended(request, response, error=error))
 
     def model_call(self, call: ModelCall) -> None:
-        """Record a call whose times are known."""
+        """Record a model call whose times are known."""
         place, agent = self._here(call.began)
         secrets = secrets_of(call.request)
         with self.lock:
@@ -149,7 +150,7 @@ class Sample(Spans):
     def info(
         self, value: Any, *, source: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Record a text to be shown (Markdown), or any JSON; `metadata` is for programs alone."""
+        """Record a text for readers (Markdown), or any JSON; `metadata` is for programs only."""
         event = {"event": "info", "data": value, "source": source, "metadata": metadata}
         self._record(plain(event), None)
 
@@ -162,19 +163,25 @@ class Sample(Spans):
         explanation: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Score the sample: a number, a truth value, "C" or "I", or a dict of numbers by name."""
+        """Score the sample with a number, a boolean, "C" or "I", or a dict of numbers by name."""
+        if self.is_over or not self._is_followed:
+            raise ConfigError(
+                f"the sample {self.id!r} is {'over' if self.is_over else 'not begun'}, so a score "
+                "would be lost: score inside the with block"
+            )
         spelled = to_score(value, answer=answer, explanation=explanation, metadata=metadata)
         with self.lock:
             self.scores[plain(str(name))] = spelled
         self._note()
 
     def error(self, error: BaseException) -> None:
-        """Say that the sample failed, and how; it ends when its block does."""
+        """Set the sample's error; the sample goes on until its block ends."""
+        check_outcome(None, error)
         self._error = error
         self._record({"event": "error", "error": to_error(error)}, None)
 
     def end(self) -> None:
-        """Write the sample; nothing more is recorded in it. `with` does."""
+        """Write the sample and record nothing more in it; `with` does this."""
         while self.at_end:
             self.at_end.pop()()
         self._close_span(self._main)
@@ -231,7 +238,7 @@ class Sample(Spans):
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return its line in the list of running samples."""
+        """Return its summary for the list of running samples."""
         usage = {"model_usage": self.transcript.model_usage, "role_usage": {}}
         return to_summary({**self.about(), **usage, "scores": self.scores}, completed=False)
 
@@ -276,7 +283,7 @@ class Sample(Spans):
 
 
 def current_sample() -> Sample | None:
-    """Return the sample that this task or thread is in."""
+    """Return the innermost sample that this task or thread is in, None outside all samples."""
     return next(current_samples(), None)
 
 

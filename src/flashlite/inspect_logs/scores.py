@@ -1,7 +1,7 @@
-"""Scores of samples, and what they come to over a log.
+"""Scores of samples, and their metrics over a log.
 
 Metrics follow Inspect: the epochs of a sample are averaged first, then the samples (its reducer
-`mean`, and `scorer/_metrics/mean.py`, `std.py`), and its letters stand for numbers.
+`mean`, and `scorer/_metrics/mean.py`, `std.py`), and letters such as "C" count as numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .plain import Fragment, plain
 _WORDS = {
     "C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "YES": 1.0, "TRUE": 1.0, "NO": 0.0, "FALSE": 0.0
 }  # fmt: skip
-_NAN = Fragment(b"NaN")  # Inspect's word for unscored
+_NAN = Fragment(b"NaN")  # means unscored in Inspect
 
 
 def to_score(
@@ -29,7 +29,7 @@ def to_score(
     explanation: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Spell a score: a number, a truth value, a text such as "C" or "I", or a dict or list of them.
+    """Return a score in Inspect's form: a number, a boolean, a text, or a dict or list of them.
 
     Raises ConfigError for anything else.
     """
@@ -44,13 +44,13 @@ def to_score(
 
 
 def to_scores(given: Any) -> dict[str, dict[str, Any]]:
-    """Spell the scores that a caller gives: one value, or several by their names."""
+    """Return the scores that a caller gives, one value or a dict by name, in Inspect's form."""
     named = given if isinstance(given, Mapping) else {"score": given}
     return {plain(str(name)): to_score(value) for name, value in named.items()}
 
 
 def respelled(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]] | None:
-    """Spell scores that were read from a file again; None where there are none."""
+    """Return scores that were read from a file in Inspect's form, None if there are none."""
     return {n: {**score, "value": _value(score["value"])} for n, score in scores.items()} or None
 
 
@@ -77,7 +77,7 @@ def _simple(value: Any) -> Any:
 
 @dataclass(slots=True)
 class _Tally:
-    """The values of one score: by sample, those of its epochs."""
+    """The values of one score: by sample, a list with one per epoch."""
 
     scorer: str
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -94,9 +94,9 @@ class _Tally:
 
 
 class Results:
-    """What the scores of a log come to; it takes the summaries of samples, one by one.
+    """The metrics of a log's scores; it takes the summaries of samples, one by one.
 
-    Of `lost` ones there is none: they count as samples, but not as completed.
+    `lost` samples, which have no summary, count as samples but not as completed.
     """
 
     def __init__(self, *, lost: int = 0) -> None:
@@ -115,7 +115,7 @@ class Results:
                 tally.add(str(summary["id"]), part)
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell Inspect's EvalResults."""
+        """Return Inspect's EvalResults."""
         scores = [_score(name, tally) for (_, name), tally in self._tallies.items()]
         results: dict[str, Any] = {
             "total_samples": self._total,
@@ -131,7 +131,7 @@ class Results:
         return results
 
     def scorers(self) -> list[dict[str, Any]]:
-        """Say which metrics belong to which score, so that Inspect can work them out again."""
+        """Return the metrics of each score, so that Inspect can compute them again."""
         metrics: dict[str, Any] = {}
         for (scorer, name), tally in self._tallies.items():
             wanted = [{"name": f"inspect_ai/{metric}"} for metric in (_main(tally), "stderr")]
@@ -144,7 +144,7 @@ class Results:
 def _score(name: str, tally: _Tally) -> dict[str, Any]:
     values = [fmean(epochs) for epochs in tally.values.values()]
     error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    # Of nothing there is no mean: 0 would be a bad score.
+    # Without values there is no mean, and 0 would look like a bad score.
     of_all: tuple[Any, Any] = (fmean(values), error) if values else (_NAN, _NAN)
     metrics = dict(zip((_main(tally), "stderr"), of_all, strict=True))
     return {
@@ -161,7 +161,7 @@ def _main(tally: _Tally) -> str:
 
 
 def _number(value: Any) -> float | None:
-    """Return what a value counts; None for what counts nothing."""
+    """Return a value as a number, None if it does not count."""
     if isinstance(value, str):
         if (word := value.upper()) in _WORDS:
             return _WORDS[word]

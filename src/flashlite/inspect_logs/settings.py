@@ -1,4 +1,4 @@
-"""From our parameters to Inspect's, as JSON (`inspect_ai/model/_generate_config.py`)."""
+"""Parameters, from our form to Inspect's, as JSON (`inspect_ai/model/_generate_config.py`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
 
 
 def to_settings(params: Mapping[str, Any], extra_body: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell the parameters of a request; those that Inspect has no name for are `extra_body`."""
+    """Return a request's parameters in Inspect's form; those it lacks are in `extra_body`."""
     settings: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in params.items():
@@ -32,7 +32,7 @@ _ELSEWHERE = frozenset({"tool_choice"})
 
 
 def _nothing(value: Any) -> None:
-    """Inspect has no such setting."""
+    """Return None: Inspect has no such setting."""
 
 
 def _whole(value: Any) -> int | None:

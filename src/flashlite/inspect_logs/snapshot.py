@@ -1,4 +1,4 @@
-"""Archives out of record streams: one that grows on beside them, and the last one."""
+"""Making archives from record streams: snapshots beside a stream, and the final one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _PIECE = 1 << 20  # bytes
 
 
 def publish(stream: RecordStream, size: int, directory: bytes, path: Path) -> None:
-    """Put an archive of the first `size` bytes of a stream at a path, in one step.
+    """Put an archive of the first `size` bytes of a stream at a path, atomically.
 
-    Whoever reads there sees the archive before or this one, never a part. Folders that somebody
-    removed are made again.
+    A reader sees the previous archive or this one, never a part. Missing folders are created.
     """
     with whole_file(path, draft=draft_of(path)) as file:
         _copy(stream.file.fileno(), file.fileno(), size)
@@ -25,11 +24,11 @@ def publish(stream: RecordStream, size: int, directory: bytes, path: Path) -> No
 
 
 def finish(stream: RecordStream, part: Path, path: Path) -> None:
-    """Make the stream's own file the archive; it takes no more records."""
+    """Turn the stream's own file into the archive; it takes no more records."""
     try:
         stream.seal()
         part.replace(path)
-    except OSError:  # the disk is full, or the folder is gone: what was written is still open here
+    except OSError:  # full disk or missing folder: the records are still readable here
         os.ftruncate(stream.file.fileno(), stream.size)
         publish(stream, stream.size, stream.directory(), path)
         with suppress(OSError):
@@ -37,12 +36,12 @@ def finish(stream: RecordStream, part: Path, path: Path) -> None:
 
 
 def draft_of(path: Path) -> Path:
-    """Return where an archive is made before it is put at its path."""
+    """Return where an archive is written before it is moved to its path."""
     return path.with_name(f".{path.name}.draft")
 
 
 def _copy(source: int, target: int, size: int) -> None:
-    """Copy the first bytes of a file, in the kernel where it can."""
+    """Copy the first `size` bytes of a file, in the kernel if possible."""
     done = 0
     with suppress(AttributeError, OSError):  # not on this system, or not on this file system
         while done < size:

@@ -16,7 +16,7 @@ from .transcript import Transcript
 
 
 class Spans(ABC):
-    """Takes events, in whatever task or thread they happen, until it is over."""
+    """Takes events from any task or thread until it is over."""
 
     def __init__(
         self,
@@ -32,16 +32,16 @@ class Spans(ABC):
         self._main = new_id()
 
     def inside(self) -> AbstractContextManager[None]:
-        """Return a block in which what happens belongs to the sample."""
+        """Return a block whose calls and events belong to the sample."""
         return at(Place(self, self._main, outside=current_place()))
 
     def agent(self, name: str, *, description: str | None = None) -> AbstractContextManager[Self]:
-        """Return a block for one agent's turn: what happens inside of it is on its lane."""
+        """Return a block for one agent's turn, whose events are on the agent's lane."""
         return self._span(plain(str(name)), description)
 
     @abstractmethod
     def _note(self) -> None:
-        """Say that there is something new."""
+        """Note that there is something new."""
 
     @contextmanager
     def _span(self, name: str, description: str | None) -> Generator[Self]:
@@ -83,7 +83,7 @@ class Spans(ABC):
         self._note()
 
     def _here(self, began: float | None) -> tuple[dict[str, Any], str | None]:
-        """Return what an event says of where and when it happened, and whose turn it is there."""
+        """Return the fields of an event for its place and time, and the agent whose turn it is."""
         place, when = self._place(), self._clock() if began is None else began
         spot = {
             "uuid": new_id(),
@@ -94,5 +94,5 @@ class Spans(ABC):
         return spot, place.agent if place is not None else None
 
     def _place(self) -> Place | None:
-        """Return where in this sample we are; None outside of its block."""
+        """Return the current place in this sample, None outside its block."""
         return next((place for place in places() if place.sample is self), None)

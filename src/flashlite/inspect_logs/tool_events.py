@@ -1,4 +1,4 @@
-"""A tool call and what came of it, as Inspect's ToolEvent (`inspect_ai/event/_tool.py`)."""
+"""A tool call and its result, as Inspect's ToolEvent (`inspect_ai/event/_tool.py`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .plain import plain
 def to_tool_event(
     call: ToolCall | Mapping[str, Any], result: Any, seconds: float
 ) -> dict[str, Any]:
-    """Spell a call that just ended; `result` may be an exception, a `ToolResult` or any value."""
+    """Return the event of a call that ends now; `result` may be an exception or a `ToolResult`."""
     call = call if isinstance(call, ToolCall) else ToolCall.from_dict(call)
     return {
         "event": "tool",

@@ -1,7 +1,7 @@
-"""From our tools to Inspect's, as JSON (`inspect_ai/tool/_tool_info.py`).
+"""Tools, from our form to Inspect's, as JSON (`inspect_ai/tool/_tool_info.py`).
 
-Inspect reads a schema strictly: one word that it does not know makes the whole log unreadable. So
-what it has no place for is left out here; the raw call has it.
+Inspect reads a schema strictly: one unknown keyword makes the whole log unreadable. So everything
+that Inspect lacks is left out here; the raw call has it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _DEEPEST = 20  # nested schemas
 
 
 def to_tools(tools: Sequence[Mapping[str, Any]]) -> Fragment:
-    """Spell the tools that a model may call."""
+    """Return the tools that a model may call, in Inspect's form."""
     try:
         return _spelled(orjson.dumps(tools))
-    except TypeError:  # half an emoji, or a value that is no JSON
+    except TypeError:  # half an emoji, or a value that is not JSON
         return _spelled(orjson.dumps(plain(tools)))
 
 
 def to_tool_choice(choice: Any) -> Any:
-    """Spell which tools are to be called."""
+    """Return a tool choice in Inspect's form."""
     if isinstance(choice, Mapping):
         function = choice.get("function")
         name = function.get("name") if isinstance(function, Mapping) else choice.get("name")

@@ -1,7 +1,7 @@
-"""What happened in a sample: events as JSON, ready to be written, and what they come to.
+"""The events of a sample as JSON, ready to be written, and their totals.
 
 Messages that calls have in common are in the log once, in a pool that events refer to by ranges
-(`inspect_ai/event/_pool.py`); so a conversation costs what it says, not its square.
+(`inspect_ai/event/_pool.py`); so the size of a conversation's log is linear, not quadratic.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .model_events import NO_MODEL, ModelCall, to_event
 from .plain import encode
 from .usage import NOTHING, add_usage
 
-_HISTORIES = ("messages", "contents", "input", "inputs")  # names in the bodies of providers
+_HISTORIES = ("messages", "contents", "input", "inputs")  # fields of providers' request bodies
 
 
 class Pool:
-    """JSON values in the order in which they came, each once."""
+    """Distinct JSON values, in the order in which they were added."""
 
     def __init__(self) -> None:
         self.items: list[bytes] = []
@@ -37,21 +37,21 @@ class Pool:
         self.items.append(item)
 
     def ranges(self, keys: Iterable[Any]) -> list[list[int]]:
-        """Return where items are, as half-open ranges."""
+        """Return the positions of these keys' items, as half-open ranges."""
         places = enumerate(self._places[key] for key in keys)
         runs = (list(run) for _, run in groupby(places, lambda pair: pair[1] - pair[0]))
         return [[run[0][1], run[-1][1] + 1] for run in runs]
 
     def within(self, ranges: Iterable[Sequence[int]]) -> list[bytes]:
-        """Return the items of ranges."""
+        """Return the items in these ranges."""
         return [item for start, end in ranges for item in self.items[start:end]]
 
 
 class Transcript:
-    """The events of one sample; one thread at a time adds to it.
+    """The events of one sample; it may be called by one thread at a time.
 
-    With `is_private` its calls have what not everybody was to read: nothing of them stands for the
-    sample, whose messages and output judges read.
+    With `is_private`, its calls contain private messages, so they are not used for the sample's
+    messages and output, which judges read.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Transcript:
         self._said: list[tuple[str | None, Mapping[str, Any]]] = []
 
     def add(self, event: Mapping[str, Any], *, secrets: tuple[str, ...] = ()) -> None:
-        """Take an event."""
+        """Add an event."""
         self.events.append(encode(event, secrets=secrets))
         if event["event"] == "model":
             self._count(event)
@@ -85,7 +85,7 @@ class Transcript:
         role: str | None,
         secrets: tuple[str, ...],
     ) -> None:
-        """Take a call of a model; `place` is what its event says of where it happened."""
+        """Add a model call; `place` has the fields of its event for place and time."""
         ids = self.pooled(call.request.messages, secrets=secrets)
         event = to_event(call, ids=ids, attachments=self.attachments, with_raw=self._with_raw)
         event |= place
@@ -98,13 +98,13 @@ class Transcript:
 
     @property
     def spelling(self) -> dict[str, Any]:
-        """How other messages of the sample are spelled, as arguments of `to_messages`."""
+        """The arguments of `to_messages` for other messages of this sample."""
         return {"attachments": self.attachments, "before": self.seed}
 
     def pooled(
         self, messages: Sequence[Mapping[str, Any]], *, secrets: tuple[str, ...]
     ) -> list[str]:
-        """Put the messages of a history into the pool; return their ids."""
+        """Add the messages of a history to the pool; return their ids."""
         ids = chained_ids(messages, self.seed)
         for id, message in zip(ids, messages, strict=True):
             if id not in self.messages:
@@ -113,7 +113,7 @@ class Transcript:
         return ids
 
     def restore(self, line: Mapping[str, Any]) -> None:
-        """Take up what the journal of a killed process has of this sample."""
+        """Add what a line of a killed process's journal has of this sample."""
         for message in line.get("messages", ()):
             self.messages.add(message["id"], encode(message))
         for item in line.get("calls", ()):
@@ -123,14 +123,14 @@ class Transcript:
             self.add(event)
 
     def opening(self) -> list[bytes]:
-        """Return what was asked first, as it is written."""
+        """Return the encoded messages of the first call."""
         return self.messages.within(self._opening)
 
     def conversation(self) -> list[Any]:
-        """Return the messages that speak for the sample.
+        """Return the messages of the whole sample.
 
-        That is the last call and its answer; where several agents spoke, what each of them said,
-        in order, with the name before it, behind what the first was asked.
+        That is the last call and its answer; if several agents spoke, the user messages of the
+        first call, then all answers in order, each with its agent's name in front.
         """
         speakers = {role for role, _ in self._said}
         if len(speakers) < 2:
@@ -144,7 +144,7 @@ class Transcript:
         self.turns += 1
         self.working_time += event["working_time"]
         output = event["output"]
-        # What comes from a cache was used when it was asked for, and as in Inspect only then.
+        # An answer from a cache was paid for earlier, so as in Inspect it has no usage here.
         usage = NOTHING if event.get("cache") == "read" else output.get("usage", NOTHING)
         if event["model"] != NO_MODEL:
             add_usage(self.model_usage, event["model"], usage)
@@ -154,7 +154,7 @@ class Transcript:
             self._hear(event, output)
 
     def _hear(self, event: Mapping[str, Any], output: Mapping[str, Any]) -> None:
-        """Keep in mind what of a call stands for the sample."""
+        """Remember what `conversation` and `opening` need of a call."""
         self.output, self._asked = output, event["input_refs"]
         if not self._said:
             self._opening = self._asked

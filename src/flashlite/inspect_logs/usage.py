@@ -9,9 +9,9 @@ from .plain import LARGEST
 
 
 def add_usage(total: dict[str, Any], name: str, used: Mapping[str, Any]) -> None:
-    """Add what was used to the sum under a name; a cost is known only if every one is.
+    """Add usage to the sum under a name; the sum has a cost only if all its parts have one.
 
-    No sum is larger than JSON's readers can tell.
+    No sum exceeds `LARGEST`, the largest integer that JSON's readers agree on.
     """
     known = total.setdefault(name, dict(NOTHING))
     if not used["total_tokens"]:

@@ -1,4 +1,4 @@
-"""What one process writes for a logger: its own file, made with the first sample."""
+"""The writer of one process for a logger: its file is created with the first sample."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Format: TypeAlias = Literal["eval", "json", "both"]
 
 
 class Writing:
-    """A file and the thread that shows it; any thread of its process may call it.
+    """A file and the thread that publishes it; any thread of its process may call it.
 
-    `report` is told what the thread could not do. OSError says that something could not be written
-    so far; StoreError, when the log is closed, that it is not in the log.
+    `report` receives the thread's errors. An OSError means that something could not be written so
+    far; a StoreError, when the log is closed, that something is missing from the log.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Writing:
     ) -> None:
         self.keys, self.pid = Keys(), os.getpid()
         self.ended = 0
-        """How many samples are over, wherever they are."""
+        """The number of samples that are over, written or not."""
         self._paths, self._run = Paths(folder, run.file_name), run
         self._format, self._live, self._interval = format, live, interval
         self._report = report
@@ -62,33 +62,33 @@ class Writing:
 
     @property
     def path(self) -> Path:
-        """Where the log is when it is finished."""
+        """The path of the finished log."""
         is_json = self._format == "json"
         return self._paths.log.with_suffix(".json") if is_json else self._paths.log
 
     @property
     def log_path(self) -> Path | None:
-        """Where the log is now, None while there is none."""
+        """The path of the log as it is now, None while there is none."""
         return next(filter(os.path.exists, (self.path, self._paths.log)), None)
 
     def follow(self, sample: Sample) -> None:
-        """Keep and show what a sample gains, until it is over."""
+        """Write down and show what a sample gains, until it is over."""
         self._require_open()
         self._running[sample.uuid] = sample
         self._open_file().follow(sample)
 
     def forget(self, sample: Sample) -> None:
-        """Follow a sample no more, which never began."""
+        """Stop following a sample that never began."""
         self._running.pop(sample.uuid, None)
 
     def note(self, sample: Sample) -> None:
-        """Keep what a running sample gained."""
+        """Write down what a running sample gained."""
         if self._file is not None and sample.uuid in self._running:
             self._file.note(sample)
             self._wake()
 
     def write(self, ended: Ended) -> None:
-        """Write a sample that is over; where that fails it waits until another can be written."""
+        """Write a sample that is over; if that fails, it waits until another can be written."""
         with self._lock:
             self._require_open()
             self.ended += 1
@@ -116,10 +116,10 @@ class Writing:
                 self._file.publish(self._running, live=self._live)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Finish the log, with what ended the run; running samples end here.
+        """Finish the log; `error` is what ended the run. Running samples end here.
 
-        Raises StoreError for what is not in it. A log that could not be finished may be closed
-        again; it ended as it did the first time.
+        Raises StoreError if something is missing from the log. A log that could not be finished may
+        be closed again; the status of the first try stays.
         """
         _living.discard(self)
         if self._is_closed:
@@ -128,7 +128,7 @@ class Writing:
             self._publisher.end()
         if self._ending is None:
             self._ending = error, _status(error, interrupted=self._end_running(error))
-        with suppress(OSError):  # what still waits is lost
+        with suppress(OSError):  # samples that still wait are lost
             self._in_any_room(self._catch_up_at_last)
         loss = self._backlog.loss()
         if self._file is not None:
@@ -143,11 +143,11 @@ class Writing:
             raise OSError("the log is closed")
 
     def _open_file(self) -> LogFile:
-        """Return the file; raises OSError where none can be made."""
+        """Return the file; raises OSError if it cannot be created."""
         with self._lock:
             if self._file is None:
                 self._file = LogFile(self._paths, self._run)
-                for sample in list(self._running.values()):  # they began while there was none
+                for sample in list(self._running.values()):  # they began before the file
                     self._file.follow(sample)
                 self._publisher = Publisher(
                     lambda: self._safely(self.publish),
@@ -157,28 +157,28 @@ class Writing:
             return self._file
 
     def _catch_up(self) -> None:
-        """Write what waits, until that fails."""
+        """Write the samples that wait, until one fails."""
         with self._lock:
             self._backlog.write(lambda ended: self._open_file().add(ended))
 
     def _catch_up_at_last(self) -> None:
-        """Write of what waits all that can be written."""
+        """Write all waiting samples that can be written."""
         with self._lock:
             self._backlog.write(lambda ended: self._open_file().add_last(ended), give_up=False)
 
     def _wake(self) -> None:
-        """Say that there is something to show."""
+        """Wake the thread: there is something to show."""
         if self._publisher is not None:
             self._publisher.wake()
 
     def _end_running(self, error: BaseException | None) -> bool:
-        """End what still runs; return whether that cuts something off."""
+        """End the running samples; return whether any of them was interrupted."""
         running = list(self._running.values())
         interrupted = [sample for sample in running if not sample.is_open_ended]
         for sample in running:
             if error is not None or sample in interrupted:
                 sample.error(error or RuntimeError("the log was closed before this sample ended"))
-            with suppress(StoreError):  # it waits, and counts if it is lost
+            with suppress(StoreError):  # it waits, and is counted if it is lost
                 sample.end()
         return bool(interrupted)
 
@@ -207,7 +207,7 @@ class Writing:
             raise StoreError(f"it is {self._paths.log}, and no .json: {failure}") from failure
 
     def _in_any_room(self, act: Callable[[], None]) -> None:
-        """Do something; where the disk is full, once more without our own copies on it."""
+        """Call `act`; if the disk is full, free our own copies and call it again."""
         try:
             act()
         except OSError as error:
@@ -217,7 +217,7 @@ class Writing:
             act()
 
     def close_at_exit(self, error: BaseException | None) -> None:
-        """Close what was forgotten."""
+        """Close the log when the process ends, except in a fork."""
         if self.pid == os.getpid():
             self._safely(lambda: self.close(error))
 
@@ -232,7 +232,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def _end_error(error: BaseException | None, loss: StoreError | None) -> dict[str, Any] | None:
-    """Spell what a log ended with."""
+    """Return the error that a log ended with, in Inspect's form."""
     if error is None:
         return to_error(loss) if loss is not None else None
     spelled = to_error(error)
@@ -249,8 +249,8 @@ _living: set[Writing] = set()
 
 
 def _close_all() -> None:
-    """Close what is open, with the exception that ends the process, if one does."""
-    is_interactive = hasattr(sys, "ps1")  # there an exception ends nothing
+    """Close all open logs, with the exception that ends the process, if one does."""
+    is_interactive = hasattr(sys, "ps1")  # there, an exception does not end the process
     error = None if is_interactive else getattr(sys, "last_value", None)
     for writing in list(_living):
         writing.close_at_exit(error)
