@@ -100,7 +100,7 @@ class _HostClient(Flashlite):
         return partial(self.embed, model=self._embeds, cache="off")
 
     async def warm_cache(self) -> int:
-        """Copy PostgreSQL's answers to Redis; return how many there are, 0 for other stores."""
+        """Copy PostgreSQL's answers to Redis; return how many were copied, 0 for other stores."""
         store = self.require_cache().store
         return await store.warm_cache() if isinstance(store, HybridRedisPostgreSQLCache) else 0
 

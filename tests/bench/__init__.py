@@ -1,13 +1,13 @@
-"""What a call costs, measured: `python -m tests.bench`.
+"""Benchmarks of what a call costs: `python -m tests.bench`.
 
-The parts, in the order in which a measurement passes them: `__main__` the command, `measure` the
-turns of the processes, `child` one such process, `scenarios` what is measured in it, `contenders`
-who is measured, `server` who answers, `parts` what is measured of flashlite alone, `stores` what
-each store adds to a call, `evals` what a provider adds to a sample of Inspect; then `targets` what
-we hold ourselves to, and `table`. `logs` (the writing of logs) and `pools` (shared limits) are
-commands of their own.
+The modules, in the order in which a measurement uses them: `__main__` is the command, `measure`
+runs the processes in turns, `child` is one such process, `scenarios` are the measurements,
+`contenders` the libraries measured, `server` the loopback server, `parts` measures flashlite alone,
+`stores` what each store adds to a call, `evals` what a provider adds to a sample of Inspect;
+`targets` are the numbers to reach, and `table` prints the results. `logs` (writing logs) and
+`pools` (shared limits) are commands of their own.
 
-A new scenario is a function and a row in `scenarios.py`, a new contender a function and a row in
-`contenders.py`. Nothing here is a test: times are shown, and with `--check` only ratios with a wide
-margin fail.
+To add a scenario, add a function and a row in `scenarios.py`; to add a contender, a function and a
+row in `contenders.py`. Nothing here is a test: times are only shown, and with `--check` only ratios
+far outside their targets fail.
 """

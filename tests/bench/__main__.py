@@ -1,7 +1,7 @@
 """The command: `python -m tests.bench`.
 
-On two idle cores a full run takes about half an hour, `--short` less than 90 seconds. Ctrl-C ends
-it early and prints what there is.
+On two idle cores, a full run takes about half an hour, `--short` less than 90 seconds. Ctrl-C ends
+a run early and prints the results so far.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SHORT_ROUNDS, _SHORT_CALLS = 1, 400
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether the wide margins hold."""
+    """Measure and print; return the exit code: 1 with `--check` if a wide margin is exceeded."""
     asked = _arguments()
     chosen = set(asked.only or ())
     scenarios = [one for one in SCENARIOS if one.name in chosen] or SCENARIOS

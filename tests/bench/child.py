@@ -1,7 +1,7 @@
 """One process of a measurement: `python -m tests.bench.child CONTENDER SCENARIO URL CALLS`.
 
-It prints one line of JSON. Nothing is imported that a contender would not need itself, because the
-first call counts from the start of the process.
+It prints one line of JSON. Only what a contender itself needs is imported, because the first call
+is timed from the start of the process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who is measured: one function for each, which opens a client and says how to ask it.
+"""The contenders: one function for each, which opens its client and wraps it as a `Client`.
 
-Each asks for the same and hands the text over; each keeps its own defaults but for retries, which
-would hide a failure. Their libraries are imported inside, since a process measures one of them.
+Each sends the same request and returns the text, with its own defaults except for retries, which
+would hide failures. Libraries are imported inside, because each process measures only one.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 
 Messages = list[dict[str, str]]
 
-# A name with a known price: without one, what some do at the end of a call is to fail at its price.
+# A model with a known price: without one, some contenders fail at the end of a call.
 MODEL = "gpt-4o-mini"
 KEY = "bench"
-AT_ONCE = 64  # of very many calls
+AT_ONCE = 64  # concurrent calls in runs of very many calls
 
 
 class Client(NamedTuple):
-    """How to ask: `complete` returns the text, `stream` the number of pieces of text.
+    """A contender's client: `complete` returns the text, `stream` the number of pieces of text.
 
-    `many`, where there is one, takes a source of any length and yields the texts as they come.
+    `many`, if present, takes an iterable of any length and yields the texts as they arrive.
     """
 
     complete: Callable[[Messages], Awaitable[str]]
@@ -33,7 +33,7 @@ class Client(NamedTuple):
 
 @asynccontextmanager
 async def raw_aiohttp(url: str) -> AsyncIterator[Client]:
-    """The least that can be done in Python without leaving the line: send, read, take the text."""
+    """The minimum in Python: send a request with aiohttp, read the answer, extract the text."""
     import aiohttp
     import orjson
 
@@ -110,7 +110,7 @@ async def litellm(url: str, *, model: str = f"openai/{MODEL}") -> AsyncIterator[
 async def flashlite(
     url: str, *, model: str = f"openai/{MODEL}", **options: Any
 ) -> AsyncIterator[Client]:
-    """Flashlite as it comes."""
+    """Flashlite with its defaults."""
     from flashlite import Flashlite, StreamEventType
 
     async with Flashlite(model, base_url=url, api_key=KEY, **options) as client:
@@ -140,9 +140,9 @@ async def flashlite_all_layers(url: str, **options: Any) -> AsyncIterator[Client
 
 
 def all_layers(folder: Path) -> dict[str, Any]:
-    """Return the options that switch on every layer, with limits that nobody reaches.
+    """Return the options that switch on every layer, with limits that are never reached.
 
-    Files are written in `folder`. The cache misses, since no two prompts are alike.
+    Files are written in `folder`. The cache always misses, because all prompts differ.
     """
     from flashlite import DiskCache, RateLimitConfig, RetryConfig, StructuredLogger
 
@@ -177,9 +177,9 @@ async def _pieces(chunks: Any) -> int:
 
 
 class Contender(NamedTuple):
-    """One who is measured.
+    """A library that is measured.
 
-    `share` is the part of the calls that is enough for a slow one, so that a round stays short.
+    `share` is the share of the calls that a slow contender makes, so that a round stays short.
     """
 
     name: str
@@ -199,7 +199,7 @@ CONTENDERS = (
         "flashlite-all",
         "flashlite, all layers",
         "flashlite",
-        # The package alone imports nothing; a user's first line imports this.
+        # Importing the package alone loads nothing; this is a user's first line.
         "from flashlite import Flashlite",
         flashlite_all_layers,
     ),

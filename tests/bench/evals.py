@@ -1,4 +1,4 @@
-"""What a provider costs under Inspect: the same eval on it and on a provider that does nothing."""
+"""The cost of a provider under Inspect: an eval on it, compared with a provider without a model."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "flashlite": (f"flashlite/openai/{MODEL}", {}),
     "openai": (f"openai/{MODEL}", {"responses_api": False}),
 }
-"""Inspect's name of a contender's model, and its arguments."""
+"""Inspect's name and arguments for each contender's model."""
 
 _CONSTANT = "constant/m"
-_SLICES = 4  # in which the two take turns, so that noise hits both alike
+_SLICES = 4  # the two take turns in so many slices, so that noise affects both alike
 _FEWEST = 100  # samples in a slice
 _AT_ONCE = 64
 
 
 async def provider(who: Contender, url: str, calls: int) -> Numbers:
-    """CPU time that a provider adds to a sample of one generate, its part of the log included."""
+    """Return the CPU time that a provider adds to a sample with one call, including logging."""
     samples = max(_FEWEST, int(calls / who.share / _SLICES))
-    # In a thread: on a running loop Inspect would patch asyncio for good.
+    # In a thread: on a running loop, Inspect would patch asyncio for good.
     return await asyncio.to_thread(_in_turns, *MODELS[who.name], url, samples)
 
 
@@ -35,7 +35,7 @@ def _in_turns(model: str, arguments: dict[str, Any], url: str, samples: int) -> 
     asked = {"model": model, "model_base_url": url, "model_args": {**arguments, "api_key": KEY}}
     nothing: dict[str, Any] = {"model": _CONSTANT}
     for one in (nothing, asked):
-        _run(_FEWEST, **one)  # so that nobody pays for imports and first calls
+        _run(_FEWEST, **one)  # warm up imports and first calls
     spent = {"constant": 0.0, "asked": 0.0}
     for _ in range(_SLICES):
         spent["constant"] += _run(samples, **nothing)
@@ -74,7 +74,7 @@ def _register_constant() -> None:
     from inspect_ai.model import ModelAPI, ModelOutput, ModelUsage, modelapi
 
     class Constant(ModelAPI):
-        """Answers at once, and always the same."""
+        """Returns the same answer immediately."""
 
         async def generate(self, *_: Any, **__: Any) -> ModelOutput:
             output = ModelOutput.from_content(MODEL, ANSWER)
@@ -84,4 +84,4 @@ def _register_constant() -> None:
     modelapi(name="constant")(Constant)
 
 
-_numbers = itertools.count()  # of all questions of a process, so that no two are alike
+_numbers = itertools.count()  # makes all questions of a process different

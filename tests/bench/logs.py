@@ -1,4 +1,4 @@
-"""What logging costs, beside Inspect's own writer: `python -m tests.bench.logs [samples]`."""
+"""Cost of logging, compared with Inspect's own writer: `python -m tests.bench.logs [samples]`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flashlite.types import CompletionRequest, CompletionResponse, Message, Usag
 
 
 def main(count: int) -> None:
-    """Log samples of one call, about 9 kB of JSON each, then have Inspect write the same."""
+    """Log samples with one call, about 9 kB of JSON each, then let Inspect write the same."""
     calls = [_call(number) for number in range(count)]
     with tempfile.TemporaryDirectory() as folder:
         logger, times = InspectLogger(folder, "bench"), list[float]()

@@ -1,4 +1,4 @@
-"""Running the processes in turns, and what their numbers come to."""
+"""Running the processes in turns, and collecting their numbers."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from .scenarios import Scenario
 _ROOT = Path(__file__).parents[2]
 _LONGEST = 1800.0  # seconds that one process may take
 
-# What a Python needs to start. Proxies and keys stay outside: nothing may leave the machine.
+# What Python needs to start. Proxies and keys are left out: nothing may leave the machine.
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 _SET = {
     "OPENAI_API_KEY": KEY,
-    # litellm would fetch its prices from the network, and read any .env above it.
+    # Else litellm would fetch prices from the network, and read any .env in a parent folder.
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_MODE": "PRODUCTION",
 }
 
 
 class Results:
-    """The numbers of all rounds, by scenario and contender; `failures` says who gave none."""
+    """The numbers of all rounds, by scenario and contender; `failures` says which are missing."""
 
     def __init__(self) -> None:
         self.rounds: dict[tuple[str, str], list[Numbers]] = defaultdict(list)
         self.failures: dict[tuple[str, str], str] = {}
 
     def median(self, scenario: str, contender: str, number: str) -> float | None:
-        """Return the median over the rounds, None where nothing was measured."""
+        """Return the median over the rounds, None if nothing was measured."""
         rounds = self.rounds.get((scenario, contender))
         return statistics.median(one[number] for one in rounds) if rounds else None
 
@@ -65,12 +65,12 @@ def measure(
     calls: int,
     announce: Callable[[str], None],
 ) -> None:
-    """Let the contenders take turns in every round, so that noise hits all alike."""
+    """Let the contenders take turns in every round, so that noise affects all alike."""
     with loopback_server() as url:
         for scenario in scenarios:
             for number in range(min(rounds, scenario.rounds or rounds)):
                 announce(f"{scenario.name}: round {number + 1}")
-                first = number % len(contenders)  # nobody is always the one after the slowest
+                first = number % len(contenders)  # nobody always follows the slowest one
                 for contender in (*contenders[first:], *contenders[:first]):
                     _take_turn(results, scenario, contender, url, calls)
 
@@ -93,7 +93,7 @@ def _take_turn(
 
 
 def _missing(package: str, needed: str | None) -> str | None:
-    """Return what keeps a contender out of a scenario, None where nothing does."""
+    """Return why a contender cannot take part in a scenario, None if it can."""
     if find_spec(package) is None:
         return "not installed"
     if needed is None:
@@ -109,7 +109,7 @@ class _Failed(Exception):
 
 def _run(contender: str, scenario: str, url: str, calls: int) -> Numbers:
     command = [sys.executable, "-m", "tests.bench.child", contender, scenario, url, str(calls)]
-    # In an empty folder there is no .env, and no cache that an earlier process has filled.
+    # An empty folder has no .env, and no cache that an earlier process has filled.
     with tempfile.TemporaryDirectory() as here:
         try:
             done = subprocess.run(
@@ -137,7 +137,7 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def loopback_server() -> Iterator[str]:
-    """Run the server in a process of its own during the block; the base URL."""
+    """Run the server in a process of its own during the block, and yield its base URL."""
     command = [sys.executable, "-m", "tests.bench.server"]
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -147,7 +147,7 @@ def loopback_server() -> Iterator[str]:
         stdin=pipe,
         stdout=pipe,
         text=True,
-        start_new_session=True,  # Ctrl-C is not for the server, which ends with its input
+        start_new_session=True,  # Ctrl-C does not reach the server, which ends with its input
     ) as server:
         assert server.stdin is not None
         assert server.stdout is not None

@@ -1,4 +1,4 @@
-"""What a process reads off itself: the CPU time it took and the memory it holds."""
+"""Measuring the CPU time and the memory of the current process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Numbers = dict[str, float]
 
 
 def cpu_seconds() -> float:
-    """Return the CPU time of this process, all of its threads and the kernel's work included."""
+    """Return the CPU time of this process, including all threads and kernel time."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 def resident_megabytes() -> float:
-    """Return the memory held now; where the system does not tell, the most that ever was."""
+    """Return the memory held now, or its peak if the system does not provide that."""
     table = Path("/proc/self/statm")
     if table.exists():
         return int(table.read_text().split()[1]) * resource.getpagesize() / 1e6
@@ -28,7 +28,7 @@ def resident_megabytes() -> float:
 
 
 async def crowd(ask: Ask, *, calls: int, concurrency: int) -> float:
-    """Make so many calls, so many at once; return the CPU microseconds of one."""
+    """Make `calls` calls, `concurrency` at once; return the CPU microseconds per call."""
     turns = iter(range(calls))
 
     async def caller() -> None:

@@ -1,4 +1,4 @@
-"""What is measured of flashlite's parts alone: the limiter and the cache on disk."""
+"""Measurements of flashlite's parts alone: the rate limiter and the cache on disk."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WAITERS, _PER_MINUTE, _MINUTES = 500, 600, 20
-_TOKENS = 100  # of each answer, so that a minute of as many tokens is full with its requests
+_TOKENS = 100  # per answer; the token limit is this times the request limit, so both fill together
 _LATENCY = 3.0
 
-_TICK = 0.001  # seconds from one look at the loop to the next
+_TICK = 0.001  # seconds between two looks at the loop
 _WRITES_PER_SECOND = 5_000
 
 
 async def waiters(who: Contender, url: str, calls: int) -> Numbers:
-    """How often waiters wake up, how much of the minute they use, and the CPU time of a grant."""
+    """Return wake-ups per grant, the share of the rate left unused, and the CPU time of a grant."""
     from .. import virtual_time
 
     before = cpu_seconds()
-    # A thread has no loop of its own yet, and here waiting takes no time.
+    # In a thread, because a loop is running here; virtual time makes waiting instant.
     grants, wakes = await asyncio.to_thread(virtual_time.run, _queue_up())
     cpu = cpu_seconds() - before
     fullest = max(_in_a_minute(grants))
@@ -46,7 +46,7 @@ async def waiters(who: Contender, url: str, calls: int) -> Numbers:
 
 
 def _in_a_minute(moments: list[float]) -> list[int]:
-    """Count for each moment how many there are from it on to the end of its minute."""
+    """Return for each moment the number of moments in the minute that it begins."""
     counts: list[int] = []
     end = 0
     for first, moment in enumerate(moments):
@@ -57,7 +57,7 @@ def _in_a_minute(moments: list[float]) -> list[int]:
 
 
 async def _queue_up() -> tuple[list[float], int]:
-    """Keep so many callers at the limiter; return when each was let in, and all wake-ups."""
+    """Keep `_WAITERS` callers waiting; return the times of all grants, and all wake-ups."""
     from flashlite import CompletionRequest, CompletionResponse, Message, RateLimitConfig, Usage
     from flashlite.middleware import RateLimit
     from flashlite.types import Target
@@ -76,7 +76,7 @@ async def _queue_up() -> tuple[list[float], int]:
         async def answer(_: CompletionRequest) -> CompletionResponse:
             nonlocal wakes
             grants.append(loop.time())
-            wakes += turn.steps - 1  # the first step is no wake-up
+            wakes += turn.steps - 1  # the first step is not a wake-up
             await asyncio.sleep(_LATENCY)
             usage = Usage(input_tokens=10, output_tokens=_TOKENS - 10)
             return CompletionResponse.of("ok", usage=usage)
@@ -94,7 +94,7 @@ async def _queue_up() -> tuple[list[float], int]:
 
 
 class _Stepped(Generator[Any, Any, T], Generic[T]):
-    """A coroutine that counts how often it is continued."""
+    """A coroutine that counts how often it is resumed."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self.steps = 0
@@ -112,7 +112,7 @@ class _Stepped(Generator[Any, Any, T], Generic[T]):
 
 
 async def disk_writes(who: Contender, url: str, calls: int) -> Numbers:
-    """How fast entries are written, and how late the loop is while that goes on at a given pace."""
+    """Return the time of one write, and how late the loop is with and without paced writes."""
     from flashlite import DiskCache
 
     seconds = max(1.0, calls / _WRITES_PER_SECOND)
@@ -133,9 +133,9 @@ async def disk_writes(who: Contender, url: str, calls: int) -> Numbers:
 
 
 async def _lateness(seconds: float, store: DiskCache | None) -> list[float]:
-    """Return for each tick how many milliseconds late the loop came to it; it writes meanwhile.
+    """Return how many milliseconds late the loop was for each tick, writing to a given store.
 
-    A tick that was slept through counts too: what was due then had to wait as well.
+    Ticks that passed during a longer delay count too, because work due then had to wait as well.
     """
     late: list[float] = []
     loop = asyncio.get_running_loop()

@@ -1,8 +1,8 @@
-"""What a shared limit costs: `python -m tests.bench.pools`, beside the token-throttle package.
+"""Cost of a shared limit, compared with token-throttle: `python -m tests.bench.pools`.
 
 Both take a request and 100 tokens from one Redis and give 50 tokens back, in turns, with 1, 8 and
-64 workers at once; the ratio is that of each one's best number of workers. token-throttle needs
-Python 3.12: without it flashlite is measured alone. A Redis of its own is started on a free port.
+64 workers at once; the ratio compares each at its best number of workers. token-throttle needs
+Python 3.12; without it, flashlite is measured alone. A separate Redis is started on a free port.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Rates = dict[tuple[str, int], list[float]]  # by contender and number of workers
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether the targets are met."""
+    """Measure and print; return the exit code, which says whether the targets are met."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.pools", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often everybody has a turn (5)")
     rounds = parser.parse_args().rounds
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 async def _measure(url: str, folder: Path, *, rounds: int) -> Rates:
-    """Return acquisitions with their settlements per second, by contender and round."""
+    """Return acquisitions with settlement per second, by contender and number of workers."""
     pools = {
         "flashlite, Redis": RedisPool(url, name=secrets.token_hex(4)),
         "flashlite, SQLite": SQLitePool(folder / "pool.db"),

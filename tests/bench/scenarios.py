@@ -1,6 +1,6 @@
-"""What is measured: a function for each, and a row in the table at the end.
+"""The scenarios: a function for each, and a row in the table at the end.
 
-A function runs in a process of its own for one contender and returns its numbers by name.
+Each function runs in a process of its own for one contender and returns its numbers by name.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _STREAMS_AT_ONCE = 16
 _WARM_UP = 512  # calls; the openai SDK with 64 at once takes 400 to reach its own pace
 _TURNS = (2, 50, 200)
-_KNOWN = 500  # questions that a cache has the answers to
-_numbers = count()  # of all questions of a process, so that a cache knows none of them
-# Calls: from `_EARLY` on the price of a call and from `_SETTLED` on the memory have to stay.
+_KNOWN = 500  # questions whose answers are in a cache
+_numbers = count()  # makes all questions of a process different, so that caches miss
+# Calls: from `_EARLY` on, CPU time per call should be constant, from `_SETTLED` on, memory.
 _EARLY, _SETTLED = 1_000, 5_000
 
 
 async def complete(who: Contender, url: str, calls: int, *, concurrency: int) -> Numbers:
-    """CPU time of one answer, with so many calls at once."""
+    """Return the CPU time of one answer, with `concurrency` calls at once."""
     async with who.open(url) as client:
         ask = _checked(client)
         await crowd(ask, calls=max(_WARM_UP, 2 * concurrency), concurrency=concurrency)
@@ -44,21 +44,21 @@ async def complete(who: Contender, url: str, calls: int, *, concurrency: int) ->
 
 
 async def dialect(who: Contender, url: str, calls: int, *, model: str, path: str) -> Numbers:
-    """CPU time of one answer in another dialect than OpenAI's, 64 at once."""
+    """Return the CPU time of one answer in a dialect other than OpenAI's, 64 at once."""
     path = path if who.name == "litellm" else path.removesuffix(_LITELLMS_OWN.get(path, ""))
     native = who._replace(open=partial(who.open, model=model))
     return await complete(native, url.replace("/v1", path), calls, concurrency=64)
 
 
-# litellm takes these addresses whole.
+# litellm takes these URLs in full; other contenders append this suffix themselves.
 _LITELLMS_OWN = {"/anthropic/v1/messages": "/messages"}
 
 
 async def stream(who: Contender, url: str, calls: int, *, burst: bool = False) -> Numbers:
-    """CPU time of one chunk of a stream, its share of the request included.
+    """Return the CPU time of one chunk of a stream, including its share of the request.
 
-    So few streams at once that the slowest client too reads each chunk before the next arrives; a
-    late one finds several in each read and looks fast.
+    So few streams run at once that even the slowest client reads each chunk before the next one
+    arrives; a client that is late would find several in each read and look fast.
     """
     async with who.open(url.replace("/v1", "/burst/v1") if burst else url) as client:
         questions = _questions()
@@ -73,8 +73,8 @@ async def stream(who: Contender, url: str, calls: int, *, burst: bool = False) -
 
 
 async def importing(who: Contender, url: str, calls: int) -> Numbers:
-    """Time that the import adds to an interpreter that does nothing."""
-    _interpreter(who.imports)  # so that nobody pays for compiling or for a cold disk
+    """Return the time that the import adds to an interpreter that does nothing."""
+    _interpreter(who.imports)  # warm up: compile the modules and fill the disk cache
     added: list[Numbers] = []
     for _ in range(max(1, calls)):
         bare, full = _interpreter("pass"), _interpreter(who.imports)
@@ -83,7 +83,7 @@ async def importing(who: Contender, url: str, calls: int) -> Numbers:
 
 
 def _interpreter(code: str) -> Numbers:
-    """Return the wall and the CPU milliseconds of a Python that runs this code and ends."""
+    """Return the wall and CPU milliseconds of a Python process that runs this code."""
     start = perf_counter()
     child = os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ)
     _, status, usage = os.wait4(child, 0)
@@ -93,14 +93,14 @@ def _interpreter(code: str) -> Numbers:
 
 
 async def first_call(who: Contender, url: str, calls: int) -> Numbers:
-    """CPU time of a process from its start to its first answer."""
+    """Return the CPU time of a process from its start to its first answer."""
     async with who.open(url) as client:
         await _checked(client)()
         return {"cpu": cpu_seconds() * 1e3}
 
 
 async def growth(who: Contender, url: str, calls: int) -> Numbers:
-    """CPU time of one answer as the conversation before it gets longer."""
+    """Return the CPU time of one answer after conversations of different lengths."""
     numbers: Numbers = {}
     async with who.open(url) as client:
         for turns in (_TURNS[0], *_TURNS):  # the first time warms up
@@ -112,7 +112,7 @@ async def growth(who: Contender, url: str, calls: int) -> Numbers:
 
 
 async def endurance(who: Contender, url: str, calls: int) -> Numbers:
-    """Memory and CPU time at the beginning and at the end of very many calls, from one source."""
+    """Return memory and CPU time per call at the beginning and at the end of very many calls."""
     window = _SETTLED - _EARLY
     calls = max(calls, _SETTLED + window)
     seen: dict[int, tuple[float, float]] = {}
@@ -155,9 +155,9 @@ def _noted(client: Client, note: Callable[[str], None]) -> Ask:
 
 
 async def hit(who: Contender, url: str, calls: int, *, on_disk: bool) -> Numbers:
-    """CPU time of an answer, one at a time, to what was asked before.
+    """Return the CPU time of an answer to a question asked before, one at a time.
 
-    Who has no cache asks again: that is what a hit is set against.
+    A contender without a cache asks again; a hit is compared with that.
     """
     questions = cycle(list(islice(_questions(), _KNOWN)))
     with TemporaryDirectory() as folder:
@@ -170,7 +170,7 @@ async def hit(who: Contender, url: str, calls: int, *, on_disk: bool) -> Numbers
 
             await crowd(ask, calls=_KNOWN, concurrency=1)
             if store:
-                await store.flush()  # what is not written yet would be found in memory
+                await store.flush()  # else unwritten answers would be found in memory
             await crowd(ask, calls=_KNOWN, concurrency=1)
             return {"cpu": await crowd(ask, calls=max(calls, _KNOWN), concurrency=1)}
 
@@ -182,7 +182,7 @@ def _store(folder: Path, *, on_disk: bool) -> DiskCache | MemoryCache:
 
 
 def _checked(client: Client, *, turns: int = 2) -> Ask:
-    """Return a call that asks something new each time and looks at the answer."""
+    """Return a call that asks something new each time and checks the answer."""
     questions = _questions(turns)
 
     async def ask() -> None:
@@ -193,7 +193,7 @@ def _checked(client: Client, *, turns: int = 2) -> Ask:
 
 
 def _questions(turns: int = 2) -> Iterator[Messages]:
-    """Yield conversations of so many turns that differ in their last words, two in 600 bytes."""
+    """Yield conversations of `turns` turns that differ in their last words (2 turns: 600 bytes)."""
     roles = ["system", *("user" if n % 2 else "assistant" for n in range(1, turns - 1))]
     before = [{"role": role, "content": f"{role}: {'lorem ipsum ' * 8}"} for role in roles]
     question = f"Which animal jumps over which? Please think. {'lorem ipsum ' * 30}"
@@ -202,9 +202,9 @@ def _questions(turns: int = 2) -> Iterator[Messages]:
 
 
 class Row(NamedTuple):
-    """A line of the table: one of a scenario's numbers, and what it is set against raw aiohttp by.
+    """A line of the table: one of a scenario's numbers, and how it is compared with raw aiohttp.
 
-    `times` shows how many times it is, `over` how much more, None nothing.
+    "times" shows the ratio, "over" the difference, None nothing.
     """
 
     number: str
@@ -214,11 +214,11 @@ class Row(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """One measurement: `calls` is its share of `--calls`, `rounds` the most that make sense.
+    """One measurement: `calls` is its share of `--calls`, `rounds` the most rounds that make sense.
 
-    `without` are the contenders that are not measured, `short_without` those for whom `--short` has
-    no time: they are set against in at least one scenario of their kind. `needs` are packages that
-    a contender has to have for it, as requirements.
+    `without` are contenders that are not measured, `short_without` those that `--short` omits too
+    to save time: at least one scenario of the same kind has them. `needs` are the requirements of
+    contenders, by name, for this scenario.
     """
 
     name: str
@@ -231,7 +231,7 @@ class Scenario(NamedTuple):
     needs: Mapping[str, str] = {}
 
     def shortened(self) -> Scenario:
-        """Return what `--short` measures of it."""
+        """Return the scenario as `--short` measures it."""
         return self._replace(without=self.without | self.short_without)
 
 

@@ -1,6 +1,6 @@
-"""A loopback server that costs as little as possible: canned answers, HTTP/1.1 kept alive.
+"""A loopback server that costs as little as possible: canned answers, HTTP/1.1 keep-alive.
 
-Run as a process of its own it prints its port, and ends when its standard input is closed.
+Run as a process of its own, it prints its port, and ends when its standard input is closed.
 
     POST /v1/chat/completions          an answer, or with "stream": true its chunks, one by one
     POST /burst/v1/chat/completions    the chunks of a stream all at once
@@ -18,9 +18,9 @@ from typing import Any
 
 CHUNKS = 50
 ANSWER = "The quick brown fox jumps over the lazy dog. " * 4
-CHUNK_EVERY = 0.03  # seconds; the slowest client takes 1.5 ms for a chunk
+CHUNK_EVERY = 0.03  # seconds between chunks; the slowest client takes 1.5 ms for one
 
-_BACKLOG = 4096  # 500 clients knock at the same moment
+_BACKLOG = 4096  # 500 clients connect at the same moment
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ async def _serve() -> None:
 
 
 class _Connection(asyncio.Protocol):
-    """One client; it looks at as little of a request as it can."""
+    """One client's connection; it parses as little of a request as it can."""
 
     _transport: asyncio.Transport
 
@@ -155,7 +155,7 @@ def _whole(answer: Any) -> bytes:
 
 
 def _frames() -> list[bytes]:
-    """Return the stream as the pieces that are written one by one."""
+    """Return the pieces of a stream, which are written one by one."""
     text = [_event({"role": "assistant", "content": "Once"})]
     text += [_event({"content": f" word{n}"}) for n in range(1, CHUNKS)]
     usage = {"object": "chat.completion.chunk", **_IDENTITY, "choices": [], "usage": _USAGE}

@@ -1,6 +1,6 @@
-"""What a store adds to a call: to one whose answer it gets to keep, and to one whose answer it has.
+"""What a store adds to a call: when it stores the answer, and when it already has it.
 
-PostgreSQL and Redis are started from what is installed; their own CPU time does not count.
+Installed PostgreSQL and Redis servers are started; their own CPU time does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _AT_ONCE = 16
 
 
 async def store(who: Contender, url: str, calls: int, *, kind: str) -> Numbers:
-    """CPU time that a store adds to a call, beside the same call without a store."""
+    """Return the CPU time that storing an answer adds to a call, and that of a call it answers."""
     calls = max(_FEWEST, calls)
     async with who.open(url, temperature=0) as client:
         await _asked(client, calls)  # warms up
@@ -31,7 +31,7 @@ async def store(who: Contender, url: str, calls: int, *, kind: str) -> Numbers:
             first = next(_numbers)
             kept = await _asked(client, calls, _questions(first))
             if hasattr(cache, "flush"):
-                await cache.flush()  # what is not written yet would be found in memory
+                await cache.flush()  # else unwritten answers would be found in memory
             known = await _asked(client, calls, _questions(first))
     return {"kept": kept - bare, "known": known}
 
@@ -48,7 +48,7 @@ def _asking(client: Client, questions: Iterator[Messages]) -> Ask:
     return ask
 
 
-_numbers = count()  # of all rounds of a process, so that no two ask the same
+_numbers = count()  # makes the questions of all rounds of a process different
 
 
 def _questions(round: int) -> Iterator[Messages]:

@@ -1,4 +1,4 @@
-"""The numbers as people read them."""
+"""Printing the results as tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def print_results(
     scenarios: Sequence[Scenario],
     contenders: Sequence[Contender],
 ) -> None:
-    """Print one table of medians, and below it why a number is missing."""
+    """Print a table of medians, and below it why numbers are missing."""
     table = Table(title="Medians; in brackets, against raw aiohttp", title_justify="left")
     table.add_column("what one costs")
     table.add_column("unit")
@@ -40,7 +40,7 @@ def print_results(
 
 
 def print_targets(console: Console, results: Results, *, targets: Sequence[Target]) -> None:
-    """Print what of it we hold ourselves to."""
+    """Print the targets and whether they are met."""
     table = Table(title="Targets", title_justify="left")
     for name in ("what", "at most", "measured", ""):
         table.add_column(name, justify="left" if name in ("what", "") else "right")
@@ -82,12 +82,12 @@ def _cell(results: Results, scenario: Scenario, row: Row, contender: str) -> str
 
 
 def _is_absence(reason: str) -> bool:
-    """Whether a contender could not take part, which is no fault of the measurement."""
+    """Whether a contender could not take part, which is not a failed measurement."""
     return reason == "not installed" or reason.startswith("needs ")
 
 
 def _number(value: float, *, signed: bool = False) -> str:
-    """Write three digits, and no more of what is below the noise."""
+    """Return a number with three digits, because further ones are noise."""
     sign = "+" if signed else ""
     places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:{sign},.{places}f}"

@@ -1,7 +1,7 @@
-"""What we hold ourselves to, and how far off it a measurement may be before it counts as broken.
+"""The targets, and how far a measurement may miss one before it counts as broken.
 
-A shared machine is noisy, so a missed target is shown and no more. Only a ratio may fail a run, and
-only far outside of its target: then it is the code.
+A shared machine is noisy, so a missed target is only shown. Only a ratio may fail a run, and only
+far outside its target, where noise cannot explain it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .measure import Results
 
 
 class Target(NamedTuple):
-    """A number of one contender, over the same number of another one if there is one."""
+    """A number of one contender, divided by that of another one if `over` names one."""
 
     scenario: str
     number: str
@@ -29,7 +29,7 @@ class Target(NamedTuple):
         return f"{self.scenario} {self.number}: {self.of}{over}"
 
     def measured(self, results: Results) -> float | None:
-        """Return what came out, None where one of the two was not measured."""
+        """Return the measured value, None if one of the two was not measured."""
         value = results.median(self.scenario, self.of, self.number)
         if value is None or self.over is None:
             return value
@@ -37,7 +37,7 @@ class Target(NamedTuple):
         return value / other if other else None
 
     def broken(self, results: Results) -> bool:
-        """Whether the margin is passed, or our own side could not be measured at all."""
+        """Whether the margin is exceeded, or `of` could not be measured at all."""
         if (self.scenario, self.of) in results.failures:
             return True
         value = self.measured(results)
@@ -63,7 +63,7 @@ TARGETS = (
     Target("provider", "added", "flashlite", "openai", 1 / 3, 0.8),
     Target("import", "wall", "flashlite", None, 40, None, "ms"),
     Target("import", "cpu", "flashlite", None, 40, None, "ms"),
-    # What 500 waiters do is counted in virtual time, so no noise is in it.
+    # The 500 waiters run in virtual time, so their counts have no noise.
     Target("waiters", "wakes", "flashlite", None, 1, 1.05),
     Target("waiters", "unused", "flashlite", None, 1, 2, "%"),
     Target("waiters", "fullest", "flashlite", None, 1, 1),

@@ -146,7 +146,7 @@ async def test_what_cohere_does_not_take_is_said_once(caplog: pytest.LogCaptureF
             False,
         ),
         (401, "invalid api token", "AuthenticationError", False),
-        (402, "billing limit reached", "APIStatusError", False),
+        (402, "billing limit reached", "QuotaExceededError", False),
         (404, "model 'x' not found", "NotFoundError", False),
         (429, "trial key limit", "RateLimitError", True),
         (498, "blocked output", "ContentPolicyViolationError", False),

@@ -214,7 +214,7 @@ async def test_extra_headers_and_body_go_out() -> None:
     [
         (400, BadRequestError, False),
         (401, AuthenticationError, False),
-        (402, APIStatusError, False),
+        (402, QuotaExceededError, False),
         (403, PermissionDeniedError, False),
         (404, NotFoundError, False),
         (408, APIStatusError, True),

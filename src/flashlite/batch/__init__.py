@@ -1,4 +1,4 @@
-"""Many calls that survive anything: each answer is on file before the next step."""
+"""Batches that survive crashes: each answer is stored in a file before it is handed out."""
 
 from .actors import Ray
 from .batch import Batch, Order

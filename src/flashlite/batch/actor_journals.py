@@ -1,4 +1,4 @@
-"""What actors of Ray put on file beside a checkpoint, before they report it."""
+"""Journals that Ray actors write beside a checkpoint, before they report their answers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .records import VERSION
 
 log = logging.getLogger("flashlite.batch")
 
-_PATIENCE = 30.0  # seconds in which an actor that was killed, or whose batch was, comes to its end
-_LOOK = 0.1  # seconds between one look and the next
+_PATIENCE = 30.0  # seconds to wait for an actor to end after it, or its batch, was killed
+_LOOK = 0.1  # seconds between two looks
 
 
 class ActorJournals:
-    """The journals of one batch's actors: files of a checkpoint's form, in a folder beside it.
+    """The journals of one batch's actors: files in a checkpoint's form, in a folder beside it.
 
-    An actor writes there what it is about to send and what was answered, and reports only then. So
-    where an actor was killed, or the whole batch, its journal tells what was paid for. The folder
-    is to be one that all machines see; it goes when all was reported.
+    An actor writes there what it is about to send and what was answered before it reports it. So
+    if an actor or the whole batch is killed, its journal shows what was paid for. All machines must
+    see the folder; it is removed when everything was reported.
     """
 
     def __init__(self, checkpoint: str | os.PathLike[str]) -> None:
@@ -35,22 +35,22 @@ class ActorJournals:
         self._folder = path.with_name(f"{path.name}.actors")
 
     def path(self, number: int) -> Path:
-        """Return where the actor with a number, counted from the start of the batch, writes."""
+        """Return the journal of an actor, numbered from the start of the batch."""
         return self._folder / f"{number}.jsonl"
 
     def paths(self) -> list[Path]:
-        """Return all journals that there are."""
+        """Return all existing journals."""
         return sorted(self._folder.glob("*.jsonl"))
 
     def answers(self, sent: Counter[tuple[int, str]]) -> Iterator[bytes]:
-        """Yield the lines of the answers to what was sent, by its positions and items."""
+        """Yield the answer lines for requests that were sent; `sent` counts (position, item)."""
         for path in self.paths():
             for line, text in read_journal(path):
                 if line["kind"] == "answer" and sent[line["position"], line["item"]] > 0:
                     yield text
 
     def remove(self) -> None:
-        """Remove all journals: what they tell is known."""
+        """Remove all journals, when their content is known."""
         try:
             for path in self.paths():
                 path.unlink(missing_ok=True)
@@ -61,9 +61,9 @@ class ActorJournals:
 
 
 def left_behind(path: Path, positions: Container[int]) -> dict[int, Mapping[str, Any] | None]:
-    """Return what a dead actor had for some positions: the line of the answer, or None.
+    """Return what a dead actor's journal has for some positions: the answer's line, or None.
 
-    None is a request that was sent and not answered; what is missing was never sent, or failed.
+    None means that the request was sent and not answered; a missing one was never sent, or failed.
     """
     left: dict[int, Mapping[str, Any] | None] = {}
     for line, _ in read_journal(path):
@@ -80,7 +80,7 @@ def left_behind(path: Path, positions: Container[int]) -> dict[int, Mapping[str,
 
 
 def read_journal(path: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
-    """Yield the lines of a journal, read and as they stand, once its actor is dead."""
+    """Yield the lines of a dead actor's journal, each parsed and as its bytes."""
     with closing(_open(path)) as journal:
         for offset, text in journal.lines():
             try:
@@ -92,7 +92,7 @@ def read_journal(path: Path) -> Iterator[tuple[Mapping[str, Any], bytes]]:
 
 
 def _open(path: Path) -> Journal:
-    """Open a journal when nobody else writes it any more."""
+    """Open a journal as soon as no other process writes it."""
     end = monotonic() + _PATIENCE
     while True:
         try:

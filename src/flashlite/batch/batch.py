@@ -1,4 +1,4 @@
-"""Many calls with a memory: what was answered is on file, and is never asked for again."""
+"""Batches of calls with a checkpoint file: what was answered is never asked for again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ log = logging.getLogger("flashlite.batch")
 
 Order: TypeAlias = Literal["input", "completion"]
 
-# What no other item would survive either.
+# Errors that every other item would meet too.
 _HOPELESS = (
     ActorsDied,
     AuthenticationError,
@@ -51,10 +51,10 @@ _HOPELESS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One item, ready to be asked for.
+    """One item of a batch, ready to be sent.
 
-    `hash` is what it is known by, `about` some words of it. `call` gets the answer; it is given
-    what to call right before a request is sent.
+    `hash` identifies it, `about` has its first words. `call` returns the answer; its argument is an
+    `Intent`, to be called right before a request is sent.
     """
 
     hash: str
@@ -70,17 +70,17 @@ class Batch:
         async with aclosing(batch):
             async for position, answer in batch: ...
 
-    Nothing begins before that. A failure stops nothing but itself; it is on file as one, and the
-    next run tries it again. Awaiting raises the first failure at the end, with the answers in
-    its `answers`; with `return_exceptions`, and with `async for`, each failure is in its place.
-    What no other item would survive (a wrong key, an empty budget or account, a full disk) stops
-    the batch: what was sent is waited for, then it is raised.
+    Nothing is sent before that. A failed item does not stop the others; its failure is written to
+    the checkpoint, and the next run tries it again. Awaiting raises the first failure at the end,
+    with the answers in its `answers`; with `return_exceptions`, and with `async for`, each failure
+    is returned in its item's place. An error that every other item would meet too (a wrong key, an
+    empty budget or account, a full disk) stops the batch: it waits for what was sent, then raises.
 
-    Every answer is read back from the file when it is handed out, so that memory does not grow and
-    an answer is the same whichever run asked for it: with the usage and the cost that it had, and
-    without the raw JSON and the headers. `restored` counts the answers of earlier runs. `lost`
-    counts the requests of all killed runs of this checkpoint that left no answer in it: each may
-    have been paid for. What they were for is asked for again, and they stay in the count.
+    Every answer is read back from the file when it is handed out, so memory does not grow, and an
+    answer is the same whichever run asked for it: it has its original usage and cost, but not the
+    raw JSON and the headers. `restored` counts the answers of earlier runs. `lost` counts the
+    requests that killed runs of this checkpoint sent without storing an answer: each may have been
+    billed. Their items are asked for again, and the requests stay in the count.
     """
 
     def __init__(
@@ -119,13 +119,13 @@ class Batch:
         return self._reader
 
     def stop(self) -> None:
-        """Send nothing more and wait for what was sent; the batch then ends with an error."""
+        """Send no more requests and wait for those sent; the batch then ends with an error."""
         self._is_stopped = True
         if self._crowd is not None:
             self._crowd.stop()
 
     async def aclose(self) -> None:
-        """End a batch that is not read to its end; what was sent and not answered is lost."""
+        """End a batch that was not read to its end; unanswered requests are lost."""
         if self._reader is not None:
             await self._reader.aclose()
 
@@ -142,7 +142,7 @@ class Batch:
 
     @asynccontextmanager
     async def _ready(self, checkpoint: Checkpoint) -> AsyncIterator[None]:
-        """Open what items are asked with."""
+        """Set up what answers the items, for the duration of the batch."""
         if count := checkpoint.submissions.open:
             raise ConfigError(
                 f"{self._path} has {count} jobs at a provider, whose answers would be paid for "
@@ -159,7 +159,7 @@ class Batch:
         return _in_order(outcomes) if self._order == "input" else outcomes
 
     async def _until_hopeless(self, crowd: Crowd) -> AsyncGenerator[tuple[int, Any]]:
-        """Yield what comes; raise at the end what ended it too early."""
+        """Yield the outcomes; raise at the end the error that stopped the batch, if any."""
         end: Exception | None = None
         if self._is_stopped:
             crowd.stop()
@@ -176,7 +176,7 @@ class Batch:
             raise end
 
     async def _answer_item(self, checkpoint: Checkpoint, *, messages: Any, position: int) -> Any:
-        """Return where the answer of an item is, or what it returned as its failure."""
+        """Return where an item's answer is stored, or the failure that its call returned."""
         about: dict[str, Any] = {"item": None, "position": position}
         try:
             item = await self._prepare(messages)
@@ -218,7 +218,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """An answer on file; `usage` and `cached` are here for the bar."""
+    """An answer on file; the progress bar reads `usage` and `cached`."""
 
     offset: int
     response_model: type[Any] | None
@@ -233,7 +233,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Unstored:
-    """An answer that could not be written down, which ends the batch."""
+    """An answer that could not be stored, which ends the batch."""
 
     answer: Any
     problem: StoreError
@@ -250,7 +250,7 @@ def _answer(checkpoint: Checkpoint, outcome: Any) -> Any:
 async def numbered_arguments(
     items: Iterable[Any] | AsyncIterable[Any],
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Yield items as a crowd takes them: as arguments."""
+    """Yield items as the keyword arguments that a crowd takes."""
     async for position, item in numbered(items):
         yield {"messages": item, "position": position}
 
@@ -258,7 +258,7 @@ async def numbered_arguments(
 async def _in_order(
     outcomes: AsyncGenerator[tuple[int, Any]],
 ) -> AsyncGenerator[tuple[int, Any]]:
-    """Yield outcomes in the order of their positions; before an error, all that there are."""
+    """Yield outcomes in the order of their positions; before an error, all that are left."""
     waiting: dict[int, Any] = {}
     turn = 0
     try:

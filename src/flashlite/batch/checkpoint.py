@@ -1,13 +1,13 @@
-"""What a batch has done so far, in a file: enough to go on after any kill.
+"""The checkpoint file of a batch: all it has done so far, enough to go on after any kill.
 
-One JSON object a line, told apart by `kind`. The first is `checkpoint`, with the `version` of the
-form. `intent` is written before a request is sent, then `answer` or `failure` when the call has
-come to its end. Where a process was killed in between, the next one writes `lost` for each intent:
-those requests may have been paid for. `item` is the hash of what was asked, by which an answer is
-found again, and `request` some words of it for whoever reads the file; `position` is the place in
-the source. Where requests travel in jobs, `submission`, `job` and `closed` tell of these instead of
-`intent`, and the `parts` of an answer are the ids of all that was asked there for it.
-Actors of Ray have files of the same form beside this one (see `ActorJournals`).
+Each line is a JSON object with a `kind`. The first is `checkpoint`, with the `version` of the
+format. `intent` is written before a request is sent, then `answer` or `failure` when the call has
+ended. If a process is killed in between, the next one writes `lost` for each open intent: those
+requests may have been billed. `item` is the hash of the request, by which an answer is found again,
+and `request` has its first words for people who read the file; `position` is its place in the
+source. If requests are sent in provider jobs, `submission`, `job` and `closed` lines replace
+`intent`, and the `parts` of an answer are the ids of all its requests in jobs.
+Ray actors have files of the same form beside this one (see `ActorJournals`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _OF_JOBS = ("submission", "job", "closed")
 _BYTES = 16  # of a hash: enough to tell any number of items apart
 _FARTHEST = (
     1 << 48
-)  # bytes: an answer's place is one number, its position times this and its offset
+)  # bytes; an answer's place is one number: its position times this, plus its offset
 
 
 class Checkpoint:
-    """The answers on file that nobody took yet, and the end of the file.
+    """The answers on file that no item has taken yet, and the file to append to.
 
-    Answers are a multiset: each is taken by one item, so that of equal items each has its own.
-    Only their hashes and places are in memory, about 150 bytes each, until they are taken.
-    `lost` is how many requests were sent, by runs that were killed, and left no answer here.
-    `submissions` are the jobs of earlier runs.
+    Answers are a multiset: each is taken by one item, so that each of several equal items has its
+    own. Only their hashes and places are in memory, about 150 bytes each, until they are taken.
+    `lost` counts the requests that killed runs sent without storing an answer. `submissions` are
+    the jobs of earlier runs.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -54,7 +54,7 @@ class Checkpoint:
         self._read()
 
     def take(self, item: str) -> int | None:
-        """Return where an answer for an item is, None where there is none left."""
+        """Return the offset of an answer for an item, None if there is none left."""
         name = _short(item)
         place = self._answers.pop(name, None)
         if isinstance(place, list):
@@ -68,21 +68,21 @@ class Checkpoint:
         self._write("intent", {"item": item, "position": position})
 
     def lose(self, item: str, position: int) -> None:
-        """Note that a request was sent whose answer never came, and may have been paid for."""
+        """Note that a request was sent, may have been billed, and was never answered."""
         self._write("lost", {"item": item, "position": position})
         self.lost += 1
 
     async def note(self, kind: str, about: Mapping[str, Any]) -> None:
-        """Note what becomes of a job (see `Submissions`); return when the disk has it."""
+        """Note the progress of a job (see `Submissions`); return when it is on disk."""
         self._write(kind, about)
         await self._journal.sync(at_once=True)
 
     def keep(self, answer: Any, **about: Any) -> int:
-        """Note an answer and return where it is."""
+        """Write an answer and return its offset."""
         return self._write("answer", about, lambda: answer_record(answer))
 
     def fail(self, failure: Any, **about: Any) -> None:
-        """Note what went wrong: an exception, or the result that tells of it."""
+        """Write a failure: an exception, or a result with an error."""
         self._write("failure", about, lambda: failure_record(failure))
 
     def read(self, offset: int) -> Mapping[str, Any]:
@@ -91,11 +91,11 @@ class Checkpoint:
         return record
 
     async def sync(self) -> None:
-        """Have the disk take what was written, at most once a second."""
+        """Flush what was written to disk, at most once a second."""
         await self._journal.sync()
 
     def close(self) -> None:
-        """Let others have the file."""
+        """Close the file and release its lock."""
         self._journal.close()
 
     def _write(
@@ -123,7 +123,7 @@ class Checkpoint:
         self._take_over(sent)
         for places in self._answers.values():
             if isinstance(places, list):
-                places.sort(reverse=True)  # of equal items, the first gets what was the first's
+                places.sort(reverse=True)  # equal items get their answers in order
         lost = [*sent.elements()]
         for position, item in lost:
             self.lose(item, position)
@@ -136,7 +136,7 @@ class Checkpoint:
             )
 
     def _take_over(self, sent: Counter[tuple[int, str]]) -> None:
-        """Copy the answers that actors had on file when their batch was killed."""
+        """Copy answers from the journals of actors whose batch was killed."""
         journals = ActorJournals(self.path)
         if journals.paths():
             for text in journals.answers(sent):
@@ -147,7 +147,7 @@ class Checkpoint:
     def _read_line(
         self, line: Mapping[str, Any], offset: int, sent: Counter[tuple[int, str]]
     ) -> None:
-        """Take a line in; `sent` counts the requests that have left nothing else so far."""
+        """Read one line; `sent` counts the requests that have only an intent so far."""
         if line["kind"] in _OF_JOBS:
             self.submissions.read(line)
             return
@@ -175,9 +175,9 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What becomes of one item on its way: call it right before a request is sent.
+    """Notes the requests of one item in the checkpoint: call it right before sending one.
 
-    `parts` are the ids of its requests in jobs, as far as their results came.
+    `parts` are the ids of the item's requests in jobs whose results have come.
     """
 
     checkpoint: Checkpoint
@@ -189,7 +189,7 @@ class Intent:
         self.checkpoint.intend(self.item, self.position)
 
     def lose(self) -> None:
-        """Note that the request was sent and its answer never came."""
+        """Note that a request was sent and never answered."""
         self.checkpoint.lose(self.item, self.position)
 
 

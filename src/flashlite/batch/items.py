@@ -1,4 +1,4 @@
-"""What a batch knows a request by."""
+"""How a batch identifies a request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def request_of(client: Engine, item: OneInput) -> CompletionRequest:
 def item_of(
     request: CompletionRequest, call: Callable[[Intent], Awaitable[CompletionResponse]]
 ) -> Item:
-    """Return the item of a request, which `call` gets the answer for."""
+    """Return the batch item of a request that `call` answers."""
     words = request.messages[-1].text if request.messages else ""
     return Item(
         hash=_identity(request),
@@ -39,7 +39,7 @@ def item_of(
 
 
 def _identity(request: CompletionRequest) -> str:
-    """Hash all that decides the answer, with the model's name and address as they were given."""
+    """Hash all that decides the answer, with the model's name and base URL as given."""
     asked = Target(
         provider="", dialect=request.api or "", model=request.model, address=request.base_url or ""
     )

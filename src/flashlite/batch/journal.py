@@ -1,4 +1,4 @@
-"""A file of lines that one process at a time appends to, and that a kill cannot spoil."""
+"""An append-only file of lines for one process at a time, which a kill cannot corrupt."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PAGE = 1 << 14  # bytes
 
 
 class Journal:
-    """Lines on disk, held under a lock until they are closed or the process dies.
+    """Lines in a file, which is locked until it is closed or the process dies.
 
-    The file and its folders are made where they are missing. `append` returns when the line is the
-    operating system's: the process may be killed from then on. The disk is told once a second
-    (`sync`) and at the end: a cut of the power may cost what came after. A last line that somebody
-    was killed in is taken away. The first line has the `kind` of file that this is, and the
-    `version` of its form.
+    The file and its folders are created if missing. `append` returns when the operating system has
+    the line, so a kill after that does not lose it. Lines are flushed to disk once a second
+    (`sync`) and at the end, so a power cut may lose what came after. An incomplete last line, left
+    by a kill, is removed. The first line has the `kind` of the file and the `version` of its
+    format.
     """
 
     _descriptor: int | None = None
@@ -53,9 +53,9 @@ class Journal:
             unless_begun.pop_all()
 
     def append(self, line: bytes) -> int:
-        """Write a line, given without its line feed, and return where it begins.
+        """Write a line, given without its line feed, and return its offset.
 
-        Raises StoreError, and leaves the file as it was, where that is impossible.
+        If that fails, raises StoreError and leaves the file as it was.
         """
         offset, left = self._size, memoryview(line + b"\n")
         with self._explained():
@@ -81,7 +81,7 @@ class Journal:
         return line
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield every line behind the head, with where it begins."""
+        """Yield the offset and text of every line after the first."""
         with self._explained(), self.path.open("rb") as file:
             offset = len(file.readline())
             for line in file:
@@ -89,7 +89,7 @@ class Journal:
                 offset += len(line)
 
     async def sync(self, *, at_once: bool = False) -> None:
-        """Have the disk take what was written, at most once a second, off the event loop."""
+        """Flush what was written to disk in a thread, at most once a second."""
         now = self._clock()
         if at_once or now - self._synced >= _SYNC_INTERVAL:
             self._synced = now
@@ -97,12 +97,12 @@ class Journal:
                 await asyncio.to_thread(os.fsync, self._open())
 
     def flush(self) -> None:
-        """Have the disk take what was written, now."""
+        """Flush what was written to disk now."""
         with self._explained():
             os.fsync(self._open())
 
     def close(self) -> None:
-        """Have the disk take everything, and let others have the file."""
+        """Flush everything to disk, close the file and release its lock."""
         if self._descriptor is None:
             return
         from fcntl import LOCK_UN, flock
@@ -110,7 +110,7 @@ class Journal:
         try:
             with self._explained():
                 os.fsync(self._descriptor)
-                # Closing alone leaves the lock to a thread that still has the disk at work.
+                # Closing alone does not release the lock while a thread still runs fsync.
                 flock(self._descriptor, LOCK_UN)
         finally:
             self._let_go()
@@ -141,10 +141,10 @@ class Journal:
             ) from None
 
     def _begin(self, kind: str, version: int) -> None:
-        """Write the head of a new file; refuse one that is not ours."""
+        """Write the first line of a new file; raise ConfigError for a file of another kind."""
         head = json.dumps({"kind": kind, "version": version}).encode()
         found = os.pread(self._open(), _PAGE, 0).partition(b"\n")[0]
-        if self._size <= len(head) and head.startswith(found):  # new, or killed right here
+        if self._size <= len(head) and head.startswith(found):  # new, or killed just here
             os.ftruncate(self._open(), 0)
             self._size = 0
             self.append(head)
@@ -155,7 +155,7 @@ class Journal:
         check_version(known.get("version"), version, what=kind)
 
     def _end_last_line(self) -> None:
-        """Take a line away that somebody was killed in; one that only lacks its end gets it."""
+        """Remove an incomplete last line; one that only lacks its line feed gets it."""
         start = end = self._size
         while start > 0 and b"\n" not in os.pread(self._open(), _PAGE, start):
             start = max(0, start - _PAGE)

@@ -1,4 +1,4 @@
-"""Batches of anything, under llm-client's name."""
+"""Batches of any items, with the interface of llm-client's `BatchManager`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MOST_WORDS = 80  # characters
 
 
 class BatchManager:
-    """Give items to a function, `max_workers` at once, and keep what it returns in a file.
+    """Call a function with each of many items, `max_workers` at once, and store the results.
 
-    Without a `checkpoint_file` nothing is kept.
+    They are stored in `checkpoint_file`; without one, nothing is stored.
     """
 
     def __init__(
@@ -39,19 +39,19 @@ class BatchManager:
         key: Callable[[Any], Any] | None = None,
         return_exceptions: bool = False,
     ) -> list[Any]:
-        """Return what `processor` gave for each item, in the order of the items.
+        """Return the result of `processor` for each item, in the order of the items.
 
-        What is in the checkpoint is not asked for again. An item is known by its JSON, wherever it
-        stands; for items that are none, `key` returns the JSON to know them by. A result that is to
-        be kept is JSON too, or a CompletionResponse. A result with an `error`, as `OpenAIClient`
-        gives it, is a failure: it is returned, and tried again by the next run. So is an item for
-        which `processor` raises; `Batch` says when that is raised. `desc` draws a bar, with these
-        words, where standard error is a terminal.
+        An item whose result is in the checkpoint is not processed again. An item is identified by
+        its JSON, not by its position; for items that are not JSON, `key` returns JSON to identify
+        them by. A stored result has to be JSON too, or a CompletionResponse. A result with an
+        `error`, as `OpenAIClient` returns it, is a failure: it is returned, and the next run tries
+        the item again. An item for which `processor` raises is tried again too; `Batch` says when
+        the error is raised. `desc` labels a progress bar, shown if standard error is a terminal.
         """
         crowd = partial(Crowd, workers=self._max_workers, wire=(wire := OnWire()))
 
         async def process(item: Any) -> Any:
-            # What was begun may be paid for already: when a batch stops, it is waited for.
+            # A call that has begun may already be billed, so a batch that stops waits for it.
             return await wire(item, processor)
 
         if self._checkpoint_file is not None:

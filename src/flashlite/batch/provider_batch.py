@@ -1,4 +1,4 @@
-"""Batches of requests that providers answer by their batch APIs."""
+"""Batches that are sent to the providers' batch APIs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ log = logging.getLogger("flashlite.batch")
 
 
 class ProviderBatch(Batch):
-    """A batch whose requests travel in jobs; otherwise it is as `Batch` says.
+    """A batch whose requests are sent in jobs to the provider's batch API; else like `Batch`.
 
-    Requests wait for one another and are split as the provider's limits want it. Each goes through
-    all layers of its client but the seats and the minute: what the cache has is not submitted, and
-    an answer that does not fit its `response_model` is asked for again, in another job.
+    Requests are collected and split into jobs by the provider's limits. Each goes through all
+    layers of its client except concurrency and rate limits: what the cache has is not submitted,
+    and an answer that does not fit its `response_model` is asked for again, in another job.
 
-    Jobs outlive the process. The next run with the same checkpoint finds those that this one has
-    submitted, even if it was killed before it heard their names, and collects what they bring. What
-    a job left undone (it expired, say) is submitted again, as often as the client's retries allow.
-    `stop` leaves the jobs at their provider for the next run; `cancel` ends them.
+    Jobs outlive the process. The next run with the same checkpoint finds the jobs that this one
+    submitted, even if it was killed before it learned their ids, and collects their answers.
+    Requests that a job left undone (it expired, for example) are submitted again, as often as the
+    client's retries allow. `stop` leaves the jobs at the provider for the next run; `cancel` ends
+    them.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class ProviderBatch(Batch):
         self._handle: Handler | None = None
 
     async def cancel(self) -> None:
-        """End the jobs; answers that were ready come still, the others fail and are not billed.
+        """Cancel the jobs; finished answers still come, the others fail and are not billed.
 
-        Where the batch is not read yet, it ends what earlier runs have left of these requests.
+        Called before the batch is read, it cancels the jobs that earlier runs left.
         """
         self._is_cancelled = True
         if self._jobs is not None:

@@ -1,4 +1,4 @@
-"""Batches whose requests are answered by actors of Ray, on one machine or many."""
+"""Batches whose requests are answered by Ray actors, on one machine or many."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .items import item_of, request_of
 
 
 class RayBatch(Batch):
-    """A batch that actors of Ray answer; otherwise it is as `Batch` says.
+    """A batch whose requests are answered by Ray actors; else like `Batch`.
 
     Each actor has an engine of its own, made from the cache, limits, budget, retries and provider
     of the client; callbacks, logs and the cost report stay with the client itself. So limits and a
-    budget are to be in a pool, which actors share: others are refused, for each actor would have
-    them for itself. At most `max_concurrency` requests are with all actors together.
+    budget have to be in a pool, which actors share; others are refused, because each actor would
+    apply them separately. All actors together handle at most `max_concurrency` requests at once.
 
-    An actor has every answer on file before it reports it, in a journal beside the checkpoint. When
-    one dies, or its machine, another takes its place, and what it had answered is read from there.
-    What was on the wire at that moment may have been paid for: it is sent again, and counted in
-    `lost`. When the whole batch is killed, the next run with its checkpoint reads the journals. All
-    this holds where all machines see the checkpoint's folder. Where they do not, what a dead actor
-    had answered and not reported is lost too, unless actors share a cache that stores an answer
-    before it returns it (`HybridRedisPostgreSQLCache`, `FSCache`).
+    An actor writes every answer to a journal beside the checkpoint before it reports it. If an
+    actor or its machine dies, another takes its place, and its answers are read from the journal.
+    Requests that were on the wire at that moment may have been billed: they are sent again, and
+    counted in `lost`. If the whole batch is killed, the next run with its checkpoint reads the
+    journals. This requires that all machines see the checkpoint's folder. If they do not, answers
+    that a dead actor had not reported are lost too, unless actors share a cache that stores an
+    answer before it returns it (`HybridRedisPostgreSQLCache`, `FSCache`).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RayBatch(Batch):
                 yield
             finally:
                 self._actors = None
-        journals.remove()  # all was reported
+        journals.remove()  # everything was reported
 
     async def _item(self, one: OneInput) -> Item:
         request = await request_of(self._client, one)
@@ -76,7 +76,7 @@ class RayBatch(Batch):
         return item_of(request, call)
 
     async def _ask(self, intent: Intent, request: CompletionRequest) -> CompletionResponse:
-        """Have an actor answer; the answer counts what was lost on the way to it."""
+        """Let an actor answer; the answer's `lost` counts requests lost on the way."""
         assert self._actors is not None
         lost = 0
 

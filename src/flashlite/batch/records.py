@@ -1,4 +1,4 @@
-"""What a checkpoint's lines say of an answer and of a failure, and how an answer is read back."""
+"""Answers and failures as lines of a checkpoint, and how an answer is read back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import CompletionError
 from ..schema import validate
 from ..types import CompletionResponse, Usage
 
-VERSION = 1  # of a checkpoint's form
+VERSION = 1  # of the checkpoint format
 
 _UNTOLD = CompletionResponse()
 _PROVENANCE = ("cached", "lineage", "fallback_from", "attempts", "lost", "latency", "duration")
@@ -18,7 +18,7 @@ _ERROR_FACTS = ("status_code", "code", "request_id", "attempts", "retryable", "m
 
 
 def encode(line: Mapping[str, Any]) -> bytes:
-    """Return a line as JSON; raises TypeError, ValueError or RecursionError for what is none."""
+    """Return a line as JSON; raises TypeError, ValueError or RecursionError if it is not JSON."""
     try:
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
         return text.encode()
@@ -27,7 +27,7 @@ def encode(line: Mapping[str, Any]) -> bytes:
 
 
 def answer_record(answer: Any) -> dict[str, Any]:
-    """Return what is kept of an answer: a `response`, or the `result` of somebody's function."""
+    """Return what is stored of an answer: a `response`, or the `result` of a user's function."""
     if not isinstance(answer, CompletionResponse):
         return {"result": answer}
     if answer.is_open:
@@ -38,7 +38,7 @@ def answer_record(answer: Any) -> dict[str, Any]:
 
 
 def read_answer(record: Mapping[str, Any], response_model: type[Any] | None = None) -> Any:
-    """Return the answer that was kept; raises ValueError, or the like, where there is none."""
+    """Return a stored answer; raises ValueError, or a similar error, if it cannot be read."""
     if "result" in record:
         return record["result"]
     kept = record["response"]
@@ -53,7 +53,7 @@ def read_answer(record: Mapping[str, Any], response_model: type[Any] | None = No
 
 
 def failure_record(failure: Any) -> dict[str, Any]:
-    """Return what is said of an exception, or of a result that tells of one."""
+    """Return what is stored of an exception, or of a result with an error."""
     if isinstance(failure, CompletionResponse):
         return {"error": {"type": "CompletionResponse", "message": failure.error}}
     if not isinstance(failure, Exception):
@@ -69,7 +69,7 @@ def failure_record(failure: Any) -> dict[str, Any]:
 
 
 def is_failure(result: Any) -> bool:
-    """Whether a function returned its failure instead of raising it."""
+    """Whether a function returned a failure instead of raising it."""
     if isinstance(result, CompletionResponse):
         return not (result.ok or result.is_open)
     return isinstance(result, Mapping) and bool(result.get("error"))

@@ -24,7 +24,7 @@ from .ray_batch import RayBatch
 BatchMode: TypeAlias = Literal["calls", "provider"]
 
 _SEATS: Mapping[str, int] = {"calls": 10, "provider": 50_000, "ray": 100}
-_TOGETHER = 1.0  # seconds for which requests wait for others
+_TOGETHER = 1.0  # seconds that requests wait for others to join their job
 
 
 def run_batch(
@@ -40,21 +40,21 @@ def run_batch(
     poll_interval: float = 15.0,
     engine: Literal["ray"] | Ray | None = None,
 ) -> Batch:
-    """Ask for many answers, keep each in a file, and go on from there after any kill.
+    """Return a batch that answers many requests, stores each answer and goes on after a kill.
 
         answers = await run_batch(client, requests, checkpoint="run.jsonl")
 
-    A request is a dict of arguments of `complete`, or just its messages; any source will do, also
-    an endless or asynchronous one. It is known by all that decides its answer (model, messages,
-    parameters, tools, schema, `sample`), wherever it stands: another list with the same request
-    finds its answer. Equal requests are asked for once each. `Batch` says how to read the answers,
-    what becomes of failures, and what is kept. One process at a time writes a checkpoint.
+    A request is a dict of arguments of `complete`, or just its messages; any iterable will do, even
+    an endless or asynchronous one. A request is identified by all that decides its answer (model,
+    messages, parameters, tools, schema, `sample`), not by its position: another list with the same
+    request finds its answer. Each of several equal requests gets an answer of its own. `Batch` says
+    how to read answers, what failures do, and what is stored. One process at a time can use a file.
 
     `mode="provider"` uses the batch APIs of OpenAI, Anthropic, Gemini and others, at half the price
-    and within a day: see `ProviderBatch`. A job is asked how it is after `poll_interval` seconds,
-    and then more and more seldom. `engine="ray"`, or a `Ray` that says how, has actors of Ray do
-    the work, on one machine or many: see `RayBatch`. `max_concurrency` requests are under way, and
-    in memory, at once: 10 where nothing is said, 50,000 in jobs, 100 on Ray.
+    and within a day: see `ProviderBatch`. The status of a job is polled after `poll_interval`
+    seconds, then at growing intervals. `engine="ray"`, or a `Ray` with settings, lets Ray actors do
+    the work, on one machine or many: see `RayBatch`. At most `max_concurrency` requests are under
+    way, and in memory, at once: by default 10, in provider jobs 50,000, on Ray 100.
     """
     ray = _ray(engine, mode)
     seats = _SEATS["ray" if ray else mode] if max_concurrency is None else max_concurrency
@@ -70,7 +70,7 @@ def run_batch(
 
 
 def _ray(engine: Literal["ray"] | Ray | None, mode: BatchMode) -> Ray | None:
-    """Return who is to answer, if that is Ray; refuse what does not go together."""
+    """Return the Ray settings, None without Ray; raises ConfigError for a wrong combination."""
     if mode not in (modes := get_args(BatchMode)):
         raise ConfigError(f"mode is one of {', '.join(modes)}; got {mode!r:.80}")
     if engine is not None and mode == "provider":

@@ -27,7 +27,7 @@ __all__ = ["main"]
 def main(debug: bool) -> None:
     """One fast, honest call over every model provider.
 
-    Keys come from the environment or from a .env file; `flashlite doctor` says which were found.
-    Exits with 0 when all went well, 1 when something was tried and failed, 2 when the command
-    cannot work as written.
+    Keys come from the environment or from a .env file; `flashlite doctor` shows which were found.
+    The exit code is 0 on success, 1 if something was tried and failed, 2 if the command cannot work
+    as written.
     """

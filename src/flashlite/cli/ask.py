@@ -35,10 +35,10 @@ def ask(
     variables: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Ask a model, and print its answer while it is written.
+    """Ask a model and print its answer as it is written.
 
-    Without PROMPT, or with -, the prompt is read from standard input. With --template, it is the
-    template filled in.
+    Without PROMPT, or with -, the prompt is read from standard input. With --template, the prompt
+    is the filled-in template.
 
     \b
     flashlite ask "Why is the sky blue?" --model openai/gpt-4o

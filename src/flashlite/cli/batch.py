@@ -1,4 +1,4 @@
-"""`flashlite batch`: a file of requests, answered into another one."""
+"""`flashlite batch`: answer a file of requests into another file."""
 
 from __future__ import annotations
 
@@ -87,16 +87,16 @@ def batch(
     cancel: bool,
     **how: Any,
 ) -> None:
-    """Answer a file of requests; run the same command again to go on after anything.
+    """Answer a file of requests; after any interruption, run the same command again to resume.
 
-    IN has one JSON value a line: a prompt, a list of messages, or an object with "messages" and
-    parameters of its own. The lines of OpenAI's batch files will do too. With --template, a line
-    is an object with the template's variables. An "id" or a "custom_id" comes back with its answer.
+    IN has one JSON value per line: a prompt, a list of messages, or an object with "messages" and
+    its own parameters. Lines of OpenAI's batch files work too. With --template, each line is an
+    object with the template's variables. An "id" or a "custom_id" is returned with its answer.
 
-    Each answer is in the checkpoint as soon as it is there, and is never paid for again; failures
-    are tried again by the next run. OUT appears when all was tried. An interrupt (Ctrl-C) waits for
-    what was sent; a second one does not. With --provider, requests travel in jobs, which go on
-    whatever happens here: after an interrupt, the same command collects what they have brought.
+    Each answer is saved in the checkpoint as soon as it arrives, and is never paid for again;
+    failures are tried again by the next run. OUT appears when everything was tried. An interrupt
+    (Ctrl-C) waits for what was sent; a second one does not. With --provider, requests are sent in
+    jobs that continue after an interrupt: the same command then collects their answers.
 
     \b
     flashlite batch in.jsonl -o out.jsonl --model openai/gpt-4o -M temperature=0
@@ -126,7 +126,7 @@ def _checkpoint(source: Path, output: Path, given: Path | None) -> Path:
 async def _answer_all(
     client: Any, requests: RequestsFile, output: Path, *, cancel: bool, **how: Any
 ) -> int:
-    """Write what comes of all requests, say how it went, and return how many failed."""
+    """Write the outcomes of all requests, print a summary, and return how many failed."""
     from ..batch import ProviderBatch, run_batch
     from ..progress import Tally
 
@@ -161,7 +161,7 @@ def _line(position: int, name: Any, outcome: Any) -> bytes:
 
 @contextmanager
 def _whole_file(path: Path) -> Generator[BinaryIO]:
-    """Write a file that appears when it is whole; one process at a time does."""
+    """Open a file that appears only when it is complete; one process at a time can write it."""
     draft = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def _whole_file(path: Path) -> Generator[BinaryIO]:
             if not _is_ours(file, draft):
                 raise ConfigError(f"{path} is being written by another batch: wait for it")
             unless_whole.callback(draft.unlink, missing_ok=True)
-            file.truncate(0)  # what a killed run left
+            file.truncate(0)  # remove what a killed run left
             yield file
             file.flush()
             draft.replace(path)
@@ -179,7 +179,7 @@ def _whole_file(path: Path) -> Generator[BinaryIO]:
 
 
 def _is_ours(file: BinaryIO, draft: Path) -> bool:
-    """Lock a file; False where another process has it, or has just given it its final name."""
+    """Lock a file; return False if another process holds it or has just finished it."""
     from fcntl import LOCK_EX, LOCK_NB, flock
 
     try:
@@ -191,7 +191,7 @@ def _is_ours(file: BinaryIO, draft: Path) -> bool:
 
 @contextmanager
 def _interrupts(batch: Batch, notice: str) -> Generator[None]:
-    """Let the first interrupt stop the batch, and the second one end it."""
+    """Let the first interrupt stop the batch gracefully, and the second one cancel it."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
@@ -203,7 +203,7 @@ def _interrupts(batch: Batch, notice: str) -> Generator[None]:
 
     with ExitStack() as handlers:
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Only the main thread may: in another one an interrupt ends the batch as any other.
+            # Only the main thread can set handlers; in others an interrupt ends the batch at once.
             if threading.current_thread() is threading.main_thread():
                 loop.add_signal_handler(number, interrupt, number)
                 handlers.callback(loop.remove_signal_handler, number)

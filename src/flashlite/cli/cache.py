@@ -1,4 +1,4 @@
-"""`flashlite cache`: what a cache holds, and less of it."""
+"""`flashlite cache`: show what a cache holds, shrink it, or import answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _path = click.argument("path", type=click.Path(exists=True, path_type=Path))
 
 @click.group
 def cache() -> None:
-    """Look into a cache, or make it smaller.
+    """Inspect a cache, shrink it, or import answers into it.
 
     PATH is the file of a DiskCache or the folder of an FSCache.
     """
@@ -30,7 +30,7 @@ def cache() -> None:
 @_path
 @options.as_json
 def stats(path: Path, as_json: bool) -> None:
-    """Say how many answers a cache holds, and how large they are."""
+    """Show how many answers a cache holds, and how large they are."""
     found = asyncio.run(_with(_open(path), lambda store: store.stats()))
     if as_json:
         print_json({"entries": found.entries, "bytes": found.bytes})
@@ -43,7 +43,7 @@ def stats(path: Path, as_json: bool) -> None:
 @click.option("--collection", metavar="NAME", help="Forget these answers only.")
 @click.confirmation_option("--yes", prompt="Forget the stored answers?")
 def clear(path: Path, collection: str | None) -> None:
-    """Forget the answers of a cache."""
+    """Delete the answers in a cache."""
     count = asyncio.run(_with(_open(path), lambda store: store.clear(collection=collection)))
     click.echo(f"{count:,} answers forgotten")
 
@@ -51,7 +51,7 @@ def clear(path: Path, collection: str | None) -> None:
 @cache.command
 @_path
 def vacuum(path: Path) -> None:
-    """Remove what has expired from a file, and give its space back to the disk."""
+    """Remove expired answers from a file and return their space to the disk."""
     if path.is_dir():
         raise ConfigError(f"{path} is a folder, where no space is held: clear it instead")
     before = path.stat().st_size
@@ -88,15 +88,15 @@ def import_(
     arguments: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Take the answers of .eval LOGS, so that nobody pays for them again.
+    """Import the answers in .eval LOGS into a cache, so that they are not paid for again.
 
-    A run with the same --cache then asks for what is not in them only, and with -M cache_only=true
-    for nothing:
+    A run with the same cache then sends only requests whose answers are not in the logs, and with
+    -M cache_only=true none at all:
 
     \b
         inspect eval task.py --model flashlite/openai/gpt-4o -M cache=disk:answers.db
 
-    What cannot be given again as it was is left out, and counted.
+    Answers that cannot be returned exactly as they were are left out and counted.
     """
     from ..inspect_ai import import_logs
 

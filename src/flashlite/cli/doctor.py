@@ -1,4 +1,4 @@
-"""`flashlite doctor`: what a call would find here, without making one."""
+"""`flashlite doctor`: what a call would find on this machine, without making one."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _FOUND = "finds the models flashlite/…"
 )
 @options.as_json
 def doctor(model: str | None, cache_path: Path | None, as_json: bool) -> None:
-    """Say what a call would find: versions, keys, and who would answer for MODEL.
+    """Show what a call would find: versions, keys, and who would answer for MODEL.
 
-    Nothing is sent, and no key is shown. Exits with 1 where MODEL could not be asked, the cache not
-    be written, or Inspect not load the models flashlite/….
+    Nothing is sent, and no key is shown. The exit code is 1 if MODEL cannot be asked, if the cache
+    cannot be written, or if Inspect cannot load the models flashlite/….
     """
     findings = _findings(model, cache_path)
     problems = list(_problems(model, cache_path))
@@ -100,12 +100,12 @@ def _route(model: str) -> str:
 
     try:
         return resolve(model).explain()
-    except ConfigError:  # which is told as a problem
+    except ConfigError:  # reported as a problem
         return f"model:    {model}"
 
 
 def _inspect() -> str:
-    """Say whether Inspect can load our plugin; it only says itself that it knows no such model."""
+    """Return whether Inspect can load the plugin; its own error only says the model is unknown."""
     points = entry_points(group="inspect_ai", name="flashlite")
     if not points:
         return "is not told of flashlite: install flashlite again, here"
@@ -113,7 +113,7 @@ def _inspect() -> str:
         for point in points:
             point.load()
         from ..inspect_ai import FlashliteModelAPI as FlashliteModelAPI
-    except Exception as error:  # noqa: BLE001 - whatever a broken dependency raises
+    except Exception as error:  # noqa: BLE001 - a broken dependency can raise anything
         return f"cannot load flashlite: {type(error).__name__}: {' '.join(str(error).split())}"
     return _FOUND
 
@@ -133,7 +133,7 @@ def _key_names() -> Iterator[str]:
 
 
 def _is_writable(path: Path) -> bool:
-    """Whether a file or a folder can be written, or made where it is not there yet."""
+    """Return whether a file or a folder can be written, or created if it does not exist."""
     if path.exists():
         return os.access(path, os.W_OK)
     folder = next(parent for parent in path.absolute().parents if parent.exists())

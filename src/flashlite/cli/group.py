@@ -1,4 +1,4 @@
-"""How a command fails: one line on standard error, and an exit code."""
+"""How commands fail: with one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import ConfigError, FlashliteError
 
 
 class Commands(click.Group):
-    """Commands whose errors are one line; `--debug` lets them through as they are."""
+    """Commands whose errors are shown as one line; `--debug` raises them unchanged."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""`flashlite logs`: what was written of runs, closed or brought into Inspect's format."""
+"""`flashlite logs`: recover the logs of runs, or convert them to Inspect's format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .options import print_json
 
 @click.group
 def logs() -> None:
-    """Work on the logs of runs, in the format of Inspect."""
+    """Recover logs of runs in Inspect's format, or convert logs to it."""
 
 
 @logs.command
@@ -22,9 +22,9 @@ def logs() -> None:
 def recover(path: Path, as_json: bool) -> None:
     """Close the logs of runs that were killed.
 
-    PATH is a folder of logs, ./logs by default, or one log. Samples that were written are whole;
-    those that were running have what happened so far, and an error. Runs that still write are left
-    alone. Exits with 1 where a log could not be recovered; it is left as it is.
+    PATH is a folder of logs, ./logs by default, or one log. Samples that were written are complete;
+    those that were running have what happened so far, and an error. Logs that are still being
+    written are skipped. The exit code is 1 if a log cannot be recovered; it is then left unchanged.
     """
     from ..inspect_logs.recovery import recovery
 
@@ -68,13 +68,13 @@ def recover(path: Path, as_json: bool) -> None:
     help="Calls that share a tag with this prefix are one sample.",
 )
 def convert(files: tuple[Path, ...], output: Path, task: str | None, sample_tag: str) -> None:
-    """Write the FILES of a StructuredLogger as .eval logs.
+    """Convert the FILES of a StructuredLogger to .eval logs.
 
-    Each call is a sample, unless a tag such as sample:q7 says of which it is a part. What was not
-    recorded is marked as such. A file is converted into a folder once: its samples would count
-    twice there.
+    Each call is a sample, unless a tag such as sample:q7 assigns it to one. What was not recorded
+    is marked as such. A file can be converted into a folder only once, because its samples would
+    count twice there.
 
-    `flashlite cache import` takes nothing from such a log: it does not hold the whole requests.
+    `flashlite cache import` takes nothing from such a log, because it lacks the whole requests.
     """
     from ..inspect_logs import convert
 

@@ -28,7 +28,7 @@ _PRICES = {
 @click.argument("name")
 @options.as_json
 def models(name: str, as_json: bool) -> None:
-    """Say what is known about a model: its limits, its prices and its abilities.
+    """Show what is known about a model: its limits, prices and abilities.
 
     \b
     flashlite models openai/gpt-4o

@@ -1,4 +1,4 @@
-"""What several commands take."""
+"""The options and helpers that several commands share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 
 def read_pairs(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Read `name=value` pairs; a value is JSON where it can be, else text."""
+    """Read `name=value` pairs; a value is read as JSON if it is valid, else as text."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -47,12 +47,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def asking(command: Any) -> Any:
-    """Add the options of every command that asks a model."""
+    """Add the options that all commands that ask a model have."""
     return model(system(template(parameters(command))))
 
 
 def client(model: str | None, parameters: dict[str, Any], **options: Any) -> Any:
-    """Make a client; parameters that no call has are refused with a hint."""
+    """Create a client; raises ConfigError, with a hint, for unknown parameters."""
     from ..build import check_names
     from ..client import Flashlite
     from ..options import ClientOptions
@@ -62,7 +62,7 @@ def client(model: str | None, parameters: dict[str, Any], **options: Any) -> Any
 
 
 def read_template(template: str) -> tuple[str, Path | None]:
-    """Return a template and where those that it includes are: a file's name, or the text."""
+    """Return a template file's name and the folder for its includes, or the text and None."""
     path = Path(template)
     if len(template) < 4096 and "\n" not in template and "{" not in template and path.is_file():
         return path.name, path.parent
@@ -76,7 +76,7 @@ def print_json(value: Any) -> None:
 
 
 def say(text: str, *, end: str = "\n") -> None:
-    """Print a text; what the terminal has no sign for is spelt out."""
+    """Print a text; characters that the terminal cannot show are escaped."""
     click.echo(_sayable(text) + end, nl=False)
 
 

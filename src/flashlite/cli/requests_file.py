@@ -1,4 +1,4 @@
-"""A file with one request a line."""
+"""A file with one request per line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _IDS = ("id", "custom_id")
 
 
 class RequestsFile:
-    """The requests of a file, read line by line; empty lines do not count.
+    """The requests of a file, read line by line; empty lines are skipped.
 
-    `ids` has what names each request that was read, by its position, until somebody takes it.
-    All lines are read once at the start: better than to stop at a bad one when half is paid for.
+    `ids` has the id of each request that was read, by its position, until it is taken out. All
+    lines are checked at the start, so that a bad one does not stop a batch that is half paid for.
     """
 
     def __init__(self, path: Path, *, system: str | None, template: str | None) -> None:

@@ -1,4 +1,4 @@
-"""`flashlite top`: what all processes on a pool are doing, now."""
+"""`flashlite top`: what all processes on a pool are doing now."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..middleware.pool import Pool, PoolSight
     from ..middleware.pool.sight import Member, MinuteSight, PurseSight
 
-_PERIOD = 60.0  # seconds of spending that say when a budget will be gone
+_PERIOD = 60.0  # seconds of spending from which the end of a budget is estimated
 
 
 @click.command
@@ -48,9 +48,9 @@ def top(pool: str | None, name: str, once: bool, interval: float, as_json: bool)
 
     POOL is redis://host:port/number or the file of a SQLitePool. [default: REDIS_URL]
 
-    A model's requests and tokens are those that count against the limits now, with what running
-    calls have reserved. ETA says when the last that waits will be let in, and when the budget will
-    be spent if spending goes on as in the last minute. Ctrl-C ends it.
+    A model's requests and tokens are those that count against the limits now, including what
+    running calls have reserved. ETA is when the last waiting call will be admitted, and when the
+    budget will be spent if spending continues as in the last minute. Press Ctrl-C to exit.
 
     \b
     flashlite top pool.db
@@ -71,7 +71,7 @@ def _pool(address: str | None, name: str) -> Pool:
 
     if address is None:
         return RedisPool(name=name)
-    if "://" not in address.removeprefix("sqlite:") and "@" not in address:  # or it is a password
+    if "://" not in address.removeprefix("sqlite:") and "@" not in address:  # maybe with a password
         address = f"sqlite:{address.removeprefix('sqlite:')}"
     pool = open_pool(address, name=name)
     if isinstance(pool, SQLitePool) and not pool.path.is_file():
@@ -89,7 +89,7 @@ async def _look(pool: Pool) -> PoolSight:
 
 
 async def _watch(pool: Pool, interval: float) -> None:
-    """Draw the pool again and again, also while its place is down."""
+    """Redraw the pool at each interval, even while its server is down."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -113,13 +113,13 @@ async def _watch(pool: Pool, interval: float) -> None:
 
 
 class Spending:
-    """What was spent at the last looks, and what that says of a budget's end."""
+    """What was spent in the last minute, to estimate when a budget will be spent."""
 
     def __init__(self) -> None:
         self._seen = deque[tuple[float, float]]()
 
     def add(self, sight: PoolSight, *, now: float | None = None) -> None:
-        """Note what is spent at a moment."""
+        """Record what is spent now, or at `now`."""
         if sight.purse is None:
             return
         moment = time.monotonic() if now is None else now
@@ -128,7 +128,7 @@ class Spending:
             self._seen.popleft()
 
     def eta(self, sight: PoolSight) -> float | None:
-        """Return the seconds until the budget is spent, None where nothing says so."""
+        """Return the seconds until the budget is spent, None if that cannot be estimated."""
         if sight.purse is None or not self._seen:
             return None
         (began, before), (ended, after) = self._seen[0], self._seen[-1]
@@ -139,7 +139,7 @@ class Spending:
 
 
 def _json(sight: PoolSight) -> dict[str, Any]:
-    """Return what is seen as JSON has it: a limit that there is not is null."""
+    """Return what is seen as plain JSON, with null for no limit."""
     found = asdict(sight)
     for said, minute in zip(found["minutes"], sight.minutes, strict=True):
         said["limits"] = {

@@ -1,4 +1,4 @@
-"""A model's context window: how much goes in, and what stays when not all does."""
+"""A model's context window: how much fits, and what to keep if not everything does."""
 
 from .tokens import TokenCounter, estimate_tokens
 from .truncation import Strategy, check_strategy, head_length, open_calls

@@ -1,4 +1,4 @@
-"""How many tokens messages take, told without asking anybody."""
+"""How many tokens messages take, counted locally."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from ..models import MEDIA_TOKENS, ModelProfile, count_tokens
 from ..types import Message, MessageInput, normalize_messages
 
-# What stands around the texts of a prompt, by OpenAI's cookbook, "How to count tokens with
-# tiktoken": <|start|>{role}{content}<|end|>, a name, and the head of the answer to come. What a
-# call has around it is not published; it is taken to be a message's.
+# The tokens around the texts of a prompt, from OpenAI's cookbook, "How to count tokens with
+# tiktoken": <|start|>{role}{content}<|end|>, a name, and the head of the answer to come. Those
+# around a tool call are not published; they are assumed to be as many as a message's.
 MESSAGE_TOKENS, NAME_TOKENS, REPLY_TOKENS = 3, 1, 3
 
 _REMEMBERED = 20_000  # texts
@@ -23,46 +23,46 @@ _LONGEST_CHARACTER = 4  # bytes in UTF-8
 def estimate_tokens(messages: MessageInput, model: str | ModelProfile | None = None) -> int:
     """Return how many tokens a prompt of these messages takes.
 
-    Exact for texts to OpenAI's chat models; nearly right for calls and for other models (see
-    `count_tokens`). An image, a sound or a document counts MEDIA_TOKENS. Reasoning counts where it
-    is in signed blocks, for only those go back to the model.
+    The count is exact for texts to OpenAI's chat models, and approximate for tool calls and other
+    models (see `count_tokens`). An image, a sound or a document counts as MEDIA_TOKENS. Reasoning
+    counts only in signed blocks, because only those are sent back to the model.
     """
     return TokenCounter().count(normalize_messages(messages), model)
 
 
 class TokenCounter:
-    """Counts tokens, and every text only once however often it is asked for."""
+    """Counts tokens and remembers the counts of texts."""
 
     def __init__(self) -> None:
-        # By the text: Python keeps the hash of a string with it, so that a known one costs nothing.
+        # Keyed by the text: a string keeps its hash, so looking up a known one costs nothing.
         self._tokens_in = lru_cache(_REMEMBERED)(_tokens_in)
 
     def count(self, messages: Iterable[Message], model: str | ModelProfile | None = None) -> int:
-        """Count a whole prompt."""
+        """Return the number of tokens of a whole prompt."""
         return REPLY_TOKENS + sum(self.sizes(messages, model))
 
     def sizes(
         self, messages: Iterable[Message], model: str | ModelProfile | None = None
     ) -> list[int]:
-        """Count each message."""
+        """Return the number of tokens of each message."""
         return [_around(message) + self.texts(_texts(message), model) for message in messages]
 
     def texts(self, texts: Iterable[str], model: str | ModelProfile | None = None) -> int:
-        """Count bare texts, all together."""
+        """Return the number of tokens of bare texts, all together."""
         name = model.name if isinstance(model, ModelProfile) else model
         return sum(self._tokens_in(text, name) for text in texts)
 
 
 def at_most(messages: Iterable[Message], texts: Iterable[str] = ()) -> int:
-    """Return what a prompt surely does not exceed, by arithmetic: a token has a byte or more."""
+    """Return an upper bound of a prompt's tokens, computed from bytes: a token has at least one."""
     sizes = (_around(message) + sum(map(_bytes, _texts(message))) for message in messages)
     return REPLY_TOKENS + sum(sizes) + sum(map(_bytes, texts))
 
 
 def definitions(tools: Any) -> list[str]:
-    """Return tools as their JSON; what providers make of it is not published.
+    """Return the tools as JSON, to count them; what providers turn this into is not published.
 
-    What is no tool is left to whoever is asked with it.
+    Values that are not tools are skipped; the call that takes them refuses them.
     """
     known = tools if isinstance(tools, Iterable) else ()
     forms = (tool if isinstance(tool, Mapping) else _openai_form(tool) for tool in known)
@@ -78,7 +78,7 @@ def _bytes(text: str) -> int:
 
 
 def _around(message: Message) -> int:
-    """Count what is no text: the frame of the message and of its calls, and its media."""
+    """Return the tokens of a message that are not text: its frame, its calls' frames, its media."""
     content = message.get("content")
     parts = () if content is None or isinstance(content, str) else content
     media = sum(_words(part) is None for part in parts)
@@ -88,7 +88,7 @@ def _around(message: Message) -> int:
 
 
 def _texts(message: Message) -> Iterator[str]:
-    """Yield every text of a message that the model reads."""
+    """Yield each text of a message that the model reads."""
     yield message["role"]
     yield message.get("name") or ""
     content = message.get("content")

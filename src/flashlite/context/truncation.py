@@ -1,16 +1,17 @@
-"""Which messages of a history stay when not all can.
+"""Which messages of a history are kept if not all of them fit.
 
-An *exchange* is a message, or an assistant's calls together with their results: it stays or goes as
-one. A *turn* begins at a user message and goes on to the next one; what comes before the first user
-message belongs to the first turn.
+An *exchange* is a message, or an assistant's tool calls together with their results: it is kept or
+left out as a whole. A *turn* begins at a user message and ends before the next one; messages before
+the first user message belong to the first turn.
 
-What always stays: the system (or developer) messages that the history begins with, the last user
-message, and the last exchange. The rest goes in the order of the strategy until it fits:
+Always kept are the system (or developer) messages that the history begins with, the last user
+message, and the last exchange. The others are left out in the order of the strategy until the rest
+fits:
 
-- `sliding`: whole turns, the oldest first, so that what stays begins with a user message. When only
-  the last turn is left, its exchanges, the oldest first.
-- `drop_oldest`: one exchange after the other, the oldest first, so that as much stays as can.
-- `drop_middle`: as `sliding`, but the first turn goes last: it often says what all is about.
+- `sliding`: whole turns, oldest first, so that the rest begins with a user message. If only the
+  last turn is left, its exchanges, oldest first.
+- `drop_oldest`: one exchange at a time, oldest first, to keep as much as possible.
+- `drop_middle`: like `sliding`, but the first turn goes last, as it often states the task.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Positions: TypeAlias = list[int]
 
 
 def check_strategy(strategy: str, known: Sequence[str] = get_args(Strategy)) -> None:
-    """Refuse a strategy that is none."""
+    """Raise ConfigError for an unknown strategy."""
     if strategy not in known:
         raise ConfigError(f"truncation_strategy is one of {', '.join(known)}; got {strategy!r:.80}")
 
@@ -39,9 +40,9 @@ def left_out(
     strategy: Strategy,
     keep_system: bool = True,
 ) -> set[int]:
-    """Return the positions of the messages that have to go; `sizes` are in the unit of `room`.
+    """Return the positions of the messages to leave out; `sizes` are in the unit of `room`.
 
-    Where even what must stay is too large, all the rest goes.
+    If even the messages that are always kept are too large, all others are left out.
     """
     excess = sum(sizes) - room
     gone: set[int] = set()
@@ -55,7 +56,7 @@ def left_out(
 
 
 def _loose_turns(messages: Sequence[Message], keep_system: bool) -> list[list[Positions]]:
-    """Return the exchanges that may go, by turn."""
+    """Return the exchanges that may be left out, grouped by turn."""
     fixed = _fixed(messages, keep_system)
     turns: list[list[Positions]] = [[]]
     has_user = False
@@ -78,13 +79,13 @@ def _fixed(messages: Sequence[Message], keep_system: bool) -> set[int]:
 
 
 def head_length(messages: Sequence[Message]) -> int:
-    """Return how many system and developer messages a history begins with."""
+    """Return how many system or developer messages a history begins with."""
     is_head = [message["role"] in (Role.SYSTEM, Role.DEVELOPER) for message in messages]
     return [*is_head, False].index(False)
 
 
 def open_calls(messages: Sequence[Message]) -> list[str]:
-    """Return the ids of the calls that have no result, right behind them and one for each."""
+    """Return the ids of the tool calls without a result of their own directly after them."""
     missing: list[str] = []
     waiting: list[str] = []
     for message in messages:
@@ -97,7 +98,7 @@ def open_calls(messages: Sequence[Message]) -> list[str]:
 
 
 def _exchanges(messages: Sequence[Message]) -> list[Positions]:
-    """Return the positions of all messages, calls and their results together."""
+    """Return the positions of all messages, grouped into exchanges."""
     exchanges: list[Positions] = []
     by_call: dict[str, Positions] = {}
     for position, message in enumerate(messages):
@@ -107,7 +108,7 @@ def _exchanges(messages: Sequence[Message]) -> list[Positions]:
             asked.append(position)
             continue
         exchanges.append([position])
-        # Some servers number the calls of every answer anew: the latest call of a name is meant.
+        # Some servers reuse ids in every answer: a result belongs to the latest call of its id.
         calls = message.get("tool_calls") or ()
         by_call.update({call.get("id") or "": exchanges[-1] for call in calls})
     return exchanges

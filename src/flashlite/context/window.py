@@ -23,11 +23,12 @@ def truncate_messages(
     strategy: Strategy = "sliding",
     model: str | ModelProfile | None = None,
 ) -> list[Message]:
-    """Return the messages that stay in a prompt of at most so many tokens.
+    """Return the messages that fit in a prompt of at most `max_tokens`.
 
-    What stays, and what each strategy is, says `context/truncation.py`. Without `keep_system` a
-    system message goes like any other. `model` says whose tokens are counted, and its window is a
-    limit too. Raises ConfigError where even what must stay is too large.
+    `context/truncation.py` describes the strategies and which messages are always kept. Without
+    `keep_system`, a system message can be left out like any other. `model` selects the tokenizer,
+    and its context window is a limit too. Raises ConfigError if even the messages that are always
+    kept do not fit.
     """
     window = ContextManager(
         model, max_tokens=max_tokens, strategy=strategy, keep_system=keep_system
@@ -36,12 +37,12 @@ def truncate_messages(
 
 
 class ContextManager:
-    """The room that a model has for a prompt, and what fits in.
+    """The limit of a model's prompts, and which messages fit it.
 
     `limit` is how many tokens a prompt may have: the smaller of `max_tokens` and the model's
-    context window, less the `reserve_tokens` that are left to the answer. Most models have one
-    window for both. Where a model is not OpenAI's the count is only nearly right, so a reserve is
-    to leave some room for that too.
+    context window, less the `reserve_tokens` left for the answer. Most models have one window for
+    both. Token counts are only approximate for models that are not OpenAI's, so the reserve should
+    allow for that too.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class ContextManager:
 
     @property
     def limit(self) -> int:
-        """Tokens that a prompt may have."""
+        """The number of tokens that a prompt may have."""
         return self.max_tokens - self.reserve_tokens
 
     def count_tokens(self, messages: MessageInput) -> int:
@@ -77,14 +78,14 @@ class ContextManager:
         return self._counter.count(normalize_messages(messages), self.model)
 
     def fits(self, messages: MessageInput, *, tools: Any = ()) -> bool:
-        """Whether nothing has to go; told without a tokenizer where that is clear."""
+        """Return whether all messages fit; uses no tokenizer if the bytes already show it."""
         prompt, extra = normalize_messages(messages), definitions(tools)
         return at_most(prompt, extra) <= self.limit or self._needed(prompt, extra) <= self.limit
 
     def prepare(self, messages: MessageInput, *, tools: Any = ()) -> list[Message]:
-        """Return what fits of the messages, beside the definitions of `tools`.
+        """Return the messages that fit, beside the definitions of `tools`.
 
-        Raises ConfigError where even what must stay is too large.
+        Raises ConfigError if even the messages that are always kept do not fit.
         """
         prompt = normalize_messages(messages)
         gone = self.left_out(prompt, tools=tools)
@@ -93,9 +94,9 @@ class ContextManager:
     def left_out(
         self, messages: Sequence[Message], *, tools: Any = (), fraction: float = 1
     ) -> set[int]:
-        """Return the positions of the messages that do not fit.
+        """Return the positions of the messages to leave out; raises ConfigError as `prepare` does.
 
-        Where any have to go, what stays takes at most this fraction of the room, if that can be.
+        If any are left out, the rest takes at most this `fraction` of the room, if possible.
         """
         extra = definitions(tools)
         if at_most(messages, extra) <= self.limit:
@@ -131,19 +132,19 @@ class ContextManager:
 
 
 def window_of(model: str | ModelProfile | None, max_tokens: int | None) -> int | None:
-    """Return the smaller of a limit and a model's window, None where neither is known."""
+    """Return the smaller of a limit and a model's window, None if neither is known."""
     profile = lookup(model) if isinstance(model, str) else model
     known = (max_tokens, profile.context_window if profile else None)
     return min((tokens for tokens in known if tokens is not None), default=None)
 
 
 def name_of(model: str | ModelProfile | None) -> str | None:
-    """Return the name by which a model is asked."""
+    """Return the name that a model is called by."""
     return model.full_name if isinstance(model, ModelProfile) else model
 
 
 def check_limits(max_tokens: int | None, reserve_tokens: int) -> None:
-    """Refuse numbers that are none, or leave no room."""
+    """Raise ConfigError for numbers that are not whole or too small."""
     for name, value, least in (
         ("max_tokens", max_tokens, 1),
         ("reserve_tokens", reserve_tokens, 0),

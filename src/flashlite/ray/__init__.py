@@ -1,4 +1,4 @@
-"""Ray: datasets answered row by row, by engines on one machine or many.
+"""Ray: answer the rows of a dataset with engines on one machine or many.
 
     import ray.data
     from flashlite import Flashlite
@@ -10,7 +10,7 @@
         questions, client, column="question", output="answers.parquet", engine=Ray(actors=4)
     )
 
-`engine="ray"` of `batch`, which does the work, is there for everything that is no dataset.
+It is built on `batch` with `engine="ray"`, which also takes requests that are not in a dataset.
 """
 
 from ..batch import Ray, RayBatch

@@ -1,4 +1,4 @@
-"""A dataset of Ray, with an answer to each of its rows."""
+"""Answering each row of a Ray dataset."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pyarrow import Table  # type: ignore[import-untyped]
     from ray.data import Dataset
 
-_ROWS = 1000  # that are read and written together
-_TABLES = 8  # of so many rows, in memory at once
+_ROWS = 1000  # rows per table, read and written together
+_TABLES = 8  # tables in memory at once
 
 
 async def complete_dataset(
@@ -40,18 +40,18 @@ async def complete_dataset(
     return_exceptions: bool = False,
     progress: bool = False,
 ) -> Dataset:
-    """Have each row of a dataset answered, write all to a file, and return that as a dataset.
+    """Answer each row of a dataset, write all to a file, and return the file as a dataset.
 
-    What to ask is in a `column` (a text, or a list of messages), or `request` makes it of a row: a
-    dict of arguments of `complete`, or messages. Rows are read as they are needed and written as
-    they are answered, in the order in which Ray gives them. They keep their columns, and get those
-    of `flashlite.ray.output.COLUMNS`.
+    The request of a row is in `column` (a text, or a list of messages), or `request` makes it from
+    the row: a dict of arguments of `complete`, or messages. Rows are read as they are needed and
+    written as they are answered, in the order in which Ray yields them. They keep their columns,
+    and get those of `flashlite.ray.output.COLUMNS` in addition.
 
     `output` ends in `.parquet` or `.jsonl`, and appears when all rows were tried. Until then the
-    answers are in the `checkpoint` (`output` with `.checkpoint` behind it): after a kill or a
-    failure, the same call goes on from there, as `run_batch` and `RayBatch` say. The first failure
-    is raised when all else was tried; with `return_exceptions`, it is in the column `error` of its
-    row instead.
+    answers are in `checkpoint` (by default `output` with `.checkpoint` appended): after a kill or a
+    failure, the same call goes on from there, as in `run_batch` and `RayBatch`. The first failure
+    is raised after all rows were tried; with `return_exceptions`, failures are in the `error`
+    column of their rows instead.
     """
     path = whole_path(output)
     checkpoint = checkpoint or path.with_name(f"{path.name}.checkpoint")
@@ -64,12 +64,12 @@ async def complete_dataset(
 
 
 def complete_dataset_sync(dataset: Dataset, client: Engine, **how: Any) -> Dataset:
-    """Do what `complete_dataset` does, without `await`."""
+    """Answer a dataset like `complete_dataset`, without `await`."""
     return run_sync(complete_dataset(dataset, client, **how))
 
 
 async def _write(batch: Batch, rows: _Rows, path: Path, *, with_failures: bool) -> None:
-    """Write each table when all its rows were tried; raise the first failure at the end."""
+    """Write each table once all its rows were tried; raise the first failure at the end."""
     failure: Exception | None = None
     with open_output(path) as file:
         async with aclosing(batch):
@@ -83,7 +83,7 @@ async def _write(batch: Batch, rows: _Rows, path: Path, *, with_failures: bool) 
 
 
 class _Rows:
-    """The rows of a dataset on their way: read, asked, and given back when they are answered."""
+    """The rows of a dataset that are read and not yet answered, table by table."""
 
     def __init__(self, dataset: Dataset, request: Callable[[dict[str, Any]], OneInput]) -> None:
         self._dataset, self._request = dataset, request
@@ -92,7 +92,7 @@ class _Rows:
         self._room = asyncio.Semaphore(_TABLES)
 
     async def requests(self) -> AsyncGenerator[OneInput]:
-        """Yield what to ask for each row; reads no further while too much is unanswered."""
+        """Yield the request of each row; pause reading while too many rows are unanswered."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="flashlite-dataset")
         run = partial(asyncio.get_running_loop().run_in_executor, thread)
         tables = self._read()
@@ -103,14 +103,14 @@ class _Rows:
                 for row in table.to_pylist():
                     yield self._request(row)
         finally:
-            await run(tables.close)  # as soon as what is being read is there
+            await run(tables.close)  # runs after the read in progress
             thread.shutdown(wait=False)
 
     def _read(self) -> Generator[Table]:
         yield from self._dataset.iter_batches(batch_size=_ROWS, batch_format="pyarrow")
 
     def add(self, outcome: Any) -> tuple[Table, list[Any]] | None:
-        """Take the outcome of the next row; return a table and its outcomes when it is complete."""
+        """Add the outcome of the next row; return a table with its outcomes once it is complete."""
         self._outcomes.append(outcome)
         if len(self._outcomes) < self._tables[0].num_rows:
             return None
@@ -125,5 +125,5 @@ def _of_column(column: str, row: Mapping[str, Any]) -> OneInput:
     asked = row[column]
     if isinstance(asked, str):
         return asked
-    # Arrow gives every message the fields of all others.
+    # Arrow fills in every message the fields that only others have, with None.
     return [{name: value for name, value in said.items() if value is not None} for said in asked]

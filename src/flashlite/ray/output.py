@@ -1,4 +1,4 @@
-"""The file that a dataset's answers go to: Parquet or JSON lines."""
+"""The output file for a dataset's answers: Parquet or JSON lines."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ COLUMNS: Mapping[str, str] = {
     "error": "string",
     "response": "string",
 }
-"""What is added to each row, with its type in Arrow.
+"""The columns that are added to each row, with their Arrow types.
 
-`answer` is the text, `cost_usd` null where the price is not known. `response` is the JSON of the
-whole answer, tool calls, reasoning and all, or of what is known of the failure.
+`answer` is the text; `cost_usd` is null if the price is not known. `response` is the JSON of the
+whole answer, including tool calls and reasoning, or of the failure.
 """
 
 
 class Output(Protocol):
-    """A file that takes one table after another; it is made when the first one comes."""
+    """A file that takes one table after another; it is created with the first one."""
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is a file."""
+        """Whether the file exists."""
         ...
 
     def write(self, table: Table, outcomes: list[Any]) -> None:
-        """Write rows with what came of each: an answer or an exception."""
+        """Write rows with their outcomes: answers or exceptions."""
         ...
 
     def close(self) -> None:
-        """End the file; one without a table is empty."""
+        """Finish the file; without any table, it has no rows."""
         ...
 
 
 def whole_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path of an output from the root; refuse one that says no form."""
+    """Return the absolute path of an output; raises ConfigError for an unknown suffix."""
     whole = Path(path).expanduser().absolute()
     if whole.suffix not in _FORMS:
         raise ConfigError(f"output is a file that ends in .parquet or .jsonl; got {path}")
@@ -59,7 +59,7 @@ def whole_path(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def open_output(path: Path) -> Generator[Output]:
-    """Write a file that appears when it is whole."""
+    """Open an output for writing; the file appears under its name when it is complete."""
     draft = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,13 +75,13 @@ def open_output(path: Path) -> Generator[Output]:
 
 
 def _abandon(file: Output, draft: Path) -> None:
-    if file.is_begun:  # else the draft may be somebody else's
+    if file.is_begun:  # else the draft may belong to another process
         file.close()
         draft.unlink(missing_ok=True)
 
 
 def read_output(path: Path) -> Dataset:
-    """Return what was written as a dataset."""
+    """Return an output file as a dataset."""
     import ray.data
 
     read = ray.data.read_parquet if path.suffix == ".parquet" else ray.data.read_json
@@ -89,7 +89,7 @@ def read_output(path: Path) -> Dataset:
 
 
 class _Parquet:
-    """Tables as row groups; the first one says what types columns have."""
+    """Writes tables as row groups; the first one fixes the column types."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -129,7 +129,7 @@ class _Parquet:
 
 
 class _Lines:
-    """One JSON object a line."""
+    """Writes one JSON object per line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""What to do with a stream: show it in a browser, call functions, keep the whole answer."""
+"""Uses of a stream: show it in a browser, call functions, collect the whole answer."""
 
 from ..types.stream import format_sse_event
 from .buffering import BufferingAdapter, collect_stream, stream_to_string

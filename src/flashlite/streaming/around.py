@@ -1,4 +1,4 @@
-"""What is around an answer while it is made, and not while its reader has the word."""
+"""Context managers around the making of an answer, but not around the code of its reader."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, TypeAlias, TypeVar
 T = TypeVar("T")
 
 Around: TypeAlias = Callable[[], AbstractContextManager[Any]]
-"""Returns a context in which models are asked and tools run; of a stream, one for each piece."""
+"""Returns a context manager to ask models and run tools in; a stream needs one per piece."""
 
 
 def inside(around: Around | None) -> AbstractContextManager[Any]:
-    """Return the context for an answer that comes whole."""
+    """Return the context manager for an answer that is not streamed."""
     return nullcontext() if around is None else around()
 
 
 def within(around: Around | None, pieces: AsyncGenerator[T]) -> AsyncGenerator[T]:
-    """Return the pieces, each of them made inside of the context."""
+    """Return the pieces of a stream, each made inside a new context."""
     return pieces if around is None else _within(around, pieces)
 
 

@@ -1,4 +1,4 @@
-"""The whole of a stream, kept while others read it."""
+"""Collecting the whole of a stream while it is read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..types import CompletionResponse, StreamEvent, StreamEventType, ToolCall, 
 
 
 class BufferingAdapter:
-    """Keep what the first choice of one stream says, while its events are read.
+    """Collects the first choice of one stream while its events are read.
 
-    Where an agent streams several turns, their texts are put together, and `usage` is that of all.
+    If an agent streams several turns, their texts are joined and `usage` is the sum of all.
     """
 
     def __init__(self) -> None:
@@ -28,26 +28,28 @@ class BufferingAdapter:
 
     @property
     def content(self) -> str:
-        """The text that has arrived."""
+        """The text that has arrived so far."""
         return "".join(self._text)
 
     @property
     def reasoning(self) -> str:
+        """The reasoning that has arrived so far."""
         return "".join(self._reasoning)
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """The calls that have arrived whole."""
+        """The tool calls that have arrived completely."""
         return list(self._tool_calls)
 
     @property
     def usage(self) -> Usage | None:
+        """What was used so far, None if unknown."""
         return Usage.total_of([self._before, self._usage])
 
     async def wrap(self, stream: AsyncIterable[StreamEvent]) -> AsyncGenerator[StreamEvent]:
-        """Yield the events of a stream and keep what they say.
+        """Yield the events of a stream and collect their data.
 
-        A reader who may stop early closes this (`contextlib.aclosing`), which closes the stream.
+        To stop early, close this generator (use `contextlib.aclosing`), which closes the stream.
         """
         if self._is_used:
             raise ConfigError("a BufferingAdapter keeps one stream: make another one")
@@ -62,10 +64,10 @@ class BufferingAdapter:
             raise
 
     def get_result(self) -> CompletionResponse:
-        """Return the answer: what DONE brought.
+        """Return the answer, which is the data of DONE.
 
-        Of a stream that broke or was not read to its end it has what arrived, and says in `error`
-        that it is no answer.
+        If the stream broke or was not read to its end, the result has what arrived, and its `error`
+        says why it is not a whole answer.
         """
         if self._done is not None and self._done.data is not None:
             result: CompletionResponse = self._done.data
@@ -80,7 +82,7 @@ class BufferingAdapter:
         )
 
     def whole(self) -> CompletionResponse:
-        """Return the answer, or raise StreamInterruptedError where it is none."""
+        """Return the answer, or raise StreamInterruptedError if it is not whole."""
         result = self.get_result()
         if isinstance(result, CompletionResponse) and result.error is not None:
             raise StreamInterruptedError(result.error)
@@ -88,7 +90,7 @@ class BufferingAdapter:
 
     def _keep(self, event: StreamEvent) -> None:
         match event.type:
-            case StreamEventType.USAGE:  # what a turn used so far
+            case StreamEventType.USAGE:  # what the turn has used so far
                 self._usage = event.data
             case StreamEventType.META if event.data.get("event") == "turn_start":
                 self._before, self._usage = self.usage, None
@@ -105,7 +107,7 @@ class BufferingAdapter:
 
 
 async def collect_stream(stream: AsyncIterable[StreamEvent]) -> CompletionResponse:
-    """Read a stream and return the whole answer; raises StreamInterruptedError if it is none."""
+    """Read a stream and return the whole answer; raises StreamInterruptedError if it is cut off."""
     buffer = BufferingAdapter()
     async with aclosing(buffer.wrap(stream)) as events:
         async for _ in events:
@@ -121,14 +123,14 @@ async def stream_to_string(stream: AsyncIterable[StreamEvent]) -> str:
 def closing(
     stream: AsyncIterable[StreamEvent],
 ) -> AbstractAsyncContextManager[AsyncIterable[StreamEvent]]:
-    """Close a stream when its reader leaves; one that cannot be closed is left alone."""
+    """Return a context manager that closes a stream, if it can be closed."""
     if hasattr(stream, "aclose"):
         return aclosing(cast("AsyncGenerator[StreamEvent]", stream))
     return nullcontext(stream)
 
 
 def reason_of(error: FlashliteError) -> str:
-    """Return what went wrong, without whose error it is."""
+    """Return what went wrong, without the provider and the model."""
     return error.reason if isinstance(error, CompletionError) else str(error)
 
 

@@ -1,4 +1,4 @@
-"""A stream that calls functions."""
+"""Calling functions for the events of a stream."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .buffering import BufferingAdapter
 
 
 class CallbackAdapter:
-    """Call a function for each event of a stream: plain ones and coroutine functions.
+    """Calls a function for each event of a stream; coroutine functions are awaited.
 
-    `on_error` is called with the exception that ends a stream. What a function raises ends the
-    stream too.
+    `on_error` is called with the exception that ends a stream. An exception from a function ends
+    the stream too.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class CallbackAdapter:
     async def consume(self, stream: AsyncIterable[StreamEvent]) -> CompletionResponse:
         """Read a stream to its end and return the whole answer.
 
-        What the stream raises is told to `on_error` and raised; so is StreamInterruptedError where
+        An error of the stream is passed to `on_error` and raised; so is StreamInterruptedError if
         it ends without a whole answer.
         """
         buffer = BufferingAdapter()

@@ -1,4 +1,4 @@
-"""A stream for browsers that listen to a channel of Pusher's."""
+"""Streams for browsers that listen to a Pusher channel."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .sse import error_event
 
 log = logging.getLogger("flashlite.streaming")
 
-# Pusher takes ten events in a request, each with 10 kB of data; a character is 12 in JSON at most.
+# Pusher takes ten events per request, each with 10 kB; a character takes up to 12 bytes in JSON.
 _EVENTS, _DATA, _PIECE = 10, 10_000, 800
 _TEXTS = (StreamEventType.TOKEN, StreamEventType.REASONING)
 
 
 class PusherStreamer:
-    """Send streams to a channel of Pusher's, where browsers listen.
+    """Sends streams to a Pusher channel, where browsers listen.
 
-    What is not given is read from PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and PUSHER_CLUSTER;
+    Missing arguments are read from PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and PUSHER_CLUSTER;
     `client` is a `pusher.Pusher` of your own. Needs `pip install 'flashlite[pusher]'`.
 
-    An event has the name of its type, and JSON for data. The last one is `done`, which has no text,
-    for that was sent before, or `error`. Whatever gathers while a request is under way goes with
-    the next one, with neighbouring texts put together; that waits in a thread. Data for which
-    Pusher has no room is left out of its event, with a warning.
+    An event is named after its type and has JSON as data. The last event is `error`, or `done`
+    without the text, which was sent before. Requests are sent in a thread; events that arrive
+    during one go with the next, with adjacent texts joined. Data that is too large for Pusher is
+    left out of its event, with a warning.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class PusherStreamer:
     async def consume(self, stream: AsyncIterable[StreamEvent]) -> CompletionResponse:
         """Read a stream to its end, send it, and return the whole answer.
 
-        What the stream raises is sent and raised, and so is StreamInterruptedError where it ends
-        without a whole answer. What the pusher library raises closes the stream.
+        An error of the stream is sent and raised, and so is StreamInterruptedError if it ends
+        without a whole answer. An exception of the pusher library closes the stream and is raised.
         """
         buffer = BufferingAdapter()
         async with self._outbox() as put, aclosing(buffer.wrap(stream)) as events:
@@ -83,7 +83,7 @@ class PusherStreamer:
 
     @asynccontextmanager
     async def _outbox(self) -> AsyncGenerator[Callable[[StreamEvent | None], None]]:
-        """Yield a function that takes events to send; it raises what sending the last ones did."""
+        """Yield a function that queues events; it raises if sending earlier events failed."""
         waiting: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
         sending = asyncio.ensure_future(self._send(waiting, self._client))
 
@@ -107,7 +107,7 @@ class PusherStreamer:
             await asyncio.gather(sending, return_exceptions=True)
 
     async def _send(self, waiting: asyncio.Queue[StreamEvent | None], client: Any) -> None:
-        """Send what waits, until None does."""
+        """Send the queued events until None is queued."""
         is_open = True
         while is_open:
             gathered = [await waiting.get()]
@@ -128,7 +128,7 @@ class PusherStreamer:
 
 
 def _put_together(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
-    """Yield the events with neighbouring texts as one, in pieces that fit."""
+    """Yield the events with adjacent texts joined, in pieces that fit."""
     for (type, index), run in groupby(events, key=lambda event: (event.type, event.index)):
         if type not in _TEXTS:
             yield from run
@@ -139,7 +139,7 @@ def _put_together(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
 
 
 def _short(data: Any) -> Any:
-    """Return an event's data; of a whole answer, what was not sent piece by piece."""
+    """Return an event's data; of a whole answer, only what was not sent before."""
     if not isinstance(data, CompletionResponse):
         told = data.to_dict() if hasattr(data, "to_dict") else {}  # such as an agent's result
         return {name: told[name] for name in told if name != "content"} or data

@@ -1,4 +1,4 @@
-"""A stream for a browser: server-sent events."""
+"""Streams for browsers, as server-sent events."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..types import StreamEvent, StreamEventType
 from ..types.stream import checked_retry
 from .buffering import closing, reason_of
 
-_HEARTBEAT = ":\n\n"  # a comment: browsers take no notice of it, proxies see that something lives
+_HEARTBEAT = ":\n\n"  # a comment: browsers ignore it, proxies keep the connection
 
 
 class SSEAdapter:
-    """Turn streams into server-sent events, the body of a `text/event-stream` response.
+    """Turns streams into server-sent events, the body of a `text/event-stream` response.
 
-    `heartbeat` is after how many seconds of silence a comment is sent, so that no proxy gives up
-    on a model that thinks. `retry` is after how many milliseconds a browser that lost the
-    connection asks again; the first event says so. With `ids` an event has its number for an id,
-    from 1, and such a browser says the last one that it read: see `transform`.
+    After `heartbeat` seconds of silence a comment is sent, so that proxies do not close the
+    connection while a model thinks. `retry` is sent with the first event: how many milliseconds a
+    browser that lost the connection waits before it reconnects. With `ids`, each event has its
+    number as id, from 1, and a browser that reconnects sends the last id it read: see `transform`.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class SSEAdapter:
     async def transform(
         self, stream: AsyncIterable[StreamEvent], *, after: int = 0
     ) -> AsyncGenerator[str]:
-        """Yield each event as text; the stream is closed when the reader leaves.
+        """Yield each event as text; the stream is closed when the reader stops.
 
-        The first `after` events are left out: to go on for a browser that says that number in
-        `Last-Event-ID`, pass it with the same events from their beginning.
+        The first `after` events are left out: to continue for a browser that sends a number in
+        `Last-Event-ID`, pass that number and the same events from their beginning.
 
-        A stream that breaks ends with an `error` event, for a browser would ask again if the
-        connection broke. What is no error of flashlite's is raised after that, and the browser is
-        not told its words.
+        A stream that breaks ends with an `error` event, because a browser would reconnect if only
+        the connection broke. An exception that is not a FlashliteError is raised after that, and
+        its message is not sent.
         """
         number = 0
         try:
@@ -65,7 +65,7 @@ class SSEAdapter:
     async def _paced(
         self, events: AsyncIterable[StreamEvent]
     ) -> AsyncGenerator[StreamEvent | None]:
-        """Yield the events, and None whenever none came for as long as a heartbeat."""
+        """Yield the events, and None after each `heartbeat` seconds without one."""
         if self._heartbeat is None:
             async for event in events:
                 yield event
@@ -90,7 +90,7 @@ class SSEAdapter:
 
 
 def error_event(error: Exception) -> StreamEvent:
-    """Return the event that tells a reader of an error."""
+    """Return the ERROR event for an exception."""
     status = getattr(error, "status_code", None) or 500
     reason = reason_of(error) if isinstance(error, FlashliteError) else "internal error"
     return StreamEvent(StreamEventType.ERROR, {"status": status, "error": reason})

@@ -1,4 +1,4 @@
-"""Tools: functions that a model may call, and the loop that lets it."""
+"""Tools: functions that a model may call, and the loop that runs them."""
 
 from ..types import Completer, ToolCall
 from .calls import CallRunner

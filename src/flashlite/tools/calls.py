@@ -1,4 +1,4 @@
-"""Running the calls of one answer."""
+"""Running the tool calls of one answer."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .tool import checked_timeout
 log = logging.getLogger("flashlite.tools")
 
 Approve: TypeAlias = Callable[[ToolCall], Any]
-"""Says whether a call may be run, at once or as a coroutine.
+"""Decides whether a call may run, as a function or a coroutine function.
 
-True lets it run; a text refuses it and is what the model reads; anything else just refuses it.
+True lets it run; a text refuses it, and the model reads that text; anything else refuses it.
 """
 
 OnToolCall: TypeAlias = Callable[[ToolCall], Any]
-"""Called with every call that the model makes, before it is run or refused."""
+"""Called with every tool call of the model, before it is run or refused."""
 
 OnToolResult: TypeAlias = Callable[[ToolResult], Any]
-"""Called with every result, as soon as it is there."""
+"""Called with every tool result, as soon as it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRunner:
-    """How calls are run: by which tools, how long, how many, and who is asked and told.
+    """How tool calls are run: the tools, their limits, and the callbacks.
 
     `tool_timeout` is in seconds, for tools that have no timeout of their own. Calls beyond
     `max_tool_calls_per_turn` are not run, and the model is told so. Without
-    `include_tool_errors_in_context` the model reads that a call failed, and not how. What is
-    `fatal` ends the run when a tool or a callback raises it, instead of being told to the model.
+    `include_tool_errors_in_context`, the model reads only that a call failed, not why. A `fatal`
+    exception from a tool or a callback ends the run; the model does not read it.
     """
 
     tools: ToolRegistry
@@ -59,11 +59,11 @@ class CallRunner:
             raise ConfigError(f"max_tool_calls_per_turn is at least 1; got {most}")
 
     async def run(self, calls: Sequence[ToolCall], results: dict[int, ToolResult]) -> None:
-        """Run calls and put each result at its call's place, as soon as it is there.
+        """Run calls and store each result in `results` by its call's position, when it is there.
 
-        All approvals come before anything is run, one after the other, in the order of the calls.
-        What `approve` raises is raised, and what is `fatal`; neither that nor cancellation leaves a
-        tool running in the loop.
+        All approvals come before anything is run, one at a time, in the order of the calls.
+        Exceptions of `approve` and `fatal` ones are raised; neither these nor cancellation leave a
+        tool running in the event loop.
         """
         refusals = [await self._refusal(place, call) for place, call in enumerate(calls)]
         ones = (
@@ -78,11 +78,11 @@ class CallRunner:
             async with asyncio.TaskGroup() as group:
                 for one in ones:
                     group.create_task(one)
-        except BaseExceptionGroup as raised:  # only what is fatal gets here
+        except BaseExceptionGroup as raised:  # only fatal exceptions get here
             raise raised.exceptions[0] from None
 
     async def _refusal(self, place: int, call: ToolCall) -> str | None:
-        """Return why a call is not run; one that cannot be run anyway needs no approval."""
+        """Return why a call is refused, None if it may run; invalid calls need no approval."""
         most = self.max_tool_calls_per_turn
         if most is not None and place >= most:
             return f"not run: at most {most} calls at a time"
@@ -119,7 +119,7 @@ class CallRunner:
 
 @contextmanager
 def _heard(call: ToolCall) -> Generator[Callable[[ToolResult], None]]:
-    """Tell who listens what comes of a call, also if it is broken off."""
+    """Report the outcome of a call to the current listener, even if the call is interrupted."""
     listener, began = current_listener(), perf_counter()
 
     def tell(outcome: Any) -> None:
@@ -136,17 +136,17 @@ def _heard(call: ToolCall) -> Generator[Callable[[ToolResult], None]]:
 def _first_of(
     kinds: tuple[type[BaseException], ...], error: BaseException | None
 ) -> BaseException | None:
-    """Return an exception if it is of these kinds, or the first in a task group's that is."""
+    """Return an exception if it is of these kinds, or the first such one in an exception group."""
     if isinstance(error, BaseExceptionGroup):
         return next(filter(None, (_first_of(kinds, one) for one in error.exceptions)), None)
     return error if isinstance(error, kinds) else None
 
 
 def with_readable_calls(message: Message) -> Message:
-    """Return an answer as it may be sent again: arguments that are no JSON object are `{}`.
+    """Return an answer as it can be sent again: arguments that are not a JSON object become `{}`.
 
-    Servers that read the calls of a history (llama.cpp, vLLM) refuse all of it else. The model
-    reads what it wrote in the call's result.
+    Otherwise, servers that parse the calls of a history (llama.cpp, vLLM) refuse the request. The
+    model reads what it wrote in the call's result.
     """
     calls = message.tool_calls or []
     if not any(call.parse_error for call in calls):
@@ -159,7 +159,7 @@ def with_readable_calls(message: Message) -> Message:
 
 
 def unanswered(call: ToolCall, reason: str) -> ToolResult:
-    """Return the result of a call that was not run, or not to its end."""
+    """Return the result of a call that was not run or not finished."""
     return ToolResult(error=reason, name=call.name, call_id=call.id)
 
 
@@ -169,7 +169,7 @@ async def tell(
     *,
     fatal: tuple[type[BaseException], ...] = (),
 ) -> None:
-    """Call a function that only listens; one that raises is logged, but for what is `fatal`."""
+    """Call a callback; its exceptions are logged, except `fatal` ones, which are raised."""
     if callback is None:
         return
     try:

@@ -32,19 +32,19 @@ from .result import ToolResult
 from .tool import Tool
 
 Tools: TypeAlias = ToolRegistry | Iterable[Tool[..., Any] | Callable[..., Any]]
-"""What a loop takes for tools: a registry, or tools and plain functions."""
+"""The tools of a loop: a registry, or tools and plain functions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolLoopResult:
-    """What came of a tool loop.
+    """The result of a tool loop.
 
-    `content` and `parsed` are those of the last answer, `messages` the whole history, ready to be
-    gone on with. `tool_calls_made` and `tool_results` go together, in the order of the calls.
-    `iterations` counts the rounds of calls that were run. `usage` and `cost` (US dollars) are those
-    of all answers, None if that of any is unknown. `stop_reason` is why the loop ended: the last
-    answer's `finish_reason` ("stop", "length" …), "max_iterations" if the model wanted to go on, or
-    "tool_error".
+    `content` and `parsed` are those of the last answer; `messages` is the whole history, ready to
+    be continued. `tool_calls_made` and `tool_results` correspond, in the order of the calls.
+    `iterations` counts the rounds of calls that were run. `usage` and `cost` (US dollars) are the
+    sums of all answers, None if those of any answer are unknown. `stop_reason` is why the loop
+    ended: the last answer's `finish_reason` ("stop", "length", …), "max_iterations" if the model
+    wanted to go on, or "tool_error".
     """
 
     content: str
@@ -85,12 +85,12 @@ async def run_tool_loop(
 ) -> ToolLoopResult:
     """Ask a model, run the tools that it calls, and ask again until it answers without a call.
 
-    The answer that ends the loop is `result.parsed` where there is a `response_model`. See
-    `ToolLoop` and `CallRunner` for what is said about calls; `options` go to `client.complete`.
-    Callbacks may be coroutine functions; one that raises is logged.
+    With a `response_model`, its instance is `result.parsed`. See `ToolLoop` and `CallRunner` for
+    the options of tool calls; `options` go to `client.complete`. Callbacks may be coroutine
+    functions; their exceptions are only logged.
 
-    What a failed or cancelled call raises has the history so far in `error.messages` and what was
-    used in `error.usage`: `run_tool_loop(client, error.messages, tools)` goes on from there.
+    If the loop fails or is cancelled, the exception has the history so far in `error.messages` and
+    what was used in `error.usage`: `run_tool_loop(client, error.messages, tools)` continues there.
     """
     runner = CallRunner(
         tools=ToolRegistry.of(tools),
@@ -120,16 +120,16 @@ async def run_tool_loop(
 
 
 class ToolLoop:
-    """A tool loop by the step, for whoever asks the model himself, such as on a stream.
+    """A tool loop step by step, for code that asks the model itself, such as on a stream.
 
         loop = ToolLoop("What is the weather?", CallRunner(tools=ToolRegistry([get_weather])))
         while loop.stop_reason is None:
             response = ...  # an answer to `loop.messages`, asked for with the options `loop.offer`
             results = await loop.take(response)
 
-    At most `max_iterations` rounds of calls are run; the model reads the results of the last one
-    too. With `stop_on_tool_error` a failed call ends the loop. A `tool_choice` that forces a call
-    does so once, since the loop would never end else.
+    At most `max_iterations` rounds of calls are run; the model reads the results of the last round
+    too. With `stop_on_tool_error`, a failed call ends the loop. A `tool_choice` that forces a call
+    applies only to the first answer, because the loop would otherwise never end.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class ToolLoop:
 
     @property
     def offer(self) -> dict[str, Any]:
-        """The options of the next model call: `tools` and, where it holds, `tool_choice`."""
+        """The options of the next model call: `tools` and, if it applies, `tool_choice`."""
         tools = self._runner.tools
         offer: dict[str, Any] = {"tools": tools.to_openai()} if len(tools) else {}
         is_forcing = self._tool_choice not in (None, "auto", "none")
@@ -166,14 +166,14 @@ class ToolLoop:
 
     @property
     def usage(self) -> Usage | None:
-        """What all answers used, as far as it is known."""
+        """The usage of all answers, as far as it is known."""
         return Usage.total_of(response.usage for response in self.responses)
 
     async def take(self, response: CompletionResponse) -> list[ToolResult]:
         """Add an answer to the history, run its calls and add their results.
 
-        Every call gets one result, also if this is cancelled. Raises CompletionError for a
-        response that is no answer.
+        Every call gets one result, even if this is cancelled. Raises CompletionError for a
+        response that is not an answer.
         """
         calls = answered(response).tool_calls or []
         self.messages.append(with_readable_calls(response.message))
@@ -202,18 +202,18 @@ class ToolLoop:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Give whatever is raised inside what the loop has so far, so that it is not lost."""
+        """Add the history and the usage so far to any exception raised inside."""
         try:
             yield
-        except BaseException as error:  # a client and `approve` raise anything
+        except BaseException as error:  # a client and `approve` can raise anything
             used = getattr(error, "usage", None)
             used = [self.usage, used if isinstance(used, Usage) else None]
-            with suppress(AttributeError, TypeError):  # not every foreign exception takes them
+            with suppress(AttributeError, TypeError):  # not every exception takes attributes
                 error.messages, error.usage = tuple(self.messages), Usage.total_of(used)  # type: ignore[attr-defined]
             raise
 
     def result(self) -> ToolLoopResult:
-        """Return what came of the loop; raises ConfigError while it has no answer."""
+        """Return the result of the loop; raises ConfigError while it has no answer."""
         if not self.responses:
             raise ConfigError("the loop has no answer yet: take() one")
         last = self.responses[-1]
@@ -234,12 +234,12 @@ class ToolLoop:
 
 
 def answered(response: CompletionResponse) -> CompletionResponse:
-    """Return a response, or raise CompletionError where it is no answer."""
+    """Return a response, or raise CompletionError if it is not an answer."""
     if not response.ok:
         raise CompletionError(response.error or f"status {response.status}")
     return response
 
 
 def fatal_of(client: Completer | None) -> tuple[type[BaseException], ...]:
-    """Return what no tool may keep to itself: the exception types in a client's `fatal`, if any."""
+    """Return a client's `fatal` exception types, if any; tools must not swallow these."""
     return tuple(getattr(client, "fatal", ()))

@@ -1,4 +1,4 @@
-"""Tools of a server that speaks the Model Context Protocol."""
+"""Tools of servers that speak the Model Context Protocol."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ async def mcp_tools(
     prefix: str = "",
     connect_timeout: float = 30.0,
 ) -> AsyncIterator[list[Tool[..., Any]]]:
-    """Connect to an MCP server and yield its tools; they work until the block ends.
+    """Connect to an MCP server and yield its tools, which work until the block ends.
 
         async with mcp_tools("uvx mcp-server-time") as tools:
             result = await Agent(client=client, tools=tools).run("What time is it in Tokyo?")
 
-    `server` is a command (text or list) that is started and spoken to over its standard input and
-    output, the URL of one that speaks Streamable HTTP, or what `mcp.Client` takes. `env` is added
-    to the little that a command gets of the environment, `headers` go to a URL. `prefix` goes
-    before the tools' names, so that those of several servers differ. Connecting and listing take at
-    most `connect_timeout` seconds.
+    `server` is a command (text or list) to start and talk to over its standard input and output,
+    the URL of a server that speaks Streamable HTTP, or anything that `mcp.Client` takes. A command
+    inherits only a few environment variables; `env` adds to them. `headers` are sent to a URL.
+    `prefix` is put before the tools' names, to tell those of several servers apart. Connecting and
+    listing the tools take at most `connect_timeout` seconds.
 
-    Raises ConfigError where the command cannot be started, APIConnectionError where nobody answers
-    as an MCP server, APITimeoutError where that takes too long.
+    Raises ConfigError if the command cannot be started, APIConnectionError if no MCP server
+    answers, APITimeoutError if that takes too long.
     """
     closing = asyncio.Event()
     ready: asyncio.Future[list[Tool[..., Any]]] = asyncio.get_running_loop().create_future()
-    # In a task of its own: an error of the block would leave the client's task group in an
-    # ExceptionGroup, and that group has to be entered and left in one task.
+    # In a task of its own, because the client's task group would wrap an error of the block in an
+    # ExceptionGroup, and has to be entered and left in the same task.
     serving = asyncio.create_task(_serve(_Server(server, env, headers), prefix, ready, closing))
     waited_for: set[asyncio.Future[Any]] = {serving, ready}
     try:
@@ -91,7 +91,7 @@ async def _client(server: _Server, stack: AsyncExitStack) -> Client:
         raise ConfigError("tools of MCP servers need: pip install 'flashlite[mcp]'") from error
     address, env, headers = server
     if isinstance(address, str) and address.startswith(("http://", "https://")):
-        # How long a call may take is said with the tools' own limits.
+        # No timeout here: the tools' own limits say how long a call may take.
         http = AsyncClient(headers=dict(headers or {}), timeout=None)
         http = await stack.enter_async_context(http)
         return Client(streamable_http_client(address, http_client=http))
@@ -136,13 +136,13 @@ def _tool(
             return ToolResult(content=answer.structured_content)
         return ToolResult(content="\n".join(texts) if len(texts) == len(parts) else parts)
 
-    # MCP allows dots and slashes and 128 characters, which no provider does.
+    # MCP allows dots, slashes and 128 characters in a name; no provider does.
     allowed = re.sub(r"[^a-zA-Z0-9_-]", "_", prefix + name)[:64]
     return Tool(call, name=allowed, description=description, parameters=parameters)
 
 
 def _part(block: Any) -> Part:
-    """Return a block of a result as a part of a message; what cannot be one is named in words."""
+    """Return a block of a result as a part of a message; other kinds are named in a text."""
     if block.type == "text":
         return text_part(block.text)
     if block.type == "image":
@@ -179,7 +179,7 @@ def _uri(mime_type: str, data: str) -> str:
 
 
 def _failure(server: Any, serving: asyncio.Task[None], limit: float) -> FlashliteError:
-    """Return why there is no connection, as an error of ours."""
+    """Return why there is no connection, as a flashlite error."""
     name, error = _name_of(server), serving.exception() if serving.done() else None
     if error is None:
         return APITimeoutError(f"the MCP server {name} was not ready after {limit:g} s")
@@ -194,7 +194,7 @@ def _failure(server: Any, serving: asyncio.Task[None], limit: float) -> Flashlit
 
 
 def _name_of(server: Any) -> str:
-    """Return what to call a server in an error: no arguments, no query, where secrets may be."""
+    """Return a server's name for errors, without arguments or a query, which may hold secrets."""
     if isinstance(server, str) and server.startswith(("http://", "https://")):
         scheme, _, rest = server.partition("://")
         host, slash, path = rest.partition("?")[0].partition("/")

@@ -12,10 +12,10 @@ from .tool import Tool
 
 
 class ToolRegistry:
-    """The tools that a model is offered, in the order in which they came.
+    """The tools that a model is offered, in the order in which they were added.
 
-    Iterating yields the tools, so that a registry may be passed wherever tools are taken. A plain
-    function is made a tool. A second tool of a name is a ConfigError.
+    Iterating yields the tools, so a registry can be passed wherever tools are taken. A plain
+    function becomes a `Tool`. Adding a second tool with the same name raises ConfigError.
     """
 
     def __init__(self, tools: Iterable[Tool[..., Any] | Callable[..., Any]] = ()) -> None:
@@ -29,19 +29,21 @@ class ToolRegistry:
     def of(
         cls, tools: ToolRegistry | Iterable[Tool[..., Any] | Callable[..., Any]]
     ) -> ToolRegistry:
-        """Return a registry as it is, or one of these tools."""
+        """Return a registry as it is, or a new one with these tools."""
         return tools if isinstance(tools, ToolRegistry) else cls(tools)
 
     @property
     def tools(self) -> list[Tool[..., Any]]:
+        """All tools, as a new list."""
         return list(self._tools.values())
 
     @property
     def names(self) -> list[str]:
+        """The names of all tools."""
         return list(self._tools)
 
     def register(self, tool: Tool[..., Any] | Callable[..., Any]) -> Tool[..., Any]:
-        """Add a tool and return it, so that this serves as a decorator too."""
+        """Add a tool and return it, so that this can be used as a decorator."""
         added = tool if isinstance(tool, Tool) else Tool(tool)
         if added.name in self._tools:
             raise ConfigError(f"there is a tool named {added.name!r} already: tool(name=...)")
@@ -49,23 +51,23 @@ class ToolRegistry:
         return added
 
     def unregister(self, name: str) -> Tool[..., Any]:
-        """Take a tool away and return it; raises ConfigError if there is none of that name."""
+        """Remove a tool and return it; raises ConfigError if there is none of that name."""
         if name not in self._tools:
             raise ConfigError(self._unknown(name))
         return self._tools.pop(name)
 
     def get(self, name: str) -> Tool[..., Any] | None:
-        """Return the tool of a name, None if there is none."""
+        """Return the tool of that name, None if there is none."""
         return self._tools.get(name)
 
     async def execute(
         self, name: str, arguments: str | Mapping[str, Any] = "", *, limit: float | None = None
     ) -> ToolResult:
-        """Run a tool by name; `arguments` is JSON text as a model writes it, or a dict."""
+        """Run a tool by name; `arguments` is a dict, or JSON text as a model writes it."""
         return await self.answer(ToolCall("", name, arguments), limit=limit)
 
     async def answer(self, call: ToolCall, *, limit: float | None = None) -> ToolResult:
-        """Run what a model asks for; a call that cannot be run makes a result with an `error`.
+        """Run a model's tool call; a call that cannot be run gives a result with an `error`.
 
         `limit` is in seconds, for tools that have no timeout of their own.
         """

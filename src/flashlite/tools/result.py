@@ -1,4 +1,4 @@
-"""What came of a tool call, and how the model reads it."""
+"""The result of a tool call, and how the model reads it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..types import Message, ToolCall, text_part
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool returned, or why it did not.
+    """What a tool returned, or why it failed.
 
-    `content` is the value as it was returned. The model reads text as it stands, parts of a
-    message (`image_part(…)`, or a list with some) as parts, and anything else as JSON; what that
-    is, is settled when the result is made. Raises ConfigError for what JSON cannot say. `error` is
-    a sentence for the model, which reads only that there was one without `is_error_told`;
-    `exception` is what was raised, for whoever wants the traceback. `followed_by` are messages that
-    the model reads behind all results of its answer: what was said by whoever took over.
+    `content` is the value that was returned. The model reads text as it is, parts of a message
+    (`image_part(…)`, or a list with some) as parts, and anything else as the JSON that it has when
+    the result is created. Raises ConfigError for values that JSON cannot hold. `error` is a
+    sentence for the model; without `is_error_told`, the model reads only that the call failed.
+    `exception` is what was raised, for its traceback. `followed_by` are messages that the model
+    reads after all results of its answer, such as those of an agent that took over.
     """
 
     content: Any = None
@@ -44,16 +44,17 @@ class ToolResult:
 
     @property
     def success(self) -> bool:
+        """Whether the call succeeded, so that there is no `error`."""
         return self.error is None
 
     def to_string(self) -> str:
-        """Return what the model reads, as text: of parts that is the text in them."""
+        """Return what the model reads as text; of parts, only their texts."""
         if isinstance(self._said, str):
             return self._said
         return "".join(part.get("text") or "" for part in self._said)
 
     def to_message(self, call: ToolCall | None = None) -> Message:
-        """Return the message that answers a call: the one that this came of, or another."""
+        """Return the message that answers `call`, or without one the call that gave this result."""
         call_id, name = (call.id, call.name) if call else (self.call_id, self.name)
         return Message.tool_result(call_id, self._said, name=name or None)
 
@@ -65,7 +66,7 @@ def _say(content: Any) -> str | list[dict[str, Any]]:
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:
-    """Return the parts that a content is; none if it is something else."""
+    """Return a content as a list of parts, empty if it is something else."""
     members = content if isinstance(content, list | tuple) else [content]
     if not any(map(_is_part, members)):
         return []
@@ -75,7 +76,7 @@ def _parts(content: Any) -> list[dict[str, Any]]:
 
 
 def _is_part(member: Any) -> bool:
-    """Whether a value is a part: it has a type, and under that name what it holds."""
+    """Return whether a value is a part: a dict with a type, and its data under that name."""
     if not isinstance(member, Mapping):
         return False
     kind = member.get("type")
@@ -91,13 +92,13 @@ def _json(content: Any) -> str:
         text = to_json(content, fallback=_in_words, inf_nan_mode="constants").decode()
     except PydanticSerializationError as error:
         raise ConfigError(f"a result is text, parts or what JSON can say: {error}") from error
-    # What JSON has only texts for (a date, a path, a table) needs no quotes.
+    # Values that become JSON strings (a date, a path, a table) are given without quotes.
     said: str = json.loads(text) if text.startswith('"') else text
     return said
 
 
 def _in_words(value: Any) -> str:
-    """Return how a value shows itself; one that has only an address in memory does not."""
+    """Return `str(value)`; raises TypeError if that would only be an address in memory."""
     kind: Any = type(value)
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
         raise TypeError(f"{kind.__name__} has no text but its address in memory")
@@ -105,5 +106,5 @@ def _in_words(value: Any) -> str:
 
 
 def _whole(text: str) -> str:
-    """Return the text without halves of emojis, which nothing could send."""
+    """Return the text with lone surrogates replaced, because they cannot be sent."""
     return text.encode("utf-8", "replace").decode()

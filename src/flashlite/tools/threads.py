@@ -1,4 +1,4 @@
-"""Functions that block, in threads of their own."""
+"""Running blocking functions in threads of their own."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ T = TypeVar("T")
 async def in_thread(function: Callable[[], T]) -> T:
     """Run a function in a thread, with the caller's context variables.
 
-    Who is cancelled while he waits goes on at once; the function runs to its end unheard. Each
-    call has a new thread and not one of a pool: functions that hang would fill a pool, and a
-    daemon does not hold up the end of the process.
+    A caller that is cancelled stops waiting at once; the function runs on and its result is
+    dropped. Each call gets a new daemon thread and not one of a pool, because functions that hang
+    would fill a pool, and a daemon thread does not delay the end of the process.
     """
-    settled: Future[tuple[bool, Any]] = Future()  # a future takes no StopIteration
+    settled: Future[tuple[bool, Any]] = Future()  # a future cannot hold a StopIteration
     settled.set_running_or_notify_cancel()
     context = copy_context()
 
     def work() -> None:
         try:
             settled.set_result((True, context.run(function)))
-        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+        except BaseException as error:  # noqa: BLE001 - raised in the caller
             settled.set_result((False, error))
 
     Thread(target=work, name=f"flashlite-tool-{id(settled):x}", daemon=True).start()

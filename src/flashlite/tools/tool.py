@@ -28,15 +28,15 @@ R = TypeVar("R")
 
 
 class Tool(Generic[P, R]):
-    """A function with what a model has to know to call it; callable as the function itself.
+    """A function that a model can call; also callable like the function itself.
 
-    Name, description and parameters are the function's own (its name, docstring and signature),
-    unless they are given: `parameters` is a JSON schema, or a Pydantic model whose fields the
-    function takes. They are read at first use, so types may be defined further down. `strict` asks
-    the provider to hold the model to the schema. `timeout` is in seconds.
+    The name, the description and the parameters come from the function's name, docstring and
+    signature, unless they are given: `parameters` is a JSON schema, or a Pydantic model whose
+    fields the function takes. They are read on first use, so types may be defined later in the
+    module. `strict` asks the provider to enforce the schema. `timeout` is in seconds.
 
-    A coroutine function runs in the loop, any other in a thread of its own. A method is a tool when
-    it is taken from an instance: `tools=[db.search]`.
+    A coroutine function runs in the event loop, any other in a thread of its own. To use a method
+    as a tool, take it from an instance: `tools=[db.search]`.
     """
 
     __name__: str
@@ -63,21 +63,21 @@ class Tool(Generic[P, R]):
         self._unbound: Tool[..., R] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function, without any check."""
+        """Call the function directly, without any checks."""
         return self.handler(*args, **kwargs)
 
     async def execute(self, /, **arguments: Any) -> ToolResult:
-        """Run the function on JSON values as a model would pass them; see `run`."""
+        """Run the function with JSON values as arguments, as a model would pass them; see `run`."""
         return await self.run(arguments)
 
     async def run(
         self, arguments: Mapping[str, Any], *, limit: float | None = None, call_id: str = ""
     ) -> ToolResult:
-        """Check the arguments, run the function and return what came of it.
+        """Check the arguments, run the function and return its result.
 
-        Arguments that do not fit, anything that the function raises and a time limit (the tool's
-        `timeout`, else `limit`, in seconds) make a result with an `error`. Cancellation is passed
-        on at once; a function in a thread then runs to its end unheard.
+        Invalid arguments, any exception of the function, and a passed time limit (the tool's
+        `timeout`, else `limit`, in seconds) give a result with an `error`. Cancellation is passed
+        on at once; a function in a thread then runs on and its result is dropped.
         """
         takes, limit = self._arguments, limit if self.timeout is None else self.timeout
         clock = asyncio.timeout(limit)
@@ -92,7 +92,7 @@ class Tool(Generic[P, R]):
             if task is None or task.cancelling():
                 raise
             raised = error
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model reads
+        except Exception as error:  # noqa: BLE001 - the model reads whatever a tool raises
             raised = error
         is_late = isinstance(raised, TimeoutError) and clock.expired()
         said = f"it took longer than {limit:g} s" if is_late else _told(raised)
@@ -100,7 +100,7 @@ class Tool(Generic[P, R]):
 
     @property
     def description(self) -> str:
-        """What the function does, for the model; empty if nobody said."""
+        """The description for the model; empty if there is none."""
         if self._described is not None:
             return self._described
         return described(self.handler) or self._arguments.description
@@ -111,7 +111,7 @@ class Tool(Generic[P, R]):
         return self._arguments.schema
 
     def to_openai(self) -> dict[str, Any]:
-        """Return the tool in OpenAI's form; raises ConfigError where it cannot be said."""
+        """Return the tool in OpenAI's form; raises ConfigError if that is impossible."""
         if self._is_method:
             raise ConfigError(f"{self.name} is a method: take the tool from an instance")
         function: dict[str, Any] = {"name": self.name}
@@ -123,19 +123,19 @@ class Tool(Generic[P, R]):
         return {"type": "function", "function": function}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `to_openai` does."""
+        """Return the same as `to_openai`."""
         return self.to_openai()
 
     def __repr__(self) -> str:
         return f"Tool({self.name!r})"
 
     def __set_name__(self, owner: type, name: str) -> None:
-        # A tool from elsewhere that a class only keeps is no method of it.
+        # A tool defined elsewhere and only stored in a class is not a method of it.
         own = getattr(self.handler, "__qualname__", None)
         self._is_method = own == f"{owner.__qualname__}.{name}"
 
     def __get__(self, instance: object, owner: type | None = None) -> Tool[..., R]:
-        """Return the tool of an instance, as a function in a class becomes its method."""
+        """Return the tool bound to an instance, like a method."""
         if not self._is_method or instance is None:
             return self
         bound: Tool[..., R] = copy(self)
@@ -145,7 +145,7 @@ class Tool(Generic[P, R]):
 
     @cached_property
     def _arguments(self) -> Arguments:
-        if self._unbound is not None:  # those of all instances are the same
+        if self._unbound is not None:  # all instances share them
             return self._unbound._arguments
         if isinstance(self._given, type):
             return Arguments.of_model(self._given)
@@ -198,7 +198,7 @@ def tool(
 
 
 def tool(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Make a function a `Tool`; a decorator as it stands, or with options."""
+    """Turn a function into a `Tool`; a decorator, with or without options."""
     if function is None:
         return functools.partial(Tool, **options)
     return Tool(function, **options)
@@ -216,10 +216,10 @@ def tool_from_pydantic(
     strict: bool = False,
     timeout: float | None = None,
 ) -> Tool[P, R]:
-    """Make a function a `Tool` whose parameters are the fields of a Pydantic model.
+    """Turn a function into a `Tool` whose parameters are the fields of a Pydantic model.
 
-    The function gets the fields one by one. Where it has no docstring, that of the model tells what
-    it does.
+    The function gets the fields as keyword arguments. If it has no docstring, the description is
+    the model's docstring.
     """
     return Tool(
         handler,
@@ -232,7 +232,7 @@ def tool_from_pydantic(
 
 
 def checked_timeout(seconds: float | None) -> float | None:
-    """Return a time limit, or raise ConfigError if it is none."""
+    """Return a time limit, or raise ConfigError if it is invalid."""
     if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < inf):
         raise ConfigError(f"a timeout is a positive number of seconds or None; got {seconds!r:.80}")
     return seconds
@@ -252,7 +252,7 @@ def _checked_name(name: Any) -> str:
     return name
 
 
-# Source: `FunctionObject.name` in https://github.com/openai/openai-openapi; others take no less.
+# Source: `FunctionObject.name` in https://github.com/openai/openai-openapi; others accept as much.
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -260,16 +260,16 @@ def _is_async(function: Any) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object with a coroutine method
+        getattr(function, "__call__", None)  # noqa: B004 - an object whose __call__ is a coroutine
     )
 
 
 def _told(error: BaseException) -> str:
-    """Say what was raised, for the model."""
+    """Return what was raised as a sentence for the model."""
     if isinstance(error, InvalidAnswer):
         return f"the arguments do not fit:\n{error}"
     if isinstance(error, asyncio.CancelledError):
         return "it was cancelled from inside"
-    if isinstance(error, ConfigError):  # a sentence already
+    if isinstance(error, ConfigError):  # its text is a sentence already
         return str(error)
     return "".join(traceback.format_exception_only(error)).strip()
