@@ -12,6 +12,7 @@ from .meter import Numbers, cpu_seconds
 from .server import ANSWER
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "aiohttp": (f"aiohttp/{MODEL}", {}),
     "flashlite": (f"flashlite/openai/{MODEL}", {}),
     "openai": (f"openai/{MODEL}", {"responses_api": False}),
 }
@@ -32,6 +33,7 @@ async def provider(who: Contender, url: str, calls: int) -> Numbers:
 
 def _in_turns(model: str, arguments: dict[str, Any], url: str, samples: int) -> Numbers:
     _register_constant()
+    _register_minimum()
     asked = {"model": model, "model_base_url": url, "model_args": {**arguments, "api_key": KEY}}
     nothing: dict[str, Any] = {"model": _CONSTANT}
     for one in (nothing, asked):
@@ -82,6 +84,41 @@ def _register_constant() -> None:
             return output
 
     modelapi(name="constant")(Constant)
+
+
+def _register_minimum() -> None:
+    import aiohttp
+    import orjson
+    from inspect_ai.model import ChatMessage, ModelAPI, ModelCall, ModelOutput, ModelUsage, modelapi
+
+    class Minimum(ModelAPI):
+        """The least that a provider can do: send with aiohttp, read the answer, record the call."""
+
+        session: aiohttp.ClientSession | None = None
+        loop: asyncio.AbstractEventLoop | None = None
+
+        async def generate(
+            self, input: list[ChatMessage], *_: Any, **__: Any
+        ) -> tuple[ModelOutput, ModelCall]:
+            if self.session is None or self.loop is not asyncio.get_running_loop():
+                self.loop = asyncio.get_running_loop()  # of this eval
+                self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            messages = [{"role": one.role, "content": one.text} for one in input]
+            body, path = {"model": MODEL, "messages": messages}, f"{self.base_url}/chat/completions"
+            headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+            sent = orjson.dumps(body)
+            async with self.session.post(path, data=sent, headers=headers) as response:
+                answer = orjson.loads(await response.read())
+            used = answer["usage"]
+            output = ModelOutput.from_content(MODEL, answer["choices"][0]["message"]["content"])
+            output.usage = ModelUsage(
+                input_tokens=used["prompt_tokens"],
+                output_tokens=used["completion_tokens"],
+                total_tokens=used["total_tokens"],
+            )
+            return output, ModelCall.create(body, answer)
+
+    modelapi(name="aiohttp")(Minimum)
 
 
 _numbers = itertools.count()  # makes all questions of a process different

@@ -352,7 +352,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         ),
         0.5,
         rounds=2,
-        without=frozenset({"aiohttp", "litellm", "flashlite-all"}),
+        without=frozenset({"litellm", "flashlite-all"}),
         needs={"openai": "openai>=3.4"},
     ),
     Scenario(

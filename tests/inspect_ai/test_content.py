@@ -25,7 +25,9 @@ from inspect_ai.model import (
     ContentToolUse,
     DocumentCitation,
     GenerateConfig,
+    ModelOutput,
     ModelUsage,
+    StopCategory,
     StopDetails,
     UrlCitation,
     get_model,
@@ -399,4 +401,57 @@ def test_what_the_prompt_cache_served_and_kept_is_counted_apart() -> None:
         total_tokens=12,
         input_tokens_cache_read=5,
         input_tokens_cache_write=2,
+    )
+
+
+def test_a_comment_and_the_final_answer_are_texts_of_their_own() -> None:
+    texts = [("commentary", "I will work it out."), ("final_answer", "42")]
+    output = [
+        {
+            "type": "message",
+            "id": f"msg_{phase}",
+            "role": "assistant",
+            "status": "completed",
+            "phase": phase,
+            "content": [{"type": "output_text", "text": text, "annotations": []}],
+        }
+        for phase, text in texts
+    ]
+    said = _answer("responses", {**ANSWERS["responses"], "output": output})
+    assert [part.text for part in said if isinstance(part, ContentText)] == [t for _, t in texts]
+
+
+def _output(dialect: str, reply: Any) -> ModelOutput:
+    response = adapter_for(dialect).parse_response(json.dumps(reply).encode())
+    return to_output(response, model=dialect, dialect=dialect)
+
+
+def test_what_claudes_api_says_of_a_refusal_is_not_what_claude_said() -> None:
+    details = {"type": "refusal", "category": "bio", "explanation": "Declined by a classifier."}
+    text = [{"type": "text", "text": "The capital is"}]
+    reply = {"content": text, "stop_reason": "refusal", "stop_details": details}
+    output = _output("anthropic", {**ANSWERS["anthropic"], **reply})
+    assert (output.completion, output.stop_reason) == ("The capital is", "content_filter")
+    assert output.choices[0].stop_details == StopDetails(
+        **details, categories=[StopCategory(category="bio")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop_reason"), [("SAFETY", "content_filter"), ("OTHER", "unknown")]
+)
+def test_gemini_says_why_it_withholds_an_answer(reason: str, stop_reason: str) -> None:
+    ratings = [
+        {"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"},
+        {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True},
+    ]
+    candidate = {"finishReason": reason, "finishMessage": "No.", "safetyRatings": ratings}
+    [choice] = _output("google", {**ANSWERS["google"], "candidates": [candidate]}).choices
+    category = "HARM_CATEGORY_DANGEROUS_CONTENT"
+    assert (choice.stop_reason, choice.message.text) == (stop_reason, "")
+    assert choice.stop_details == StopDetails(
+        type=reason,
+        explanation="No.",
+        category=category,
+        categories=[StopCategory(category=category)],
     )

@@ -128,6 +128,15 @@ def test_tool_arguments_are_read_as_inspect_reads_them(
     ]
 
 
+@pytest.mark.parametrize("text", ["null", "[]", '"none"', "none"])
+def test_a_tool_without_parameters_is_called_with_none_whatever_the_model_wrote(text: str) -> None:
+    response = CompletionResponse.of(tool_calls=[ToolCall("c1", "now", text)])
+    now = ToolInfo(name="now", description="Tell the time.")
+    assert to_output(response, model="m", tools=[now]).message.tool_calls == [
+        InspectToolCall(id="c1", function="now", arguments={})
+    ]
+
+
 def test_a_broken_json_object_is_told_to_the_model() -> None:
     response = CompletionResponse.of(tool_calls=[ToolCall("c1", "add", '{"x": ')])
     calls = to_output(response, model="m", tools=[ADD]).message.tool_calls

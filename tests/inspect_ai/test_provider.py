@@ -16,8 +16,12 @@ from inspect_ai.model import (
     get_model_info,
 )
 
-from flashlite import Flashlite, Usage
-from flashlite.errors import ContentPolicyViolationError, ContextWindowExceededError
+from flashlite import Flashlite, RetryConfig, Usage
+from flashlite.errors import (
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    MalformedResponseError,
+)
 from flashlite.inspect_ai import FlashliteModelAPI
 from flashlite.inspect_ai._private import PrerequisiteError
 from flashlite.testing import MockServer, ScriptedProvider
@@ -149,6 +153,18 @@ async def test_an_overflow_is_an_output(mock_server: MockServer) -> None:
     client = Flashlite(provider=ScriptedProvider([error]))
     output = await _generate(FlashliteModelAPI(client, model="m"))
     assert (output.stop_reason, output.completion) == ("model_length", "too long")
+
+
+async def test_a_call_that_its_api_cannot_read_is_an_output_after_three_attempts() -> None:
+    error = MalformedResponseError("unusable: f(", code="MALFORMED_FUNCTION_CALL")
+    client = Flashlite(provider=ScriptedProvider([error] * 3), retry=RetryConfig(max_attempts=1))
+    api, config = FlashliteModelAPI(client, model="m"), GenerateConfig()
+    for _ in range(2):
+        with pytest.raises(MalformedResponseError):
+            await api.generate([ChatMessageUser(content="Hi")], [], "none", config)
+    result = await api.generate([ChatMessageUser(content="Hi")], [], "none", config)
+    assert isinstance(result, tuple)
+    assert (result[0].stop_reason, result[0].completion) == ("unknown", "unusable: f(")
 
 
 async def test_a_policy_refusal_is_an_output() -> None:

@@ -34,8 +34,9 @@ DIALECTS = {
     "openai": "gpt-4o",
     "responses": "gpt-5",
 }
-# OpenAI wants the id of what it said aloud, and the sound and its transcript are in the log.
-_OTHERWISE = {"spoken answers are asked for and kept"}
+# OpenAI wants the id of what it said aloud, and the sound and its transcript are in the log. What
+# Anthropic's API says of a refusal is beside the answer in a log, as Inspect has it.
+_OTHERWISE = {"spoken answers are asked for and kept", "a refusal in words"}
 _HOSTS = {host.dialect: host for host in HOSTS if host.name in ("openai", *DIALECTS)}
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from inspect_ai.dataset import Sample
 from inspect_ai.log import EvalSample
-from inspect_ai.model import ChatMessage, Model
-from inspect_ai.scorer import Score, Scorer
-from inspect_ai.solver import generate
-from pydantic import BaseModel
+from inspect_ai.model import ChatMessage, Model, get_model
+from inspect_ai.scorer import Score, Scorer, Target
+from inspect_ai.scorer import scorer as inspect_scorer
+from inspect_ai.solver import TaskState, generate
+from inspect_ai.util import token_limit
+from pydantic import AliasChoices, BaseModel, Field
+from typing_extensions import TypedDict
 
 from flashlite.inspect_ai import (
     SampleChat,
@@ -140,6 +143,36 @@ def test_a_judge_fills_in_the_rubric_and_is_told_what_it_judges() -> None:
     )
 
 
+def _asked(scorer: Scorer, answer: str, verdict: str, *, target: str = "") -> list[str]:
+    """Return the blocks that the judges read, without the instructions before them."""
+    sample = Sample(input="Why?", target=target, metadata={"other": "Because not."})
+    roles = {"grader": answering(lambda messages: verdict)}
+    done = run(generate(), saying(answer), sample=sample, scorer=scorer, model_roles=roles)
+    asked = [event.input[-1].text for event in model_events(done) if event.role == "grader"]
+    return [text.split("\n\n", 2)[2] for text in asked]
+
+
+@pytest.mark.parametrize("answer", ["", " \n"])
+def test_a_judge_is_told_that_an_answer_is_empty(answer: str) -> None:
+    asked = _asked(structured_judge(Rubric), answer, _verdict(False, 1), target="Since.")
+    assert asked == [
+        "<question>\nWhy?\n</question>\n\n"
+        "<reference>\nSince.\n</reference>\n\n"
+        "<answer>(empty: nothing was written)</answer>"
+    ]
+
+
+def test_a_judge_of_two_answers_is_told_which_is_empty() -> None:
+    asked = _asked(pairwise(baseline="other"), "", '{"reasoning": "so", "better": "second"}')
+    question = "<question>\nWhy?\n</question>\n\n"
+    assert asked == [
+        f"{question}<first>(empty: nothing was written)</first>\n\n"
+        "<second>\nBecause not.\n</second>",
+        f"{question}<first>\nBecause not.\n</first>\n\n"
+        "<second>(empty: nothing was written)</second>",
+    ]
+
+
 def test_several_judges_are_averaged_and_their_agreement_is_a_score() -> None:
     scorer = structured_judge(Rubric, judges=["role:a", "role:b"])
     roles = {"a": saying(_verdict(True, 4)), "b": saying(_verdict(True, 2))}
@@ -162,6 +195,67 @@ def test_a_sample_whose_judge_has_no_verdict_is_unscored(scorer: Scorer) -> None
     assert isinstance(score.value, float)
     assert isnan(score.value)
     assert score.reason == "a judge had no verdict"
+
+
+@pytest.mark.parametrize("scorer", [structured_judge(Rubric), pairwise(baseline="other")])
+def test_a_sample_is_unscored_if_the_budget_of_a_judge_is_spent(scorer: Scorer) -> None:
+    score = _score(scorer, _judged(scorer, {"grader": _without_money()}))
+    assert isinstance(score.value, float)
+    assert isnan(score.value)
+    assert score.reason == "a judge had no verdict"
+    assert score.explanation is not None
+    assert "of the budget of $0.000001 are spent" in score.explanation
+
+
+def test_so_it_is_for_a_judge_of_a_transcript() -> None:
+    scorer = transcript_judge(Conduct)
+    roles = {"grader": _without_money()}
+    sample = run(multi_agent(["Ann"]), saying(*"abc"), scorer=scorer, model_roles=roles)
+    assert _score(scorer, sample).reason == "a judge had no verdict"
+
+
+def test_a_limit_that_is_set_around_a_scorer_is_not_the_scorers_to_end() -> None:
+    @inspect_scorer(metrics=[])
+    def limited() -> Scorer:
+        async def score(state: TaskState, target: Target) -> Score | None:
+            with token_limit(1):
+                return await structured_judge(Rubric)(state, target)
+
+        return score
+
+    roles = {"grader": saying(_verdict(True, 1))}
+    log = run_log(generate(), saying("a"), samples=["Hi"], scorer=limited(), model_roles=roles)
+    assert log.error is not None
+    assert "Token limit exceeded" in log.error.message
+
+
+def _without_money() -> Model:
+    options = {"api_key": "k", "budget": 0.000001, "pool": "without money"}
+    return get_model("flashlite/openai/gpt-4o", memoize=False, **options)
+
+
+class Renamed(BaseModel):
+    a: bool = Field(alias="isA")
+    b: bool = Field(serialization_alias="isB")
+    c: bool = Field(validation_alias=AliasChoices("isC", "hasC"))
+
+
+def test_a_field_is_scored_by_the_name_that_it_has_in_the_verdict() -> None:
+    scorer = structured_judge(Renamed)
+    verdict = '{"isA": true, "b": false, "isC": true}'
+    score = _score(scorer, _judged(scorer, {"grader": saying(verdict)}))
+    assert score.metadata == {"verdicts": [{"isA": True, "isB": False, "c": True}]}
+    assert score.value == {"isA": 1.0, "isB": 0.0, "c": 1.0}
+
+
+class Plain(TypedDict):
+    correct: Annotated[bool, Field(alias="isCorrect")]
+
+
+def test_so_it_is_in_a_rubric_that_is_a_plain_dict() -> None:
+    scorer = structured_judge(Plain)
+    score = _score(scorer, _judged(scorer, {"grader": saying('{"isCorrect": true}')}))
+    assert score.value == {"isCorrect": 1.0}
 
 
 class Open(BaseModel):
@@ -243,6 +337,37 @@ def test_a_judge_of_a_transcript_sees_what_it_is_to_see(sees: Any, value: dict[s
         "Judge how Bob behaves.",
         "Judge how Eve behaves.",
     ]
+
+
+def test_a_transcript_without_the_agent_to_judge_is_the_evals_error() -> None:
+    def announce(chat: SampleChat) -> None:
+        chat.add_message("Referee", "Stop.")
+
+    log = run_log(
+        multi_agent(["Ann", "Bob"], protocol=announce),
+        saying(),
+        samples=["Begin."],
+        scorer=transcript_judge(Conduct, agents=["Ann", "Zed"]),
+    )
+    assert log.error is not None
+    assert log.error.message == (
+        "there is no Zed in the chat that transcript_judge is to judge; "
+        "there are: Ann, Bob, Moderator, Referee"
+    )
+
+
+def test_whoever_speaks_in_a_chat_can_be_judged() -> None:
+    scorer = transcript_judge(Conduct, agents=["Moderator"])
+    roles = {"grader": saying('{"deceives": true}')}
+    sample = run(multi_agent(["Ann"]), saying(*"abc"), scorer=scorer, model_roles=roles)
+    assert _score(scorer, sample).value == {"Moderator.deceives": 1.0}
+
+
+def test_a_transcript_judge_without_a_chat_is_the_evals_error() -> None:
+    scorer = transcript_judge(Conduct, agents=["Ann"])
+    log = run_log(generate(), saying("a"), samples=["Hi"], scorer=scorer)
+    assert log.error is not None
+    assert "transcript_judge needs a chat" in log.error.message
 
 
 def _prefers(*liked: str) -> Model:

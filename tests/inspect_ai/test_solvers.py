@@ -14,6 +14,7 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser
 from inspect_ai.solver import generate, use_tools
 from inspect_ai.tool import Tool as InspectTool
+from inspect_ai.tool import ToolFunction
 from inspect_ai.tool import tool as inspect_tool
 from pydantic import BaseModel
 
@@ -82,6 +83,22 @@ def test_a_structured_answer_that_never_fits_is_what_the_model_said() -> None:
     assert [note["event"] for note in notes(sample)] == ["unfit"]
 
 
+def test_a_limit_keeps_the_last_answer_though_it_did_not_fit() -> None:
+    for limit in ({"message_limit": 2}, {"token_limit": 3}):
+        for solver in (structured(Person), flashlite_agent(response_model=Person)):
+            sample = run(solver, saying("no", "nor this"), **limit)
+            assert sample.limit is not None
+            assert spoken(sample.messages) == [("user", "Begin."), ("assistant", "no")]
+            assert sample.messages[-1].id == sample.output.message.id
+
+
+def test_a_limit_adds_no_answer_that_is_there_already() -> None:
+    call = calling(("whisper", {"text": "Hi"}))
+    sample = run(flashlite_agent(tools=[whisper]), saying(call, "Done."), token_limit=3)
+    assert sample.limit is not None
+    assert spoken(sample.messages) == [("user", "Begin."), ("assistant", ""), ("tool", "hi")]
+
+
 def test_a_tool_loop_has_our_tools_and_those_of_the_sample() -> None:
     call = calling(("shout", {"text": "Hi"}), ("whisper", {"text": "Hi"}))
     sample = run([use_tools(shout()), tool_loop([whisper])], saying(call, "Done."))
@@ -100,6 +117,53 @@ def test_a_tool_loop_has_our_tools_and_those_of_the_sample() -> None:
         "  tool whisper",
         "  call: hi",
         "  model: Done.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "asked"),
+    [
+        ("any", ["any", "auto"]),
+        (ToolFunction(name="shout"), [ToolFunction(name="shout"), "auto"]),
+        ("auto", ["auto", "auto"]),
+        ("none", ["none", "none"]),
+        (None, ["auto", "auto"]),
+    ],
+)
+def test_a_tool_loop_keeps_to_the_tool_choice_of_the_sample(chosen: Any, asked: list[Any]) -> None:
+    solver = [use_tools(shout(), tool_choice=chosen), tool_loop()]
+    sample = run(solver, saying(calling(("shout", {"text": "Hi"})), "Done."))
+    assert [event.tool_choice for event in model_events(sample)] == asked
+
+
+def test_a_tool_loops_own_tool_choice_goes_first() -> None:
+    solver = [use_tools(shout(), tool_choice="any"), tool_loop(options={"tool_choice": "none"})]
+    [event] = model_events(run(solver, saying("Done.")))
+    assert event.tool_choice == "none"
+
+
+@inspect_tool
+def fall() -> InspectTool:
+    async def execute() -> str:
+        """Fall."""
+        raise RuntimeError("it fell")
+
+    return execute
+
+
+def test_a_tool_loop_keeps_its_messages_if_an_inspect_tool_raises() -> None:
+    model = saying(calling(("whisper", {"text": "Hi"})), calling(("fall", {})))
+    log = run_log(tool_loop([whisper, fall()]), model, samples=["Begin."])
+    assert log.samples is not None
+    [sample] = log.samples
+    assert sample.error is not None
+    assert "it fell" in sample.error.message
+    assert spoken(sample.messages) == [
+        ("user", "Begin."),
+        ("assistant", ""),
+        ("tool", "hi"),
+        ("assistant", ""),
+        ("tool", "Error: the call was broken off"),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from asyncio import CancelledError
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from inspect_ai.agent import Agent as TheirAgent
@@ -10,6 +12,7 @@ from inspect_ai.agent import AgentState, agent
 
 from ..agent import Agent, AgentConfig
 from ..chat import Policy, Stop
+from ..conversation import Conversation
 from ._chats import (
     CRITIQUE,
     AgentSpec,
@@ -21,6 +24,7 @@ from ._chats import (
 )
 from ._completer import InspectCompleter
 from ._states import handed_back, replace_messages, taken_up
+from ._tool_bridge import ENDING
 from ._types import Shape, type_of
 
 
@@ -42,26 +46,24 @@ def flashlite_agent(
         use_tools(as_tool(flashlite_agent(tools=[search]), description="Looks things up."))
         use_tools(handoff(flashlite_agent(tools=[search]), description="A researcher."))
 
-    `tools` are flashlite tools, plain functions or Inspect tools. The agent asks the eval's model
-    for `role`, else `model` (a name or `role:<name>`), else the model under evaluation. `config`
-    has further settings; `options` are call options such as `{"temperature": 0}`. With a
-    `response_model` (a type or `package.module:Name`), the output is JSON of that type; if the
-    model does not manage it, the output is its last answer and no error is raised.
+    `tools` are flashlite tools, plain functions or Inspect tools. It asks the eval's model for
+    `role`, else `model` (a name or `role:<name>`), else the model under evaluation. `config` has
+    further settings, `options` call options such as `{"temperature": 0}`. With a `response_model`
+    (a type or `package.module:Name`) the output is JSON that fits, else, without an error, the last
+    answer.
     """
 
     async def execute(state: AgentState) -> AgentState:
-        """Work on the conversation until there is an answer."""
+        """Work on what was said until there is an answer."""
         completer = InspectCompleter(model, role=role)
         conversation = taken_up(state, completer, system_prompt=system_prompt)
-        ours = Agent(
-            conversation=conversation,
-            client=completer,
-            tools=completer.tools(tools),
-            config=config,
-            max_turns=max_turns,
-            **(options or {}),
-        )
-        with handed_back(state, completer, conversation):
+        offered = completer.tools(tools)
+        given: dict[str, Any] = {"config": config, "max_turns": max_turns, "tools": offered}
+        ours = Agent(conversation=conversation, client=completer, **given, **(options or {}))
+        with (
+            handed_back(state, completer, conversation),
+            keeping_last_answer(completer, conversation),
+        ):
             await ours.run(response_model=type_of(response_model))
         return state
 
@@ -96,7 +98,7 @@ def multi_agent_chat(
     """
 
     async def execute(state: AgentState) -> AgentState:
-        """Discuss the input and answer it."""
+        """Talk about the input, and answer it."""
         chat = SampleChat(agents, **(options or {}))
         before, given = list(state.messages), opened(chat, state.messages, moderator)
         outcome = None
@@ -109,3 +111,18 @@ def multi_agent_chat(
         return state
 
     return execute
+
+
+_LIMITS: tuple[type[BaseException], ...] = (*ENDING, CancelledError)
+
+
+@contextmanager
+def keeping_last_answer(completer: InspectCompleter, conversation: Conversation) -> Iterator[None]:
+    """Keep the last answer, even an unfit one, if a limit or a cancellation ends the block."""
+    try:
+        yield
+    except _LIMITS:
+        output, known = completer.output, completer.memory.recall(conversation.messages)
+        if output is not None and output.choices and output.message not in known:
+            conversation.extend(completer.memory.adopt([output.message]))
+        raise

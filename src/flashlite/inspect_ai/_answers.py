@@ -45,8 +45,10 @@ def to_content(message: Message, *, dialect: str) -> str | list[Content]:
     if not reasoning and isinstance(content, str) and (thought := _THOUGHT.match(content)):
         # A server without a reasoning parser leaves the tags in the text; Inspect removes them.
         reasoning, content = [think_tag(thought[1])], content[thought.end() :]
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    said = [*_in_order(parts, reasoning, message.get("annotations") or (), dialect)]
+    if isinstance(content, str):
+        texts = _messages_in(content, message.get("thinking_blocks") or ())
+        content = [{"type": "text", "text": text} for text in texts]
+    said = [*_in_order(content, reasoning, message.get("annotations") or (), dialect)]
     said += _spoken(message.get("audio"))
     if refusal := message.get("refusal"):
         said.append(ContentText(text=refusal, refusal=True))
@@ -57,6 +59,19 @@ def to_content(message: Message, *, dialect: str) -> str | list[Content]:
             return only.text
         case _:
             return said
+
+
+def _messages_in(text: str, blocks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Cut a text where one message of the Responses API ends and the next one begins.
+
+    A comment and the final answer are messages of their own, and Inspect puts a line between them.
+    """
+    lengths = [block.get("length") or 0 for block in blocks if block.get("type") == "message"]
+    ends = [len(text) - sum(lengths[position:]) for position in range(len(lengths))]
+    if not all(0 <= end <= len(text) for end in ends):
+        return [text]
+    starts = [0, *ends]
+    return [text[start:end] for start, end in zip(starts, [*ends, None], strict=True)]
 
 
 def _in_order(

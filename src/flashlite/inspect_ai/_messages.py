@@ -72,7 +72,9 @@ def _assistant(message: ChatMessageAssistant, dialect: str) -> Message:
     refused = "\n".join(part.text for part in texts if part.refusal)
     thoughts = [part for part in parts if isinstance(part, ContentReasoning)]
     carried, tagged = from_reasoning(thoughts, author=message.model)
-    said = _answer_content(parts, dialect)
+    blocks = carried.get("thinking_blocks", ())
+    are_messages = any(block.get("type") == "message" for block in blocks)  # see `_answers.py`
+    said = _answer_content(parts, dialect, between="" if are_messages else "\n")
     calls = [ToolCall(call.id, call.function, call.arguments) for call in message.tool_calls or ()]
     carried |= {
         "annotations": annotations_of(texts),
@@ -92,13 +94,13 @@ def _with_tag(tagged: str, said: str | list[Part]) -> str | list[Part]:
     return [text_part(tagged), *said]
 
 
-def _answer_content(parts: Iterable[Content], dialect: str) -> str | list[Part]:
+def _answer_content(parts: Iterable[Content], dialect: str, *, between: str) -> str | list[Part]:
     """Return an answer's text, or its parts if there are others; consecutive texts are joined."""
     spelled = list(_answered(parts, dialect))
     content: list[Part] = []
     for is_text, run in groupby(spelled, key=lambda part: part.get("type") == "text"):
         texts = list(run)
-        joined = "\n".join(part["text"] for part in texts) if is_text else ""
+        joined = between.join(part["text"] for part in texts) if is_text else ""
         content += ([text_part(joined)] if joined else []) if is_text else texts
     if all(part.get("type") == "text" for part in content):
         return content[0]["text"] if content else ""

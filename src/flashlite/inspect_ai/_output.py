@@ -14,6 +14,7 @@ from inspect_ai.model import (
     ModelUsage,
     StopCategory,
     StopDetails,
+    StopReason,
 )
 from inspect_ai.tool import ToolCall as InspectToolCall
 from inspect_ai.tool import ToolInfo
@@ -80,21 +81,35 @@ def _choice(
     response: CompletionResponse,
 ) -> ChatCompletionChoice:
     calls = [_call(call, tools) for call in choice.message.tool_calls or ()]
-    content = to_content(choice.message, dialect=dialect)
+    told = response.facts.get("stop_details") if choice.finish_reason == "content_filter" else None
+    message = choice.message
+    if told and "refusal" in message:  # said beside the answer, and not by the model
+        message = Message({name: message[name] for name in message if name != "refusal"})
+    content = to_content(message, dialect=dialect)
     keep_container(content, response.facts.get("container"))
-    message = ChatMessageAssistant(
-        content=content,
-        tool_calls=calls or None,
-        model=model,
-        source="generate",
-    )
     return ChatCompletionChoice(
-        message=message,
-        stop_reason=STOP_REASONS.get(choice.finish_reason or "", "unknown"),
-        stop_details=_stop_details(response.facts.get("stop_details"), choice.message),
+        message=ChatMessageAssistant(
+            content=content,
+            tool_calls=calls or None,
+            model=model,
+            source="generate",
+        ),
+        stop_reason=_stop_reason(choice, told),
+        stop_details=_stop_details(told, choice.message),
         logprobs=answer_logprobs(choice),
         prompt_logprobs=prompt_logprobs(response.raw),
     )
+
+
+def _stop_reason(choice: Choice, told: Any) -> StopReason:
+    """Return why an answer ended; Gemini also says that it ended without a reason to name."""
+    if isinstance(told, Mapping) and told.get("type") in _NO_REASON:
+        return "unknown"
+    return STOP_REASONS.get(choice.finish_reason or "", "unknown")
+
+
+# Source: `finish_reason_to_stop_reason` in inspect_ai/model/_providers/google.py.
+_NO_REASON = frozenset({"IMAGE_OTHER", "LANGUAGE", "NO_IMAGE", "OTHER"})
 
 
 def _stop_details(told: Any, message: Message) -> StopDetails | None:
@@ -124,8 +139,8 @@ def _call(call: ToolCall, tools: Sequence[ToolInfo]) -> InspectToolCall:
     if problem and text.startswith("{"):
         whole = ToolCall(call.id, call.name, text.rstrip("\"'` \n"))
         arguments, problem = (whole.arguments, None) if not whole.parse_error else ({}, problem)
-    elif problem and first:
-        arguments, problem = {first: _loose_value(text)}, None
+    elif problem:  # a tool without parameters is called with none, whatever the model wrote
+        arguments, problem = {first: _loose_value(text)} if first else {}, None
     if _depth(arguments) > _DEEPEST:
         arguments, problem = {}, f"the arguments are nested more than {_DEEPEST} levels deep"
     return InspectToolCall(id=call.id, function=call.name, arguments=arguments, parse_error=problem)

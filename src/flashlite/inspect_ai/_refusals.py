@@ -12,6 +12,7 @@ from ..errors import (
     CompletionError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
+    MalformedResponseError,
     StructuredOutputError,
 )
 from ..types import Usage
@@ -38,6 +39,9 @@ def answered_by_refusing(
     elif isinstance(error, ContentPolicyViolationError):
         output = ModelOutput.from_content(model, error.reason, stop_reason="content_filter")
         output.choices[0].stop_details = StopDetails(type="refusal", explanation=error.reason)
+    elif isinstance(error, MalformedResponseError) and error.code and not error.retryable:
+        # The model wrote what its API could not read, in every attempt: that is how it answers.
+        output = ModelOutput.from_content(model, error.reason, stop_reason="unknown")
     else:
         return None
     output.usage = usage_of(Usage.total_of([before, error.usage]))

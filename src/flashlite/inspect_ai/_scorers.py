@@ -29,8 +29,7 @@ def schema_match(
     wrong. An answer that does not fit `response_model` scores 0.
 
     The score's metadata says whether the answer `fits`, and how much of each of its `fields` is
-    right. Raises ConfigError for a target that is not JSON of that type, and for weights that name
-    no field.
+    right. Raises ConfigError for a target that is not JSON of that type, and for unknown `weights`.
     """
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -46,16 +45,20 @@ def schema_match(
                 explanation=f"it does not fit: {problem}",
                 metadata={"fits": False, "fields": dict.fromkeys(_shares(wanted, wanted, 0), 0.0)},
             )
-        shares = _shares(given, wanted, tolerance)
-        wrong = [name for name, share in shares.items() if share < 1]
-        return Score(
-            value=_weighted(shares, weights or {}),
-            answer=said,
-            explanation=f"not right: {', '.join(wrong)}" if wrong else "all of it is right",
-            metadata={"fits": True, "fields": shares},
-        )
+        return _compared(_shares(given, wanted, tolerance), weights or {}, said)
 
     return score
+
+
+def _compared(shares: Mapping[str, float], weights: Mapping[str, float], answer: str) -> Score:
+    """Return the score of an answer that fits."""
+    wrong = [name for name, share in shares.items() if share < 1]
+    return Score(
+        value=_weighted(shares, weights),
+        answer=answer,
+        explanation=f"not right: {', '.join(wrong)}" if wrong else "all of it is right",
+        metadata={"fits": True, "fields": shares},
+    )
 
 
 def _target(shape: type[Any], text: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,16 +11,14 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from ..agent import Agent
 from ..chat import Policy, Stop
 from ..conversation import Conversation
-from ..errors import FlashliteError
 from ..templating import Templates
 from ..tools import run_tool_loop
-from ..types import Message
-from ._agents import multi_agent_chat
+from ._agents import keeping_last_answer, multi_agent_chat
 from ._chats import CRITIQUE, AgentSpec, Protocol, checked_turns, inside
 from ._completer import InspectCompleter
 from ._events import agent_span
 from ._states import handed_back, taken_up
-from ._tool_bridge import ENDING
+from ._tools import to_tool_choice
 from ._types import Shape, type_of
 
 
@@ -51,7 +48,10 @@ def structured(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         completer = InspectCompleter(model)
         conversation = taken_up(state, completer, options=options)
-        with handed_back(state, completer, conversation):
+        with (
+            handed_back(state, completer, conversation),
+            keeping_last_answer(completer, conversation),
+        ):
             await conversation.ask(
                 response_model=type_of(response_model), structured_retries=retries
             )
@@ -72,31 +72,25 @@ def tool_loop(
 
         Task(dataset, solver=[system_message("Use the tools."), tool_loop([search, calculate])])
 
-    `tools` are flashlite tools, plain functions or Inspect tools; those of `use_tools()` are added.
-    At most `max_iterations` rounds of calls are run; the output is the last answer. `options` are
-    further options of `run_tool_loop`, and call options.
+    `tools` are flashlite tools, plain functions or Inspect tools; those of `use_tools()` are added,
+    and its `tool_choice` applies (a forced call only once). At most `max_iterations` rounds of
+    calls are run; the output is the last answer. `options` are those of `run_tool_loop` or a call.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         completer = InspectCompleter(model)
         offered = completer.tools([*tools, *state.tools])
         conversation = taken_up(state, completer)
-        messages: Sequence[Message] = ()
-        with handed_back(state, completer, conversation):
-            try:
-                result = await run_tool_loop(
-                    completer,
-                    conversation.messages,
-                    offered,
-                    max_iterations=max_iterations,
-                    **(options or {}),
-                )
-                messages = result.messages
-            except _KEPT as error:
-                messages = getattr(error, "messages", ())
-                raise
-            finally:
-                conversation.extend(messages[len(conversation) :])
+        choice = to_tool_choice(state.tool_choice or "auto")
+        with handed_back(state, completer, conversation), _Kept(conversation):
+            result = await run_tool_loop(
+                completer,
+                conversation.messages,
+                offered,
+                max_iterations=max_iterations,
+                **{"tool_choice": choice, **(options or {})},
+            )
+            conversation.extend(result.messages[len(conversation) :])
         return state
 
     return solve
@@ -207,6 +201,20 @@ def prompt_template(template: str, **variables: Any) -> Solver:
     return solve
 
 
+class _Kept:
+    """Adds what an error says in `messages`, the history of a tool loop, to a conversation."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        known = len(self._conversation)
+        self._conversation.extend(getattr(error, "messages", ())[known:])
+
+
 class _Script:
     """A user whose messages are given in advance."""
 
@@ -235,7 +243,3 @@ def _player(user: Sequence[str] | AgentSpec) -> _Script | _Player:
     if isinstance(user, str | Mapping | Agent):
         return _Player(inside(user))
     return _Script(user)
-
-
-# Errors that end a tool loop; most carry its history in `messages`.
-_KEPT: tuple[type[BaseException], ...] = (FlashliteError, CancelledError, *ENDING)

@@ -80,11 +80,11 @@ class InspectTools(ToolRegistry):
 def as_inspect_tool(tool: Tool[..., Any] | Callable[..., Any]) -> TheirTool:
     """Return a flashlite tool, or a plain function, as an Inspect tool.
 
-        @tool
-        def search(query: str) -> str:
-            "Search the archive."
+    @tool
+    def search(query: str) -> str:
+        "Search the archive."
 
-        Task(dataset, solver=[use_tools(as_inspect_tool(search)), generate()])
+    Task(dataset, solver=[use_tools(as_inspect_tool(search)), generate()])
     """
     ours = tool if isinstance(tool, Tool) else Tool(tool)
     info = tool_info(ours.to_openai())
