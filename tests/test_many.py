@@ -85,7 +85,8 @@ async def test_a_failure_says_which_request_it_is_of() -> None:
     assert caught.value.__notes__ == ["this is the failure of request 1, from 0 on"]
 
 
-async def test_no_number_of_workers_is_ten() -> None:
+@pytest.mark.parametrize(("workers", "most"), [(5, 5), (None, 10)])
+async def test_no_more_than_max_concurrency_run_at_once(workers: Any, most: int) -> None:
     running = peak = 0
 
     async def provider(request: CompletionRequest) -> CompletionResponse:
@@ -96,25 +97,8 @@ async def test_no_number_of_workers_is_ten() -> None:
         running -= 1
         return CompletionResponse.of("x")
 
-    nothing: Any = None
-    client = Flashlite("m", provider=provider)
-    await client.complete_many(["x"] * 50, max_concurrency=nothing)
-    assert peak == 10
-
-
-async def test_no_more_than_max_concurrency_run_at_once() -> None:
-    running = peak = 0
-
-    async def provider(request: CompletionRequest) -> CompletionResponse:
-        nonlocal running, peak
-        running += 1
-        peak = max(peak, running)
-        await asyncio.sleep(0)
-        running -= 1
-        return CompletionResponse.of("x")
-
-    await Flashlite("m", provider=provider).complete_many(["x"] * 50, max_concurrency=5)
-    assert peak == 5
+    await Flashlite("m", provider=provider).complete_many(["x"] * 50, max_concurrency=workers)
+    assert peak == most
 
 
 async def test_the_first_failure_stops_the_rest() -> None:

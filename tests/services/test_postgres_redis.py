@@ -79,7 +79,7 @@ async def forget_in_redis(store: HybridRedisPostgreSQLCache) -> None:
 async def in_redis(store: HybridRedisPostgreSQLCache) -> list[bytes]:
     """Return the names of all entries that Redis has of a store."""
     async with store._redis.client() as client:
-        return [place async for place in client.scan_iter(f"{await store._places(None)}*")]
+        return [place async for place in client.scan_iter(f"{await store._redis_prefix(None)}*")]
 
 
 async def test_what_redis_forgot_postgres_still_has(store: HybridRedisPostgreSQLCache) -> None:
@@ -241,7 +241,7 @@ async def test_without_redis_postgres_answers_and_one_warning_says_so(
     redis.start()
     await asyncio.sleep(1.1)
     await store.warm_cache()
-    assert await store._place(Name("", later.key)) in map(bytes.decode, await in_redis(store))
+    assert await store._redis_key(Name("", later.key)) in map(bytes.decode, await in_redis(store))
     await store.aclose()
 
 

@@ -12,8 +12,6 @@ from ..errors import ConfigError
 from .by_loop import ByLoop
 from .server import Server
 
-_TIMEOUT = 5.0  # seconds, of a command
-
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
@@ -21,14 +19,17 @@ if TYPE_CHECKING:
 class RedisServer:
     """A Redis server, given by a URL or the variable REDIS_URL.
 
-    A command fails after 5 seconds with a `StoreError`, and is never sent twice: callers repeat
-    those that are safe to repeat. `connections` is the maximum per event loop.
+    A command fails after `timeout` seconds with a `StoreError`, and is never sent twice: callers
+    repeat those that are safe to repeat. `connections` is the maximum per event loop.
     """
 
-    def __init__(self, url: str | None = None, *, connections: int = 32) -> None:
+    def __init__(
+        self, url: str | None = None, *, timeout: float = 5.0, connections: int = 32
+    ) -> None:
         self._url = url or env.get("REDIS_URL") or ""
         if not self._url:
             raise ConfigError("where is Redis? Pass redis_url=... or set REDIS_URL")
+        self._timeout = timeout
         self._connections = connections
         self._server = Server("Redis", self._url)
         self._clients: ByLoop[Redis] = ByLoop(self._live)
@@ -67,9 +68,9 @@ class RedisServer:
             pool = BlockingConnectionPool.from_url(
                 self._url,
                 max_connections=self._connections,
-                timeout=_TIMEOUT,
-                socket_timeout=_TIMEOUT,
-                socket_connect_timeout=_TIMEOUT,
+                timeout=self._timeout,
+                socket_timeout=self._timeout,
+                socket_connect_timeout=self._timeout,
                 retry=Retry(NoBackoff(), 0),
             )
         except (ValueError, TypeError):
