@@ -313,7 +313,9 @@ class Conversation(History):
 
 
 _DELIVERY = DeliveryOptions.__annotations__.keys()
-_OTHER_NAMES = dict.fromkeys(("system_prompt", "system_msg", "instructions"), "write system=...")
+_OTHER_NAMES: dict[str, str] = dict.fromkeys(
+    ("system_prompt", "system_msg", "instructions"), "write system=..."
+)
 
 
 def _as_messages(content: Said) -> list[Message]:
