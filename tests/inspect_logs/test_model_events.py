@@ -173,6 +173,15 @@ def test_reasoning_and_refusals_are_parts() -> None:
     ]
 
 
+def test_thinking_that_nobody_signed_is_readable() -> None:
+    blocks = [{"type": "thinking", "thinking": "hm"}]
+    message = Message.assistant("x", reasoning_content="hm", thinking_blocks=blocks)
+    assert spelled(message)["content"] == [
+        {"type": "reasoning", "reasoning": "hm", "redacted": False},
+        {"type": "text", "text": "x"},
+    ]
+
+
 def test_the_same_history_has_the_same_ids_and_another_has_others() -> None:
     first = [Message.user("a"), Message.assistant("b")]
     assert chained_ids([*first, Message.user("c")])[:2] == chained_ids(first)

@@ -13,7 +13,7 @@ from typing import Any
 
 from inspect_ai.model import ContentReasoning
 
-from ..inspect_logs.messages import to_thought
+from ..inspect_logs.messages import is_claudes, to_thought
 from ..models import family
 from ..types import Message
 
@@ -22,14 +22,13 @@ _DETAILS = "reasoning_details"
 _ALONE = "alone"  # marks details that came without a text beside them
 _TAG = "think_tag"
 _MAY_BE_CLAUDE = (None, "anthropic", "bedrock")  # model families that may be Claude
-_PROOFS = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 def to_reasoning(message: Message) -> list[ContentReasoning]:
     """Return the reasoning of an answer."""
     text = message.get("reasoning_content") or ""
     if blocks := message.get(_SIGNED):
-        if all(map(_is_claudes, blocks)):
+        if all(map(is_claudes, blocks)):
             return [ContentReasoning(**to_thought(block)) for block in blocks]
         return [ContentReasoning(reasoning=text, internal={_SIGNED: blocks})]
     if details := message.get(_DETAILS):
@@ -69,12 +68,6 @@ def from_reasoning(
 def is_signed_by_claude(part: ContentReasoning) -> bool:
     """Whether a part is one of Claude's thinking blocks, whose place among the texts matters."""
     return part.internal != _TAG and _to_block(part) is not None
-
-
-def _is_claudes(block: Mapping[str, Any]) -> bool:
-    """Whether a block is one of Claude's, which are signed; Cohere's are not."""
-    proof = block.get(_PROOFS.get(str(block.get("type")), ""))
-    return isinstance(proof, str) and bool(proof) and isinstance(block.get("thinking"), str | None)
 
 
 def _to_block(part: ContentReasoning) -> dict[str, Any] | None:

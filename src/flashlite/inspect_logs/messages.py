@@ -36,7 +36,7 @@ _ROLES = {
 }
 _ID_BYTES = 11
 _HASH_BYTES = 16
-_SIGNED = frozenset({"thinking", "redacted_thinking"})
+_PROOFS = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 class Attachments(dict[str, str]):
@@ -220,13 +220,17 @@ def _document(held: Mapping[str, Any], attachments: Attachments) -> dict[str, An
 def _reasoning(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return an answer's reasoning in Inspect's form; Claude's signatures are kept."""
     text, blocks = message.get("reasoning_content"), message.get("thinking_blocks")
-    if isinstance(blocks, list) and all(_is_signed(block) for block in blocks) and blocks:
+    if isinstance(blocks, list) and all(map(is_claudes, blocks)) and blocks:
         return [to_thought(block) for block in blocks]
     return [{"type": "reasoning", "reasoning": str(text), "redacted": False}] if text else []
 
 
-def _is_signed(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") in _SIGNED
+def is_claudes(block: Any) -> bool:
+    """Return whether a thinking block is one of Claude's, which are signed; Cohere's are not."""
+    if not isinstance(block, Mapping):
+        return False
+    proof = block.get(_PROOFS.get(str(block.get("type")), ""))
+    return isinstance(proof, str) and bool(proof) and isinstance(block.get("thinking"), str | None)
 
 
 def to_thought(block: Mapping[str, Any]) -> dict[str, Any]:
