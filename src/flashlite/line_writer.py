@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ _FULL = 10_000  # lines in the queue; `room` waits if there are more
 _BATCH = 1_000_000  # bytes in one write, give or take a line
 _COMPANY = 0.02  # seconds that a first line waits, to be written together with others
 _PATIENCE_AT_THE_END = 15.0  # seconds
+_LOOKS, _BETWEEN_LOOKS = 3, 0.01  # at the end of a file, in seconds apart
 
 
 class LineWriter:
@@ -255,7 +257,18 @@ class _File:
 
 
 def _ends_torn(path: Path) -> bool:
-    """Return whether the last line was cut off, by a kill or a full disk."""
+    """Return whether the last line was cut off, by a kill or a full disk.
+
+    Another process may be in the middle of a write, so a file is looked at more than once.
+    """
+    for _ in range(_LOOKS):
+        if not _ends_inside_a_line(path):
+            return False
+        time.sleep(_BETWEEN_LOOKS)
+    return True
+
+
+def _ends_inside_a_line(path: Path) -> bool:
     if not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as file:
