@@ -333,7 +333,7 @@ def begin(children: Sequence[subprocess.Popen[str]]) -> None:
 
 def end(children: Sequence[subprocess.Popen[str]]) -> list[list[float]]:
     """End processes, and return when each of them let somebody in."""
-    return [json.loads(each.communicate(timeout=20)[0]) for each in children]
+    return [json.loads(each.communicate(timeout=90)[0]) for each in children]
 
 
 async def until(room: SharedMinute, is_so: Callable[[MinuteSight], bool]) -> None:

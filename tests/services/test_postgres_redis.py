@@ -376,6 +376,9 @@ async def test_several_processes_write_the_same_entries_of_a_new_database(
     assert [await each.wait() for each in children] == [0, 0, 0]
     store = HybridRedisPostgreSQLCache(postgres.dsn, redis.url)
     for entry in await all_entries(store):
-        assert await store.get(entry.key) == entry
+        # Of two writes at once, each server may have the other one last: both answer the request.
+        found = await store.get(entry.key)
+        assert found is not None
+        assert (found.key, found.request) == (entry.key, entry.request)
     assert (await store.stats()).entries == 20
     await store.aclose()
